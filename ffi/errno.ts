@@ -1,0 +1,82 @@
+/** errno numbers that code decides by, their names, and the error that a failed system call becomes. */
+import { constants } from "node:os";
+
+/** include/uapi/asm-generic/errno-base.h and errno.h; the same numbers on x86-64 and arm64. */
+export const E = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOSPC: 28,
+  EPIPE: 32,
+  ENOTCONN: 107,
+  ECONNRESET: 104,
+  ECONNREFUSED: 111,
+} as const;
+
+// EWOULDBLOCK and EOPNOTSUPP are second names of EAGAIN and ENOTSUP on Linux.
+const names = new Map<number, string>(
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP")
+    .map(([name, number]) => [number, name]),
+);
+
+const meanings: Record<string, string> = {
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  EIO: "input/output error",
+  ENXIO: "no such device or address",
+  EAGAIN: "resource temporarily unavailable",
+  ENOMEM: "out of memory",
+  EACCES: "permission denied",
+  EBUSY: "device or resource busy",
+  EEXIST: "file exists",
+  ENODEV: "no such device",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  EINVAL: "invalid argument",
+  ENFILE: "too many open files in the system",
+  EMFILE: "too many open files",
+  ENOSPC: "no space left on device",
+  EPIPE: "the reading end is gone",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+};
+
+/** "EAGAIN" for 11; "errno 4095" for a number that this system does not name. */
+export function errnoName(number: number): string {
+  return names.get(number) ?? `errno ${number}`;
+}
+
+/** "EBUSY, device or resource busy". */
+export function describeErrno(number: number): string {
+  const name = errnoName(number);
+  const meaning = meanings[name];
+  return meaning === undefined ? name : `${name}, ${meaning}`;
+}
+
+/** A system call that failed in a way its wrapper does not expect: which call, on what, what the system said. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  readonly call: string;
+  readonly errno: number;
+  readonly code: string;
+
+  constructor(call: string, args: string, number: number) {
+    super(`${call}(${args}): ${describeErrno(number)}`);
+    this.call = call;
+    this.errno = number;
+    this.code = errnoName(number);
+  }
+}

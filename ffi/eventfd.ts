@@ -1,0 +1,27 @@
+/** eventfd(2): how one thread wakes another out of poll. */
+import { ptr } from "bun:ffi";
+import { O } from "./fd.ts";
+import { errno, libc } from "./libc.ts";
+import { SystemError } from "./errno.ts";
+
+const one = new BigUint64Array(new ArrayBuffer(8)).fill(1n);
+const oneAddress = ptr(one);
+const scratch = new BigUint64Array(new ArrayBuffer(8));
+const scratchAddress = ptr(scratch);
+
+/** A non-blocking eventfd with count 0. EFD_CLOEXEC and EFD_NONBLOCK are the O_ flags of the same name. */
+export function makeEventFd(): number {
+  const fd = libc.eventfd(0, O.CLOEXEC | O.NONBLOCK);
+  if (fd < 0) throw new SystemError("eventfd", "0", errno());
+  return fd;
+}
+
+/** Makes the fd readable. It cannot fail but by a full counter (2^64), and then the reader is awake already. */
+export function signalEventFd(fd: number): void {
+  libc.write(fd, oneAddress, 8);
+}
+
+/** Makes the fd unreadable again. Harmless when it was not readable. */
+export function clearEventFd(fd: number): void {
+  libc.read(fd, scratchAddress, 8);
+}

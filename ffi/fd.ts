@@ -1,0 +1,67 @@
+/** File descriptors: open, close, read, write, flags. All that is opened here is close-on-exec. */
+import { ptr } from "bun:ffi";
+import { cString } from "./c-string.ts";
+import { errno, libc } from "./libc.ts";
+import { E, SystemError } from "./errno.ts";
+
+/** include/uapi/asm-generic/fcntl.h. O_DIRECT and O_DIRECTORY differ by architecture and are not used. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+} as const;
+
+const F_GETFL = 3;
+const F_SETFL = 4;
+
+/** Opens `path`; the caller closes the fd. */
+export function openFd(path: string, flags: number, mode = 0): number {
+  const name = cString(path);
+  for (;;) {
+    const fd = libc.open(ptr(name), flags | O.CLOEXEC, mode);
+    if (fd >= 0) return fd;
+    const number = errno();
+    if (number !== E.EINTR) throw new SystemError("open", JSON.stringify(path), number);
+  }
+}
+
+/** Closes `fd`. Linux has released it even where close() reports an error, so there is nothing to retry or to tell. */
+export function closeFd(fd: number): void {
+  if (!(fd >= 0)) throw new RangeError(`cannot close fd ${fd}`);
+  libc.close(fd);
+}
+
+/** Bytes read (0 at the end of the data), or -errno. `buffer` must lie on a buffer of its own, see FFI notes in libc.ts. */
+export function readInto(fd: number, buffer: Uint8Array<ArrayBuffer>, length = buffer.byteLength): number {
+  const count = libc.read(fd, ptr(buffer), length);
+  return count >= 0 ? count : -errno();
+}
+
+/** Bytes written, or -errno. */
+export function writeFrom(fd: number, buffer: Uint8Array<ArrayBuffer>, offset = 0, length = buffer.byteLength - offset): number {
+  const count = libc.write(fd, ptr(buffer, offset), length);
+  return count >= 0 ? count : -errno();
+}
+
+/** The open flags of the file description (O_NONBLOCK, O_APPEND and the access mode). */
+export function statusFlags(fd: number): number {
+  const flags = libc.fcntl(fd, F_GETFL, 0);
+  if (flags < 0) throw new SystemError("fcntl", `${fd}, F_GETFL`, errno());
+  return flags;
+}
+
+/** Sets or clears O_NONBLOCK of the file description, which other processes may share. Says whether it was set before. */
+export function setNonBlocking(fd: number, on: boolean): boolean {
+  const before = statusFlags(fd);
+  const after = on ? before | O.NONBLOCK : before & ~O.NONBLOCK;
+  if (after !== before && libc.fcntl(fd, F_SETFL, after) < 0) {
+    throw new SystemError("fcntl", `${fd}, F_SETFL, ${after}`, errno());
+  }
+  return (before & O.NONBLOCK) !== 0;
+}

@@ -1,0 +1,43 @@
+/**
+ * The only dlopen of the program: the libc functions that Bun has no form of, and errno.
+ *
+ * glibc and musl both answer to "libc.so.6". Each Worker that imports this opens its own handle, and errno is per
+ * thread, so `__errno_location()` is asked once per Worker. Pass 0 for a null pointer (null would box), and check
+ * every fd before a call: bun:ffi turns undefined and NaN into 0, which is standard input.
+ */
+import { dlopen, type Pointer, read } from "bun:ffi";
+
+const library = dlopen("libc.so.6", {
+  __errno_location: { args: [], returns: "ptr" },
+  open: { args: ["ptr", "i32", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  read: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  write: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "u32"], returns: "i32" },
+  ioctl: { args: ["i32", "u32", "ptr"], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
+  mkfifo: { args: ["ptr", "u32"], returns: "i32" },
+  splice: { args: ["i32", "ptr", "i32", "ptr", "u32", "u32"], returns: "i32" },
+  poll: { args: ["ptr", "u32", "i32"], returns: "i32" },
+  eventfd: { args: ["u32", "i32"], returns: "i32" },
+  sched_setaffinity: { args: ["i32", "u32", "ptr"], returns: "i32" },
+  sched_getaffinity: { args: ["i32", "u32", "ptr"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  send: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  prctl: { args: ["i32", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+});
+
+export const libc = library.symbols;
+
+/** The null pointer: the number 0, which bun:ffi passes on unboxed. */
+export const NULL = 0 as Pointer;
+
+const errnoAddress = libc.__errno_location() ?? NULL;
+if (errnoAddress === NULL) throw new Error("libc gave no errno");
+
+/** errno of this thread. Only right as the very next expression after the call that failed. */
+export function errno(): number {
+  return read.i32(errnoAddress, 0);
+}
