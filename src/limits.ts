@@ -1,0 +1,60 @@
+/** Every bound of the program, with its unit and its reason. */
+import { assert } from "./errors.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const limits = {
+  // -- orders and replies (control port) --
+  /** The longest order: `set events` with a list of some hundred event names. */
+  orderLineBytes: 16 * KiB,
+  /** Replies that wait for the control port to take them; metadata with a large kallsyms is under 2 MB when packed. */
+  replyQueueBytes: 16 * MiB,
+  /** virtio_console takes at most 32 KiB of a write; larger ones would be cut short anyway. */
+  replyWriteBytes: 32 * KiB,
+  /** How often a waiting reply is offered to a full control port again. */
+  replyRetryMs: 5,
+  /** A control port that took nothing for so long has no reader: what waits is dropped and counted. */
+  replyGiveUpMs: 5_000,
+
+  // -- moving data (per CPU) --
+  pipeMinBytes: 64 * KiB,
+  pipeMaxBytes: 1 * MiB,
+  pipeDefaultBytes: 1 * MiB,
+  /**
+   * One splice to a virtio port becomes one entry of a queue of 128, and its pages are held until the host has read them:
+   * 64 KiB bound that to 8 MiB per port. FIFOs, sockets and files bound themselves.
+   */
+  virtioTakeBytes: 64 * KiB,
+  /** Running, an event must reach the host within 500 ms: so often a worker looks when nothing came. */
+  idleLookMs: 400,
+  /** After data the next look comes sooner, so that a busy CPU's events reach the host within 50 ms. */
+  busyLookMs: 20,
+  /** After POLLIN without a whole sub-buffer poll would spin: so long the ring buffer is left out of the poll set. */
+  emptyWakeMs: 10,
+  /** A worker waiting for its turn at the common stdout looks at the order word so often. */
+  outputLockWaitMs: 50,
+  /** buffer_subbuf_size_kb allows up to 128 pages. */
+  subBufferMaxBytes: 128 * 64 * KiB,
+
+  // -- supervision --
+  /** CPUs of a virtio-serial set-up: 511 ports less the reserved one, the control port and one to spare. */
+  cpusMax: 4096,
+  /** Online CPUs and ports are looked over so often; hot-plugged ports of devtmpfs are seen at once. */
+  rescanMs: 10_000,
+  /** A worker that failed is started again so many times in a row, with a pause that doubles. */
+  workerRestartsMax: 3,
+  workerRestartMs: 200,
+  /** A worker that ran so long without failing is sound again: its tries begin anew. */
+  workerSoundMs: 10_000,
+  /** A worker thread answers within this, even on a loaded machine under emulation. */
+  workerReadyMs: 30_000,
+  /** At the end of the program: time to hand over what is left, then time for the workers to end. */
+  exitFlushMs: 500,
+  exitWorkersMs: 300,
+} as const;
+
+assert(limits.pipeMinBytes <= limits.virtioTakeBytes, "a virtio take must fit the smallest pipe or more");
+assert(limits.pipeDefaultBytes <= limits.pipeMaxBytes, "the default pipe is within the bounds");
+assert(limits.idleLookMs + limits.busyLookMs < 500, "an event reaches the host within 500 ms");
+assert(limits.exitFlushMs + limits.exitWorkersMs < 1000, "the program ends within a second");
