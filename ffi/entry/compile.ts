@@ -1,0 +1,38 @@
+/**
+ * One program and the Bun runtime in one file, as `bun build --compile` makes it: still linked dynamically.
+ *
+ * The flags close what a root daemon must not have: nothing is read from the working directory, no code is made from
+ * strings (which is what --eval and --preload need), no C compiler and no native add-on is at hand. The libc functions
+ * that ffi/ calls through dlopen stay.
+ */
+
+export type Program = {
+  /** The main file, then the files that it starts as Workers. */
+  entrypoints: string[];
+  /** The folder that the paths in the bundle are relative to. */
+  root: string;
+  outfile: string;
+  /** The Bun executable to embed; this one when absent. */
+  bun?: string;
+  /** Constants that the source names and the build fills in. */
+  define?: Record<string, string>;
+};
+
+export async function compile(program: Program): Promise<void> {
+  const { entrypoints, root, outfile, bun, define } = program;
+  await Bun.build({
+    entrypoints,
+    root,
+    define: define ?? {},
+    target: "bun",
+    compile: {
+      outfile,
+      ...(bun === undefined ? {} : { executablePath: bun }),
+      autoloadBunfig: false,
+      autoloadDotenv: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+      execArgv: ["--disallow-code-generation-from-strings=strict", "--no-ffi-cc", "--no-addons"],
+    },
+  });
+}
