@@ -1,10 +1,20 @@
 /**
  * Builds the executable: `bun build.ts [--all] [--release] [--quiet]`.
  *
- * Without a flag: dist/trace-agent for this machine. Nothing is built when no input changed since the last time.
+ * Without a flag: dist/trace-agent for this machine. `--all`: dist/trace-agent-linux-x64 and -arm64 too, and SHA256SUMS.
+ * `--release`: all of that, compressed (.xz), and a bill of materials of each. What is up to date is left alone. How the
+ * executable becomes static is told in ffi/entry/.
  */
-import { mkdirSync } from "node:fs";
-import { compile } from "./ffi/entry/compile.ts";
+import { createHash } from "node:crypto";
+import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { BuildError } from "./ffi/entry/build-error.ts";
+import type { Machine } from "./ffi/entry/elf.ts";
+import { findIngredients, makeExecutable } from "./ffi/entry/executable.ts";
+import { run } from "./ffi/entry/run.ts";
+import { sbom } from "./ffi/entry/sbom.ts";
+import { hashInputs, isCurrent, writeStamp } from "./ffi/entry/stamp.ts";
+import { hostMachine, targets } from "./ffi/entry/targets.ts";
+import packageJson from "./package.json";
 
 /** The main program, and each file that is started as a Worker. */
 const entrypoints = ["src/main.ts", "src/guest/cpu-worker.ts", "src/guest/control-worker.ts"];
@@ -12,5 +22,79 @@ const entrypoints = ["src/main.ts", "src/guest/cpu-worker.ts", "src/guest/contro
 /** Where the Worker files lie: makes `new URL("./cpu-worker.ts", import.meta.url)` right in the bundle too. */
 const root = "src/guest";
 
-mkdirSync("dist", { recursive: true });
-await compile({ entrypoints, root, outfile: "dist/trace-agent" });
+const inputs = ["src", "ffi", "build.ts", "package.json", "package-lock.json"];
+const flags = ["--all", "--release", "--quiet"];
+
+async function main(options: string[]): Promise<void> {
+  const unknown = options.find((option) => !flags.includes(option));
+  if (unknown !== undefined) throw new BuildError(`unknown option "${unknown}"`, `known: ${flags.join(" ")}`);
+  process.chdir(import.meta.dir);
+  const say = (text: string): void => (options.includes("--quiet") ? undefined : console.error(text));
+  const host = hostMachine();
+  if (host === undefined) throw new BuildError(`cannot build on ${process.platform} ${process.arch}`, "use Linux, x64 or arm64");
+  mkdirSync("dist/.stamps", { recursive: true });
+  await build(host, "dist/trace-agent", say);
+  const release = options.includes("--release");
+  if (!release && !options.includes("--all")) return;
+
+  const made: string[] = [];
+  for (const { machine } of Object.values(targets)) {
+    const outfile = `dist/trace-agent-linux-${machine}`;
+    if (machine === host) link("dist/trace-agent", outfile);
+    else await build(machine, outfile, say);
+    made.push(outfile, ...(release ? packUp(machine, outfile, say) : []));
+  }
+  const sums = made.map((path) => `${sha256(path)}  ${path.slice("dist/".length)}\n`);
+  writeFileSync("dist/SHA256SUMS", sums.join(""));
+  say("dist/SHA256SUMS");
+}
+
+async function build(machine: Machine, outfile: string, say: (text: string) => void): Promise<void> {
+  const ingredients = findIngredients(targets[machine]);
+  const stamp = `dist/.stamps/${outfile.slice("dist/".length)}`;
+  const hash = hashInputs(inputs, ingredients);
+  const current = isCurrent(outfile, stamp, hash);
+  if (!current) {
+    await makeExecutable({ entrypoints, root }, ingredients, outfile);
+    writeStamp(outfile, stamp, hash);
+  }
+  say(`${outfile}  ${mebibytes(outfile)}, ${machine}, static${current ? ", unchanged" : ""}`);
+}
+
+/** The compressed file and the bill of materials of an executable. */
+function packUp(machine: Machine, outfile: string, say: (text: string) => void): string[] {
+  const { contents } = findIngredients(targets[machine]);
+  const materials = `${outfile}.cdx.json`;
+  writeFileSync(materials, sbom(contents, packageJson.version, sha256(outfile)));
+  run(["xz", "--keep", "--force", "--threads=1", outfile]);
+  say(`${outfile}.xz  ${mebibytes(`${outfile}.xz`)}\n${materials}`);
+  return [`${outfile}.xz`, materials];
+}
+
+/** A second name for the same file; a copy where the file system has no hard links. */
+function link(from: string, to: string): void {
+  const fresh = `${to}.${process.pid}`;
+  try {
+    linkSync(from, fresh);
+  } catch {
+    copyFileSync(from, fresh);
+  }
+  renameSync(fresh, to);
+  rmSync(fresh, { force: true });
+}
+
+function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function mebibytes(path: string): string {
+  return `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`build: ${error.text}`);
+  process.exitCode = 1;
+}

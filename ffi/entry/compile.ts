@@ -11,23 +11,25 @@ export type Program = {
   entrypoints: string[];
   /** The folder that the paths in the bundle are relative to. */
   root: string;
-  outfile: string;
-  /** The Bun executable to embed; this one when absent. */
-  bun?: string;
-  /** Constants that the source names and the build fills in. */
-  define?: Record<string, string>;
 };
 
-export async function compile(program: Program): Promise<void> {
-  const { entrypoints, root, outfile, bun, define } = program;
+export type Compilation = Program & {
+  /** The Bun executable to embed. */
+  bun: string;
+  /** Files that the program finds beside its main file. */
+  assets: string[];
+};
+
+export async function compile(compilation: Compilation, outfile: string): Promise<void> {
+  const { entrypoints, root, bun, assets } = compilation;
   await Bun.build({
     entrypoints,
     root,
-    define: define ?? {},
     target: "bun",
     compile: {
       outfile,
-      ...(bun === undefined ? {} : { executablePath: bun }),
+      executablePath: bun,
+      assets,
       autoloadBunfig: false,
       autoloadDotenv: false,
       autoloadTsconfig: false,
