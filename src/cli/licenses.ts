@@ -1,0 +1,46 @@
+/** `trace-agent licenses`: what others wrote in this executable, and the texts of their licences. */
+import { readFileSync } from "node:fs";
+import type { Component, Contents } from "../../ffi/entry/contents.ts";
+import { AgentError } from "../errors.ts";
+import { version } from "../version.ts";
+import { makeCommand } from "./command.ts";
+
+const lgplNote = `The C library (glibc), libgcc and JavaScriptCore may be replaced by versions of your own: the LGPL gives you that
+right, and the right to take this program apart to find faults in your change. trace-agent's build takes glibc and
+libgcc from the machine it runs on, so with trace-agent's source (MIT), yours in their place and "npm run build" you
+get this executable with your library. Their source is at the places named above, in the versions named above.
+
+The texts of all these licences: trace-agent licenses --text
+`;
+
+export const licensesCommand = makeCommand({
+  name: "licenses",
+  description: "List what this executable holds of others, with versions and licences",
+  flags: { text: { type: "boolean", description: "Print the texts of the licences too" } },
+  run: ({ text }) => {
+    const contents = readContents();
+    process.stdout.write(`trace-agent ${version}  MIT\n\nThis executable (${contents.machine}) also holds:\n\n`);
+    process.stdout.write(`${contents.components.map(describe).join("\n")}\n${lgplNote}`);
+    if (!text) return;
+    for (const { title, text: body } of contents.texts) process.stdout.write(`\n=== ${title} ===\n\n${body}`);
+  },
+});
+
+/** build.ts puts this file beside the main file in the executable; there is none in the source tree. */
+function readContents(): Contents {
+  try {
+    // Written by our own build into this very file.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return JSON.parse(readFileSync(new URL("contents.json", import.meta.url), "utf8")) as Contents;
+  } catch (cause) {
+    throw new AgentError("unavailable", "cannot read the list of contents: this is not the built executable", {
+      remedy: "npm run build, then dist/trace-agent licenses",
+      cause,
+    });
+  }
+}
+
+function describe({ name, version: itsVersion, license, note, source, files }: Component): string {
+  const carried = files.map((file) => `  ${file.name}  sha256 ${file.sha256}\n`).join("");
+  return `${name} ${itsVersion}  ${license}\n  ${note}\n  source: ${source}\n${carried}`;
+}
