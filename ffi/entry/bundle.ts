@@ -46,6 +46,7 @@ export function makeStatic(program: Uint8Array, name: string, parts: Parts): Uin
   const elf = readElf(program, name, "executable", machine);
   const dynamic = soleHeader(elf, segmentTypes.dynamic, `"${name}" is static already: it has no PT_DYNAMIC`);
   soleHeader(elf, segmentTypes.interpreter, `"${name}" is static already: it has no PT_INTERP`);
+  soleHeader(elf, segmentTypes.load, `"${name}" has nothing to load`);
   if (libraries.length > maxLibraries) throw new BuildError(`more than ${maxLibraries} libraries`);
   const pageSize = machines[machine].maxPageSize;
 

@@ -1,8 +1,13 @@
-/** Starts the sample's Worker the way the agent starts its own, and waits for its word. */
+/** Starts the sample's Worker the way the agent starts its own, waits for its word, and for its thread to end. */
 export function greet(): Promise<unknown> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url));
   return new Promise((resolve, reject) => {
-    worker.addEventListener("message", (event) => resolve(event.data));
+    let word: unknown;
+    worker.addEventListener("message", (event) => {
+      word = event.data;
+      worker.terminate();
+    });
+    worker.addEventListener("close", () => resolve(word));
     worker.addEventListener("error", (event) => reject(new Error(event.message)));
   });
 }

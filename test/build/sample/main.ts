@@ -3,31 +3,46 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { libc } from "../../../ffi/libc.ts";
 import { greet } from "./greet.ts";
 
-function descriptors(): Record<string, string> {
-  const links: Record<string, string> = {};
-  for (const fd of readdirSync("/proc/self/fd")) {
+export type Report = {
+  argv: string[];
+  execPath: string;
+  url: string;
+  environment: Record<string, string | undefined>;
+  descriptors: string[];
+  maps: string;
+  status: string;
+  failedClose: number;
+  worker: unknown;
+  child: string;
+};
+
+function descriptors(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
-      links[fd] = readlinkSync(`/proc/self/fd/${fd}`);
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
     } catch {
-      // the descriptor of this very listing, closed by now
+      return []; // the descriptor of this very listing, closed by now
     }
-  }
-  return links;
+  });
 }
 
-const reply = await greet();
-console.log(
-  JSON.stringify({
-    argv: process.argv,
-    execPath: process.execPath,
-    exe: readlinkSync("/proc/self/exe"),
-    url: import.meta.url,
-    environment: process.env,
-    descriptors: descriptors(),
-    maps: readFileSync("/proc/self/maps", "latin1").split("\n"),
-    status: readFileSync("/proc/self/status", "latin1").split("\n"),
-    failedClose: libc.close(-1),
-    worker: reply,
-  }),
-);
+/** What a child inherits: its descriptors and its environment. */
+function child(): string {
+  const command = ["/bin/sh", "-c", "ls -l /proc/self/fd; env"];
+  return process.argv.includes("--child") ? Bun.spawnSync(command).stdout.toString() : "";
+}
+
+const report: Report = {
+  argv: process.argv,
+  execPath: process.execPath,
+  url: import.meta.url,
+  environment: process.env,
+  descriptors: descriptors(),
+  maps: readFileSync("/proc/self/maps", "latin1"),
+  status: readFileSync("/proc/self/status", "latin1"),
+  failedClose: libc.close(-1),
+  worker: await greet(),
+  child: child(),
+};
+console.log(JSON.stringify(report));
 process.exit(0);
