@@ -1,6 +1,6 @@
 /** The static executable in trees that hold nothing it could lean on, and in worlds that refuse what it needs. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unpackedPackages } from "../../ffi/entry/debian-packages.ts";
 import { messageOf } from "../../src/errors.ts";
@@ -22,7 +22,7 @@ afterAll(() => sample.remove());
 /** A new tree that holds the executable as /app and nothing else. */
 function bareTree(): string {
   const tree = mkdtempSync(join(sample.folder, "tree-"));
-  install(tree, sample.static, "app");
+  linkSync(sample.static, join(tree, "app"));
   return tree;
 }
 
@@ -61,7 +61,7 @@ describe.skipIf(noChroot !== undefined)("in a tree", () => {
     }
     const tree = bareTree();
     const name = process.arch === "arm64" ? "aarch64" : "x86_64";
-    install(tree, join(musl, `usr/lib/${name}-linux-musl/libc.so`), `lib/ld-musl-${name}.so.1`);
+    install(tree, join(musl, `lib/${name}-linux-musl/libc.so`), `lib/ld-musl-${name}.so.1`);
     symlinkSync(`ld-musl-${name}.so.1`, join(tree, `lib/libc.musl-${name}.so.1`));
     expect(executeIn(tree, [`/lib/ld-musl-${name}.so.1`]).stderr).toContain(`musl libc (${name})`);
     expect(reportOf(executeIn(tree, ["/app"])).worker).toHaveProperty("errno", 9);
@@ -78,17 +78,9 @@ describe.skipIf(noChroot !== undefined)("in a tree", () => {
 });
 
 describe("where the system refuses", () => {
-  const prlimit = Bun.which("prlimit") === null;
-
-  test.skipIf(prlimit)("memfds (too many open files), it names the call and the error", () => {
+  test.skipIf(Bun.which("prlimit") === null)("memfds (too many open files), it names the call and the error", () => {
     const outcome = execute(["prlimit", "--nofile=4:4", sample.static], { env: { PATH: path } });
     expect(outcome.stderr).toStartWith("trace-agent: cannot start: memfd_create: EMFILE(24); ");
-    expect(outcome.exitCode).toBe(69);
-  });
-
-  test.skipIf(prlimit)("memory, it names the call and the error", () => {
-    const outcome = execute(["prlimit", `--as=${110 * 2 ** 20}`, sample.static], { env: { PATH: path } });
-    expect(outcome.stderr).toMatch(/^trace-agent: cannot start: \w+: ENOMEM\(12\); /);
     expect(outcome.exitCode).toBe(69);
   });
 
@@ -113,8 +105,8 @@ describe("where the system refuses", () => {
     const place = join(sample.folder, "capable");
     install("/", sample.static, place);
     execute(["chmod", "755", sample.folder], { env: { PATH: path } });
-    expect(execute(["setcap", "cap_sys_resource+ep", place], { env: { PATH: path } }).exitCode).toBe(0);
+    expect(execute(["setcap", "cap_net_bind_service+ep", place], { env: { PATH: path } }).exitCode).toBe(0);
     const outcome = execute(["setpriv", "--reuid=65534", "--clear-groups", place], { env: { PATH: path } });
-    expect(reportOf(outcome).status).toMatch(/CapEff:\s+0000000001000000/);
+    expect(reportOf(outcome).status).toMatch(/CapEff:\s+0000000000000400/);
   });
 });

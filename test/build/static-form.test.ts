@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { readElf, segmentTypes } from "../../ffi/entry/elf.ts";
 import { findIngredients, makeExecutable } from "../../ffi/entry/executable.ts";
 import { targets } from "../../ffi/entry/targets.ts";
+import { messageOf } from "../../src/errors.ts";
 import type { Report } from "./sample/main.ts";
 import { buildSample, execute, reportOf, type Sample, sampleProgram } from "./support/sample.ts";
 
@@ -51,10 +52,10 @@ describe("the file", () => {
   test("is not there when the build of it fails", async () => {
     const ingredients = findIngredients(targets[machine]);
     const broken = { ...ingredients, runtime: { ...ingredients.runtime, libraries: [...ingredients.runtime.libraries] } };
-    broken.runtime.libraries[0] = { name: "libc.so.6", bytes: new Uint8Array(100), sha256: "" };
+    broken.runtime.libraries[0] = { name: "libc.so.6", bytes: new Uint8Array(100).fill(1), sha256: "" };
     const outfile = join(sample.folder, "broken");
-    const made = makeExecutable(sampleProgram, broken, outfile);
-    await expect(made).rejects.toThrow('cannot use "libc.so.6": not an ELF file');
+    const failure = await makeExecutable(sampleProgram, broken, outfile).catch(messageOf);
+    expect(failure).toBe('cannot use "libc.so.6": not an ELF file');
     expect(existsSync(outfile)).toBeFalse();
     expect(readdirSync(sample.folder).filter((name) => name.startsWith(".build-"))).toEqual([]);
   });

@@ -25,7 +25,7 @@ export function install(tree: string, source: string, place: string): void {
 export function executeIn(tree: string, command: string[], { proc = true, before = "true" } = {}): Outcome {
   mkdirSync(join(tree, "proc"), { recursive: true });
   const mount = proc ? "mount -t proc proc proc" : "true";
-  const shell = `cd "$0" && ${mount} && ${before} && exec env -i chroot . "$@"`;
+  const shell = `cd "$0" && ${mount} && ${before} && exec env -i "$(command -v chroot)" . "$@"`;
   return execute(["unshare", "--mount", "--propagation", "private", "sh", "-c", shell, tree, ...command], {
     env: { PATH: process.env["PATH"] ?? "" },
   });
