@@ -52,9 +52,8 @@ function expectUnbent(outcome: Outcome): void {
 
 describe("the working directory", () => {
   test("would bend bun itself: the trap works", () => {
-    writeFileSync(join(trap, "harmless.js"), "console.log(process.env.FROM_DOTENV)");
-    const outcome = execute([process.execPath, "./harmless.js"], { cwd: trap, env: { HOME: trap, PATH: path } });
-    expect(outcome).toMatchObject({ stdout: "1\n" });
+    writeFileSync(join(trap, "harmless.js"), "");
+    execute([process.execPath, "harmless.js"], { cwd: trap, env: { HOME: trap, PATH: path } });
     expect(existsSync(proof)).toBeTrue();
   });
 
