@@ -8,6 +8,10 @@ export const limits = {
   // -- orders and replies (control port) --
   /** The longest order: `set events` with a list of some hundred event names. */
   orderLineBytes: 16 * KiB,
+  /** So many unknown orders are logged and answered; further ones are counted. */
+  malformedOrdersLogged: 20,
+  /** One read of the control port; no more is read before it was handled. */
+  controlReadBytes: 64 * KiB,
   /** Replies that wait for the control port to take them; metadata with a large kallsyms is under 2 MB when packed. */
   replyQueueBytes: 16 * MiB,
   /** virtio_console takes at most 32 KiB of a write; larger ones would be cut short anyway. */
@@ -42,6 +46,10 @@ export const limits = {
   cpusMax: 4096,
   /** Online CPUs and ports are looked over so often; hot-plugged ports of devtmpfs are seen at once. */
   rescanMs: 10_000,
+  /** After a device node appeared: the time for its name in sysfs and for udev to make its link. */
+  deviceSettleMs: 200,
+  /** A data port that hung up or was unplugged is tried again so often. */
+  portRetryMs: 1_000,
   /** A worker that failed is started again so many times in a row, with a pause that doubles. */
   workerRestartsMax: 3,
   workerRestartMs: 200,

@@ -92,7 +92,9 @@ export function writeTracing(directory: string, name: string, value: string): vo
   try {
     const fd = openSync(path, "w");
     try {
-      if (value !== "") writeSync(fd, `${value}\n`);
+      const bytes = Buffer.from(value === "" ? "" : `${value}\n`, "latin1");
+      // set_event takes one word of a list per write.
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     } finally {
       closeSync(fd);
     }
@@ -118,4 +120,10 @@ export function subBufferSizeBytes(directory: string): number {
 /** The clock in use: the name in brackets in trace_clock. */
 export function currentClock(directory: string): string {
   return /\[([\w-]+)\]/.exec(readTracing(directory, "trace_clock"))?.[1] ?? "unknown";
+}
+
+/** Size of the kernel's long: that of `commit` in the sub-buffer header. */
+export function longSizeBytes(directory: string): number {
+  const [, size] = /commit;\s*offset:\d+;\s*size:(\d+);/.exec(readTracing(directory, "events/header_page")) ?? [];
+  return size === "4" ? 4 : 8;
 }

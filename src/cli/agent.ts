@@ -1,0 +1,71 @@
+/** `trace-agent` without a command: the guest agent, with the options of the kernel's own and more. */
+import { pageSize } from "../../ffi/sysconf.ts";
+import { AgentError } from "../errors.ts";
+import { runAgent } from "../guest/agent.ts";
+import type { AgentOptions } from "../guest/options.ts";
+import { parseCpuList } from "../kernel/cpu-list.ts";
+import { limits } from "../limits.ts";
+import { log, logLevelNames, setLogLevel } from "../log.ts";
+import { type FlagValues, type Flags, makeCommand } from "./command.ts";
+import { formatSize, parseSize } from "./size.ts";
+
+const flags = {
+  stdout: { type: "boolean", short: "o", description: "Write the trace data to stdout instead of the ports" },
+  "pipe-size": {
+    type: "string",
+    short: "s",
+    valueHint: "SIZE",
+    description: `Size of each CPU's pipe, ${formatSize(limits.pipeMinBytes)} to ${formatSize(limits.pipeMaxBytes)} (${formatSize(limits.pipeDefaultBytes)})`,
+  },
+  start: { type: "boolean", description: "Start at once instead of waiting for the host's order" },
+  cpus: { type: "string", valueHint: "LIST", description: 'Only these CPUs, as in "0-3,8"' },
+  tracefs: { type: "string", valueHint: "DIR", description: "tracefs, when it is not mounted in its usual place" },
+  instance: { type: "string", valueHint: "NAME", description: "A tracefs instance instead of the top-level ring buffer" },
+  ports: { type: "string", valueHint: "DIR", description: "FIFOs, sockets or files of this directory instead of virtio ports" },
+  "log-level": { type: "string", valueHint: "LEVEL", description: `${logLevelNames.join(", ")} (info)` },
+} as const satisfies Flags;
+
+export const agentCommand = makeCommand({
+  name: "",
+  description: "Moves this guest's ftrace data to the host over virtio-serial ports, on the host's orders",
+  flags,
+  run: async (values) => {
+    const options = readOptions(values);
+    const level = values["log-level"];
+    if (level !== undefined) {
+      const known = logLevelNames.find((name) => name === level);
+      if (known === undefined) {
+        throw new AgentError("usage", `unknown log level "${level}"`, { remedy: `use one of ${logLevelNames.join(", ")}` });
+      }
+      setLogLevel(known);
+    }
+    log.debug(`options ${JSON.stringify(options)}`);
+    await runAgent(options);
+  },
+});
+
+export function readOptions(values: FlagValues<typeof flags>): AgentOptions {
+  const cpus = values.cpus === undefined ? undefined : parseCpuList(values.cpus);
+  if (cpus?.length === 0) throw new AgentError("usage", 'cannot use CPU list "": it names no CPU');
+  return {
+    stdout: values.stdout,
+    start: values.start,
+    cpus,
+    pipeSizeBytes: readPipeSize(values["pipe-size"]),
+    tracefs: values.tracefs,
+    instance: values.instance,
+    portsDirectory: values.ports,
+  };
+}
+
+/** Rounded down to whole pages, as in the kernel's agent. */
+function readPipeSize(text: string | undefined): number {
+  if (text === undefined) return limits.pipeDefaultBytes;
+  const bytes = parseSize("pipe size", text);
+  if (bytes < limits.pipeMinBytes || bytes > limits.pipeMaxBytes) {
+    throw new AgentError("usage", `pipe size "${text}" is out of range`, {
+      remedy: `give ${formatSize(limits.pipeMinBytes)} to ${formatSize(limits.pipeMaxBytes)}`,
+    });
+  }
+  return bytes - (bytes % pageSize());
+}

@@ -1,0 +1,142 @@
+/** The agent: preflight, set-up, the run, and an end that gives back all that was taken, on every way out. */
+import { existsSync, watch } from "node:fs";
+import { makeEventFd } from "../../ffi/eventfd.ts";
+import { closeFd } from "../../ffi/fd.ts";
+import { AgentError, messageOf } from "../errors.ts";
+import { formatCpuList } from "../kernel/cpu-list.ts";
+import { tracedCpus } from "../kernel/cpus.ts";
+import { findTracing } from "../kernel/tracefs.ts";
+import { limits } from "../limits.ts";
+import { log } from "../log.ts";
+import { controlPortName } from "../protocol/ports.ts";
+import { ControlChannel } from "./control-channel.ts";
+import { Controller } from "./controller.ts";
+import type { AgentOptions } from "./options.ts";
+import { openDataPort, openStdout } from "./outputs.ts";
+import { findPorts } from "./port-place.ts";
+import { RunState, WorkerState } from "./run-state.ts";
+import { Settings } from "./settings.ts";
+import { Supervisor } from "./supervisor.ts";
+import { Waiters } from "./waiters.ts";
+
+/** Runs until a signal, or until the reader of stdout is gone. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const tracingDirectory = findTracing(options);
+  const cpus = chooseCpus(tracingDirectory, options.cpus);
+  let place = findPorts(options.portsDirectory);
+  if (place.control === undefined && !options.stdout && !options.start) throw noControlPort(options);
+
+  const ending = Promise.withResolvers<string>();
+  const cleanUp: (() => void | Promise<void>)[] = [];
+  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, () => ending.resolve(signal));
+  try {
+    const stdout = options.stdout ? openStdout() : undefined;
+    if (stdout !== undefined) cleanUp.push(stdout.restore);
+    const doneFd = makeEventFd();
+    cleanUp.push(() => closeFd(doneFd));
+    const run = new RunState(cpus.length);
+    const changes = new Waiters();
+    const settings = new Settings(tracingDirectory);
+    cleanUp.push(() => {
+      for (const failure of settings.restore()) log.error(`cannot put back what the host had set: ${failure}`);
+    });
+    const supervisor = new Supervisor({
+      run,
+      tracingDirectory,
+      cpus,
+      pipeSizeBytes: options.pipeSizeBytes,
+      doneFd,
+      openOutput: (cpu) => stdout?.output ?? openDataPort(place, cpu),
+      onChange: () => changes.changed(),
+      onOutputClosed: () => ending.resolve("the reader of stdout is gone"),
+    });
+    const channel = new ControlChannel(run, doneFd, {
+      onOrders: (orders) => controller.carryOut(orders),
+      onHost: (present) => {
+        if (!present) controller.forgetHost();
+      },
+      onDone: () => changes.changed(),
+      onLost: () => controller.forgetHost(),
+    });
+    const controller = new Controller({
+      run,
+      supervisor,
+      settings,
+      tracingDirectory,
+      replies: channel.replies,
+      changes,
+      onState: () => undefined,
+    });
+    await channel.open(place.control);
+    cleanUp.push(() => channel.close());
+    cleanUp.push(async () => {
+      supervisor.close();
+      await changes.until(() => supervisor.serving === 0, limits.exitWorkersMs);
+    });
+    const rescan = (): void => {
+      place = findPorts(options.portsDirectory);
+      supervisor.rescan();
+      if (!channel.attached && place.control !== undefined) {
+        channel.open(place.control).catch((error: unknown) => log.debug(messageOf(error)));
+      }
+    };
+    supervisor.rescan();
+    if (supervisor.serving === 0) throw noStreams(supervisor, options);
+    await changes.until(() => supervisor.all(WorkerState.armed), limits.workerReadyMs);
+    cleanUp.push(watchMachine(rescan));
+    process.on("SIGUSR1", () => controller.logSummary());
+    const served = supervisor.seats.filter((seat) => seat.port === "open").map((seat) => seat.cpu);
+    log.info(`armed: CPUs ${formatCpuList(served)} on ${tracingDirectory}`);
+    if (options.start || place.control === undefined) await controller.start();
+    const reason = await ending.promise;
+    log.info(`ending: ${reason}`);
+    if (controller.state === "running") await controller.stop(limits.exitFlushMs);
+  } finally {
+    for (const step of cleanUp.toReversed()) await step();
+  }
+}
+
+function chooseCpus(tracingDirectory: string, wanted: number[] | undefined): number[] {
+  const traced = tracedCpus(tracingDirectory);
+  const missing = wanted?.filter((cpu) => !traced.includes(cpu)) ?? [];
+  if (missing.length > 0) {
+    throw new AgentError("usage", `cannot trace CPU ${formatCpuList(missing)}: not in this machine`, {
+      remedy: `it has CPUs ${formatCpuList(traced)}`,
+    });
+  }
+  return wanted ?? traced;
+}
+
+/** Looks at CPUs and ports again when a device node comes or goes, and every now and then for what makes no node. */
+function watchMachine(rescan: () => void): () => void {
+  const timer = setInterval(rescan, limits.rescanMs);
+  let pending: NodeJS.Timeout | undefined;
+  const devices = existsSync("/dev")
+    ? watch("/dev", (_, name) => {
+        if (!/^vport|^virtio-ports/.test(name ?? "")) return;
+        // The name in sysfs and udev's link come a moment after the node.
+        clearTimeout(pending);
+        pending = setTimeout(rescan, limits.deviceSettleMs);
+      })
+    : undefined;
+  return () => {
+    clearInterval(timer);
+    clearTimeout(pending);
+    devices?.close();
+  };
+}
+
+function noControlPort(options: AgentOptions): AgentError {
+  const where = options.portsDirectory === undefined ? "no virtio-serial port of that name" : `not in ${options.portsDirectory}`;
+  return new AgentError("unavailable", `cannot open control port "${controlPortName}": ${where}`, {
+    remedy: "add one to the VM (trace-agent setup --help), or use --stdout, or --start to begin without orders",
+  });
+}
+
+function noStreams(supervisor: Supervisor, options: AgentOptions): AgentError {
+  const cpus = formatCpuList(supervisor.unserved);
+  return new AgentError("unavailable", `cannot serve any CPU: ${options.stdout ? "no worker started" : `no data port could be opened for CPUs ${cpus}`}`, {
+    remedy: "see the warnings above; add ports named trace-path-cpuN to the VM (trace-agent setup --help)",
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * The worker of one CPU, pinned to it: waits armed for the order word, moves the stream while it says so, and tells main
+ * through the done eventfd when its state changed. It leaves only to end, or when something failed.
+ */
+import { pinThread } from "../../ffi/affinity.ts";
+import { SystemError } from "../../ffi/errno.ts";
+import { clearEventFd, signalEventFd } from "../../ffi/eventfd.ts";
+import { closeFd, O, openFd } from "../../ffi/fd.ts";
+import { POLL, PollSet } from "../../ffi/poll.ts";
+import { Order, RunState, Word, WorkerState } from "./run-state.ts";
+import { moveStream, Outcome } from "./splice-loop.ts";
+import { currentOrder, setState, Stream, type StreamSettings } from "./stream.ts";
+
+declare const self: Worker;
+
+export type CpuWorkerJob = { memory: SharedArrayBuffer; settings: StreamSettings };
+
+/** What the worker says when it ends. `errno` 0: it was told to. */
+export type CpuWorkerEnd = { kind: "end"; part: "ring buffer" | "port" | "pin" | "none"; errno: number };
+
+self.onmessage = (message: MessageEvent<CpuWorkerJob>): void => {
+  const { memory, settings } = message.data;
+  const run = new RunState(memory);
+  const stream = new Stream(settings, run);
+  const end = serve(stream, run);
+  stream.close();
+  setState(stream, end.errno === 0 ? WorkerState.absent : WorkerState.failed);
+  self.postMessage(end satisfies CpuWorkerEnd);
+  signalEventFd(settings.doneFd);
+};
+
+function serve(stream: Stream, run: RunState): CpuWorkerEnd {
+  const { worker, wakeFd, doneFd } = stream.settings;
+  pinThread(stream.settings.cpu);
+  const armed = new PollSet(1);
+  armed.set(0, wakeFd, POLL.IN);
+  for (;;) {
+    const order = currentOrder(stream);
+    if (order === Order.exit) return { kind: "end", part: "none", errno: 0 };
+    if (order === Order.running) {
+      // Each time anew: a CPU that was offline in between has lost its threads' affinity.
+      const pinErrno = pinThread(stream.settings.cpu);
+      if (pinErrno !== 0) return { kind: "end", part: "pin", errno: pinErrno };
+      const outcome = runOnce(stream, run, worker);
+      if (outcome === Outcome.exit) return { kind: "end", part: "none", errno: 0 };
+      if (outcome !== Outcome.stopped) {
+        return { kind: "end", part: outcome === Outcome.portFailed ? "port" : "ring buffer", errno: stream.failure };
+      }
+      continue;
+    }
+    setState(stream, WorkerState.armed);
+    signalEventFd(doneFd);
+    armed.wait(-1);
+    clearEventFd(wakeFd);
+  }
+}
+
+/** trace_pipe_raw is held only while running: an open one makes the kernel refuse a change of the tracer. */
+function runOnce(stream: Stream, run: RunState, worker: number): Outcome {
+  const { tracingDirectory, cpu, doneFd } = stream.settings;
+  try {
+    stream.rawFd = openFd(`${tracingDirectory}/per_cpu/cpu${cpu}/trace_pipe_raw`, O.RDONLY | O.NONBLOCK);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    stream.failure = error.errno;
+    return Outcome.ringBufferFailed;
+  }
+  run.setWord(worker, Word.rawFd, stream.rawFd);
+  setState(stream, WorkerState.running);
+  signalEventFd(doneFd);
+  try {
+    return moveStream(stream);
+  } finally {
+    run.setWord(worker, Word.rawFd, -1);
+    closeFd(stream.rawFd);
+    stream.rawFd = -1;
+  }
+}

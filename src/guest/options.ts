@@ -1,0 +1,14 @@
+/** What the command line asks of the agent, checked. */
+export type AgentOptions = {
+  /** Data to stdout instead of the ports. */
+  stdout: boolean;
+  /** Start at once, without waiting for an order. */
+  start: boolean;
+  /** Only these CPUs. */
+  cpus: number[] | undefined;
+  pipeSizeBytes: number;
+  tracefs: string | undefined;
+  instance: string | undefined;
+  /** A directory whose entries bear the port names, instead of virtio ports. */
+  portsDirectory: string | undefined;
+};

@@ -1,0 +1,87 @@
+/** Opening ports for reading and writing, and saying who is in the way when one is taken. */
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { E, SystemError } from "../../ffi/errno.ts";
+import { O, openFd } from "../../ffi/fd.ts";
+import { connectUnix } from "../../ffi/socket.ts";
+import { AgentError } from "../errors.ts";
+import type { PortPath } from "./port-place.ts";
+
+/** Opens the writing side, non-blocking. A FIFO is opened for both ways, so that it never hangs up and keeps what is in it. */
+export function openForWriting(name: string, place: PortPath): number {
+  const flags = place.kind === "file" ? O.WRONLY | O.CREAT : O.RDWR;
+  return openPort(name, place.kind, place.path, flags);
+}
+
+/** Opens the reading side of a control port. Where both sides are one file, its fd serves both: `writeFd` is given back. */
+export function openForReading(name: string, place: PortPath, writeFd: number): number {
+  if (place.readPath === place.path && place.kind !== "file") return writeFd;
+  return openPort(name, place.kind, place.readPath, place.kind === "fifo" ? O.RDWR : O.RDONLY);
+}
+
+function openPort(name: string, kind: PortPath["kind"], path: string, flags: number): number {
+  try {
+    return kind === "socket" ? connectUnix(path) : openFd(path, flags | O.NONBLOCK, 0o600);
+  } catch (cause) {
+    if (!(cause instanceof SystemError)) throw cause;
+    throw portError(name, path, cause);
+  }
+}
+
+function portError(name: string, path: string, cause: SystemError): AgentError {
+  const what = `cannot open port "${name}" (${path}): ${cause.code}`;
+  switch (cause.errno) {
+    case E.EBUSY: {
+      const holder = holderOf(path);
+      return new AgentError("unavailable", `${what}, ${holder ?? "another process"} has it`, {
+        remedy: holder === undefined ? "end the program that holds it" : "end it, or leave the work to it",
+        cause,
+      });
+    }
+    case E.EACCES:
+    case E.EPERM:
+      return new AgentError("permission", what, { remedy: "run trace-agent as root", cause });
+    default:
+      return new AgentError("unavailable", what, { remedy: "see that the port is in the VM's configuration", cause });
+  }
+}
+
+/** "trace-agent (pid 123)" for the process that has `path` open, found through /proc; undefined when none can be seen. */
+export function holderOf(path: string): string | undefined {
+  let target: string;
+  try {
+    target = realpathSync(path);
+  } catch {
+    return undefined;
+  }
+  for (const pid of readdirSync("/proc")) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+        if (linkTarget(`/proc/${pid}/fd/${fd}`) === target) {
+          return `${readFileSync(`/proc/${pid}/comm`, "latin1").trim()} (pid ${pid})`;
+        }
+      }
+    } catch {
+      // The process ended, or is not ours to look into.
+    }
+  }
+  return undefined;
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The device or file behind a descriptor, to see whether a port was unplugged and plugged again under the same name. */
+export function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino, rdev } = statSync(path);
+    return `${dev}:${ino}:${rdev}`;
+  } catch {
+    return undefined;
+  }
+}
