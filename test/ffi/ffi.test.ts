@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ const pipe = (): { read: number; write: number } => {
 afterEach(() => {
   for (const fd of open.splice(0)) closeFd(fd);
 });
-process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("errno", () => {
   test("openFd() says call, path and errno name when the file is missing", () => {
@@ -125,7 +125,7 @@ describe("CPU affinity", () => {
   test("pinThread() binds the thread of a Worker, says EINVAL for a CPU that is not there, and leaves main alone", async () => {
     const before = allowedCpus();
     const script = `
-      import { allowedCpus } from ${JSON.stringify(join(import.meta.dir, "../../ffi/affinity.ts"))};
+      import { allowedCpus, pinThread } from ${JSON.stringify(join(import.meta.dir, "../../ffi/affinity.ts"))};
       const last = allowedCpus().at(-1);
       postMessage({ missing: pinThread(8191), pinned: pinThread(last), last, now: allowedCpus() });`;
     const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
