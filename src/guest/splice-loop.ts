@@ -6,6 +6,7 @@
  * virtio_console builds its scatter list from the whole pipe, and part of it would hand garbage pages to the device.
  */
 import { E } from "../../ffi/errno.ts";
+import { signalEventFd } from "../../ffi/eventfd.ts";
 import { readInto, writeFrom } from "../../ffi/fd.ts";
 import { SPLICE, splice } from "../../ffi/splice.ts";
 import { limits } from "../limits.ts";
@@ -36,6 +37,7 @@ export function moveStream(stream: Stream): Outcome {
     if (order === Order.running && budget !== Infinity) {
       budget = Infinity;
       setState(stream, WorkerState.running);
+      signalEventFd(stream.settings.doneFd);
     } else if (order === Order.armed && budget === Infinity) {
       budget = stream.ringBufferBytes() + stream.subBufferBytes;
       setState(stream, WorkerState.flushing);

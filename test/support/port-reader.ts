@@ -1,0 +1,59 @@
+/** The host's end of a port in tests: collects what comes out of a FIFO, and can be slow on purpose. */
+import { closeSync, constants, openSync, readSync } from "node:fs";
+
+export class PortReader {
+  readonly #fd: number;
+  readonly #chunks: Buffer[] = [];
+  readonly #buffer = Buffer.alloc(1 << 20);
+  #timer: NodeJS.Timeout | undefined;
+  #length = 0;
+
+  /** Opens without a wait for the writer. Reads at once unless `paused`. */
+  constructor(path: string, options: { paused?: boolean } = {}) {
+    this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (options.paused !== true) this.resume();
+  }
+
+  resume(): void {
+    this.#timer ??= setInterval(() => this.poll(), 2);
+  }
+
+  pause(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Reads all that is there now. */
+  poll(limit = Infinity): void {
+    while (limit > 0) {
+      let count: number;
+      try {
+        count = readSync(this.#fd, this.#buffer, 0, Math.min(this.#buffer.length, limit), null);
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "EAGAIN") return;
+        throw error;
+      }
+      if (count === 0) return;
+      limit -= count;
+      this.#length += count;
+      this.#chunks.push(Buffer.from(this.#buffer.subarray(0, count)));
+    }
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** All that was read since the beginning, or since the last `take()`. */
+  take(): Buffer {
+    const bytes = Buffer.concat(this.#chunks);
+    this.#chunks.length = 0;
+    this.#length = 0;
+    return bytes;
+  }
+
+  close(): void {
+    this.pause();
+    closeSync(this.#fd);
+  }
+}
