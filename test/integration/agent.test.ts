@@ -1,71 +1,29 @@
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { tracedCpus } from "../../src/kernel/cpus.ts";
 import { readCpuStats } from "../../src/kernel/cpu-stats.ts";
-import { subBufferSizeBytes } from "../../src/kernel/tracefs.ts";
-import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
-import { AgentProcess, eventually, PortDirectory } from "../support/agent-process.ts";
+import { countEvents } from "../../src/kernel/sub-buffer.ts";
+import { AgentFixture, sequence } from "../support/agent-fixture.ts";
+import { eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
-import { reasonWithoutTracefs, TracefsInstance } from "../support/tracefs.ts";
 
-const reason = reasonWithoutTracefs();
-if (reason !== undefined) console.error(`skipped: the agent over FIFOs: ${reason}`);
-const instance = reason === undefined ? new TracefsInstance("agent") : undefined;
-const cpus = instance === undefined ? [] : tracedCpus(instance.path);
-const layout = layoutOf(instance === undefined ? 4096 : subBufferSizeBytes(instance.path), 8);
-const scratch = mkdtempSync(join(tmpdir(), "trace-agent-test-"));
+const fixture = new AgentFixture("agent");
+const { cpus, layout } = fixture;
 
-let ports: PortDirectory | undefined;
-let agents: AgentProcess[] = [];
-
-beforeEach(() => instance?.reset());
-afterEach(async () => {
-  for (const agent of agents) await agent.kill();
-  agents = [];
-  ports?.close();
-  ports = undefined;
-});
-afterAll(async () => {
-  await instance?.remove();
-  rmSync(scratch, { recursive: true, force: true });
-});
-
-const tracefs = (): TracefsInstance => {
-  if (instance === undefined) throw new Error("no tracefs");
-  return instance;
-};
-
-async function startAgent(args: string[], options: { stdout?: number } = {}): Promise<AgentProcess> {
-  const agent = new AgentProcess(["--instance", tracefs().name, ...args], options);
-  agents.push(agent);
-  await agent.says("armed: ");
-  return agent;
-}
-
-async function startOnPorts(options: { paused?: boolean; args?: string[] } = {}): Promise<{ agent: AgentProcess; ports: PortDirectory }> {
-  ports = new PortDirectory(cpus, options);
-  const agent = await startAgent(["--ports", ports.path, ...(options.args ?? [])]);
-  return { agent, ports };
-}
-
-const sequence = (from: number, count: number): number[] => Array.from({ length: count }, (_, index) => from + index);
-
-describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIFOs", () => {
+describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instance, over FIFOs", () => {
   test("moves nothing while armed, all from start to stop, and nothing more until the next start", async () => {
-    const { agent, ports } = await startOnPorts();
-    writeMarkers(tracefs().path, cpus, 0, 100);
+    const { agent, ports } = await fixture.startOnPorts();
+    writeMarkers(fixture.tracefs.path, cpus, 0, 100);
     await Bun.sleep(600);
     expect(cpus.map((cpu) => ports.reader(cpu).length)).toEqual(cpus.map(() => 0));
     ports.order("1\n");
     await agent.says("started");
-    writeMarkers(tracefs().path, cpus, 100, 1000);
+    writeMarkers(fixture.tracefs.path, cpus, 100, 1000);
     ports.order("0\n");
     await agent.says("stopped");
     await Bun.sleep(50);
     for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).take(), cpu)).toEqual(sequence(0, 1100));
-    writeMarkers(tracefs().path, cpus, 1100, 100);
+    writeMarkers(fixture.tracefs.path, cpus, 1100, 100);
     await Bun.sleep(600);
     expect(cpus.map((cpu) => ports.reader(cpu).length)).toEqual(cpus.map(() => 0));
     ports.order("1");
@@ -74,11 +32,11 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
   });
 
   test("loses nothing and repeats nothing of 200,000 markers per CPU with a host that keeps up", async () => {
-    const { agent, ports } = await startOnPorts();
-    tracefs().write("buffer_size_kb", "16384");
+    const { agent, ports } = await fixture.startOnPorts();
+    fixture.tracefs.write("buffer_size_kb", "16384");
     ports.order("1\n");
     await agent.says("started");
-    writeMarkers(tracefs().path, cpus, 0, 200_000);
+    writeMarkers(fixture.tracefs.path, cpus, 0, 200_000);
     ports.order("0\n");
     await agent.says("stopped");
     await Bun.sleep(100);
@@ -93,10 +51,10 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
   });
 
   test("gives every event of a filled buffer, whole sub-buffers, as many as the kernel counted", async () => {
-    writeMarkers(tracefs().path, cpus, 0, 20_000);
-    tracefs().write("tracing_on", "0");
-    const before = cpus.map((cpu) => readCpuStats(tracefs().path, cpu)?.entries ?? 0);
-    const { agent, ports } = await startOnPorts();
+    writeMarkers(fixture.tracefs.path, cpus, 0, 20_000);
+    fixture.tracefs.write("tracing_on", "0");
+    const before = cpus.map((cpu) => readCpuStats(fixture.tracefs.path, cpu)?.entries ?? 0);
+    const { agent, ports } = await fixture.startOnPorts();
     ports.order("10");
     await agent.says("stopped");
     await Bun.sleep(100);
@@ -104,18 +62,18 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
       const stream = ports.reader(cpu).take();
       expect(stream.length % layout.sizeBytes).toBe(0);
       expect(countEvents(stream, layout)).toMatchObject({ events: before[index], damaged: 0 });
-      expect(readCpuStats(tracefs().path, cpu)).toMatchObject({ entries: 0, readEvents: before[index] });
+      expect(readCpuStats(fixture.tracefs.path, cpu)).toMatchObject({ entries: 0, readEvents: before[index] });
     });
   });
 
   test("brings a lone event to the host within half a second, without a flood of sub-buffers", async () => {
-    const { agent, ports } = await startOnPorts();
+    const { agent, ports } = await fixture.startOnPorts();
     ports.order("1\n");
     await agent.says("started");
     const [cpu = 0] = cpus;
     const waits: number[] = [];
     for (let round = 0; round < 5; round++) {
-      writeMarkers(tracefs().path, [cpu], round, 1);
+      writeMarkers(fixture.tracefs.path, [cpu], round, 1);
       const written = performance.now();
       await eventually(() => ports.reader(cpu).length >= (round + 1) * layout.sizeBytes, "the marker arrives", () => agent.log);
       waits.push(performance.now() - written);
@@ -126,13 +84,13 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
   });
 
   test("counts what a host that does not read makes it lose: written = received + lost, per CPU", async () => {
-    const { agent, ports } = await startOnPorts({ paused: true });
-    tracefs().write("buffer_size_kb", "256");
+    const { agent, ports } = await fixture.startOnPorts({ paused: true });
+    fixture.tracefs.write("buffer_size_kb", "256");
     ports.order("hello x\n1\n");
     await agent.says("started");
     const count = 60_000;
-    writeMarkers(tracefs().path, cpus, 0, count);
-    tracefs().write("tracing_on", "0");
+    writeMarkers(fixture.tracefs.path, cpus, 0, count);
+    fixture.tracefs.write("tracing_on", "0");
     const status = await ports.ask("status", "status", () => agent.log);
     expect(status).toMatchObject({ state: "running" });
     for (const cpu of cpus) ports.reader(cpu).resume();
@@ -142,7 +100,7 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
     for (const cpu of cpus) {
       const stream = ports.reader(cpu).take();
       const counted = countEvents(stream, layout);
-      const overrun = readCpuStats(tracefs().path, cpu)?.overrun ?? 0;
+      const overrun = readCpuStats(fixture.tracefs.path, cpu)?.overrun ?? 0;
       const numbers = findMarkers(stream, cpu);
       expect(overrun).toBeGreaterThan(0);
       expect(numbers.length + overrun).toBe(count);
@@ -156,38 +114,36 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
 
   test("ends within a second with code 0 and gives back what the host had set, armed, running and stuck", async () => {
     for (const [signal, state] of [["SIGTERM", "armed"], ["SIGINT", "running"], ["SIGHUP", "stuck"]] as const) {
-      tracefs().reset(256);
-      tracefs().write("set_event", "sched:sched_switch");
-      const { agent, ports: directory } = await startOnPorts({ paused: true });
+      fixture.tracefs.reset(256);
+      fixture.tracefs.write("set_event", "sched:sched_switch");
+      const { agent, ports: directory } = await fixture.startOnPorts({ paused: true });
       await directory.ask("hello x", "hello", () => agent.log);
       await directory.ask("set events irq", "set", () => agent.log);
       await directory.ask("set clock mono", "set", () => agent.log);
       if (state !== "armed") await directory.ask("1", "start", () => agent.log);
       if (state === "stuck") {
-        writeMarkers(tracefs().path, cpus, 0, 20_000);
+        writeMarkers(fixture.tracefs.path, cpus, 0, 20_000);
         await eventually(() => readdirSync(`/proc/${agent.pid}/task`).length > 0, "the agent lives");
       }
       const sent = performance.now();
       agent.child.kill(signal);
       expect(await agent.end()).toEqual({ code: 0, signal: null });
       expect(performance.now() - sent).toBeLessThan(2000);
-      expect(tracefs().read("set_event")).toBe("sched:sched_switch");
-      expect(tracefs().read("trace_clock")).toContain("[local]");
+      expect(fixture.tracefs.read("set_event")).toBe("sched:sched_switch");
+      expect(fixture.tracefs.read("trace_clock")).toContain("[local]");
       for (const cpu of cpus) directory.reader(cpu).poll();
-      directory.close();
-      ports = undefined;
     }
   });
 
   test("answers hello, status, metadata, set and unknown orders, each with one line", async () => {
-    const { agent, ports } = await startOnPorts();
+    const { agent, ports } = await fixture.startOnPorts();
     const context = (): string => agent.log;
     const hello = await ports.ask("hello n-1", "hello", context);
     expect(hello).toMatchObject({ nonce: "n-1", protocol: 1, state: "armed", subBufferSize: layout.sizeBytes, longSize: 8 });
     expect(hello["cpus"]).toEqual(cpus.map((cpu) => ({ cpu, port: "open", state: "armed", bytes: 0 })));
     const start = await ports.ask("1", "start", context);
     expect(start["streams"]).toEqual(cpus.map((cpu) => ({ cpu, bytes: 0 })));
-    writeMarkers(tracefs().path, cpus, 0, 10);
+    writeMarkers(fixture.tracefs.path, cpus, 0, 10);
     const stop = await ports.ask("0", "stop", context);
     await Bun.sleep(50);
     expect(stop["streams"]).toEqual(cpus.map((cpu) => ({ cpu, bytes: ports.reader(cpu).length, lostBytes: 0 })));
@@ -199,9 +155,9 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
   });
 
   test("start and stop a thousand times in a row change nothing in the end, and no event is lost over them", async () => {
-    const { agent, ports } = await startOnPorts();
+    const { agent, ports } = await fixture.startOnPorts();
     ports.order("1\n0\n".repeat(500));
-    writeMarkers(tracefs().path, cpus, 0, 5000);
+    writeMarkers(fixture.tracefs.path, cpus, 0, 5000);
     ports.order("10".repeat(500));
     const stop = await ports.ask("hello end", "hello", () => agent.log);
     expect(stop).toMatchObject({ nonce: "end" });
@@ -216,7 +172,7 @@ describe.skipIf(reason !== undefined)("the agent on a tracefs instance, over FIF
   });
 
   test("a flood of random bytes into the control port neither ends it nor grows it, and the next order counts", async () => {
-    const { agent, ports } = await startOnPorts();
+    const { agent, ports } = await fixture.startOnPorts();
     const megabytes = process.env["TRACE_AGENT_LONG_TESTS"] === undefined ? 16 : 1024;
     const flood = openSync(join(ports.path, "agent-ctl-path.in"), "w");
     const random = Buffer.alloc(1 << 16);

@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
+import { AgentFixture, sequence } from "../support/agent-fixture.ts";
+import { executable } from "../support/agent-process.ts";
+import { findMarkers, writeMarkers } from "../support/markers.ts";
+
+const fixture = new AgentFixture("stdout");
+const { cpus, layout } = fixture;
+const count = 20_000;
+
+/** Runs `--stdout` into `path` opened with `flags`, writes markers, ends it by SIGINT, and gives what the file holds. */
+async function recordTo(path: string, flags: number, args: string[] = []): Promise<Buffer> {
+  const fd = openSync(path, flags, 0o600);
+  const agent = fixture.launch(["--stdout", ...args], { stdout: fd });
+  closeSync(fd);
+  await agent.says("started");
+  writeMarkers(fixture.tracefs.path, cpus, 0, count);
+  agent.child.kill("SIGINT");
+  expect(await agent.end()).toEqual({ code: 0, signal: null });
+  return readFileSync(path);
+}
+
+describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => {
+  test.each([
+    ["a new file", constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC],
+    ["a file opened for append, where splice is refused", constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND],
+  ])("writes whole sub-buffers of every CPU into %s, and SIGINT flushes the last", async (name, flags) => {
+    const bytes = await recordTo(join(fixture.scratch, `${name.length}.raw`), flags);
+    expect(bytes.length % layout.sizeBytes).toBe(0);
+    expect(countEvents(bytes, layoutOf(layout.sizeBytes, 8))).toMatchObject({ lostEvents: 0, unknownLosses: 0, damaged: 0 });
+    for (const cpu of cpus) expect(findMarkers(bytes, cpu)).toEqual(sequence(0, count));
+  });
+
+  test("gives one CPU's stream alone with --cpus", async () => {
+    const bytes = await recordTo(join(fixture.scratch, "one.raw"), constants.O_WRONLY | constants.O_CREAT, ["--cpus", "0"]);
+    expect(findMarkers(bytes, 0)).toEqual(sequence(0, count));
+    for (const cpu of cpus.slice(1)) expect(findMarkers(bytes, cpu)).toEqual([]);
+  });
+
+  test("fills a pipe to a slow reader without tearing a sub-buffer", async () => {
+    fixture.tracefs.write("buffer_size_kb", "16384");
+    const reader = spawn("sh", ["-c", `sleep 1; cat > ${join(fixture.scratch, "piped.raw")}`], { stdio: ["pipe", "inherit", "inherit"] });
+    const agent = spawn("sh", ["-c", `exec ${executable} --instance ${fixture.tracefs.name} --stdout`], {
+      stdio: ["ignore", reader.stdin, "pipe"],
+    });
+    let log = "";
+    agent.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
+    const ended = new Promise((resolve) => agent.on("close", resolve));
+    const read = new Promise((resolve) => reader.on("close", resolve));
+    while (!log.includes("started")) await Bun.sleep(5);
+    reader.stdin.destroy();
+    writeMarkers(fixture.tracefs.path, cpus, 0, count);
+    await Bun.sleep(1500);
+    agent.kill("SIGINT");
+    expect(await ended).toBe(0);
+    await read;
+    const bytes = readFileSync(join(fixture.scratch, "piped.raw"));
+    expect(countEvents(bytes, layout)).toMatchObject({ damaged: 0, lostEvents: 0 });
+    for (const cpu of cpus) expect(findMarkers(bytes, cpu)).toEqual(sequence(0, count));
+  });
+
+  test("ends by itself with code 0 when the reader of the pipe is gone", async () => {
+    const agent = Bun.spawn(["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout | head -c 4096 | wc -c; echo ended`], {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
+    const text = await new Response(agent.stdout).text();
+    clearInterval(writing);
+    expect(text).toBe("4096\nended\n");
+  });
+
+  test("writes into /dev/null", async () => {
+    await recordTo("/dev/null", constants.O_WRONLY);
+    expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+  });
+
+  test("obeys a control port when there is one", async () => {
+    const ports = fixture.makePorts({ cpus: [] });
+    const path = join(fixture.scratch, "ordered.raw");
+    const fd = openSync(path, "w");
+    const agent = fixture.launch(["--stdout", "--ports", ports.path], { stdout: fd });
+    closeSync(fd);
+    await agent.says("armed: ");
+    writeMarkers(fixture.tracefs.path, cpus, 0, 10);
+    await Bun.sleep(600);
+    expect(statSync(path).size).toBe(0);
+    ports.order("1\n0\n");
+    await agent.says("stopped");
+    for (const cpu of cpus) expect(findMarkers(readFileSync(path), cpu)).toEqual(sequence(0, 10));
+  });
+
+  test("refuses a terminal with a hint and exit code 64", async () => {
+    const terminal = Bun.spawn(["script", "-qec", `${executable} --stdout --instance ${fixture.tracefs.name}`, "/dev/null"], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const text = await new Response(terminal.stdout).text();
+    expect(text).toContain("cannot write trace data to a terminal");
+    expect(text).toContain("trace-agent --stdout > trace.raw");
+    expect(await terminal.exited).toBe(64);
+  });
+});

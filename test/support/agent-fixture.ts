@@ -1,0 +1,68 @@
+/** What the integration tests of the agent share: one tracefs instance per file, and an end to all that a test started. */
+import { afterAll, afterEach, beforeEach } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tracedCpus } from "../../src/kernel/cpus.ts";
+import { layoutOf, type SubBufferLayout } from "../../src/kernel/sub-buffer.ts";
+import { subBufferSizeBytes } from "../../src/kernel/tracefs.ts";
+import { AgentProcess, PortDirectory } from "./agent-process.ts";
+import { reasonWithoutTracefs, TracefsInstance } from "./tracefs.ts";
+
+export class AgentFixture {
+  /** Why the tests of this file cannot run here; undefined when they can. */
+  readonly skipReason: string | undefined;
+  readonly cpus: number[];
+  readonly layout: SubBufferLayout;
+  readonly scratch = mkdtempSync(join(tmpdir(), "trace-agent-test-"));
+  readonly #instance: TracefsInstance | undefined;
+  #agents: AgentProcess[] = [];
+  #ports: PortDirectory[] = [];
+
+  constructor(purpose: string) {
+    this.skipReason = reasonWithoutTracefs();
+    if (this.skipReason !== undefined) console.error(`skipped: ${purpose} tests of the agent: ${this.skipReason}`);
+    this.#instance = this.skipReason === undefined ? new TracefsInstance(purpose) : undefined;
+    this.cpus = this.#instance === undefined ? [0] : tracedCpus(this.#instance.path);
+    this.layout = layoutOf(this.#instance === undefined ? 4096 : subBufferSizeBytes(this.#instance.path), 8);
+    beforeEach(() => this.#instance?.reset());
+    afterEach(() => this.release());
+    afterAll(async () => {
+      await this.#instance?.remove();
+      rmSync(this.scratch, { recursive: true, force: true });
+    });
+  }
+
+  get tracefs(): TracefsInstance {
+    if (this.#instance === undefined) throw new Error("no tracefs");
+    return this.#instance;
+  }
+
+  /** Starts an agent on the instance, without waiting for it. */
+  launch(args: readonly string[], options: ConstructorParameters<typeof AgentProcess>[1] = {}): AgentProcess {
+    const agent = new AgentProcess(["--instance", this.tracefs.name, ...args], options);
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  makePorts(options: { paused?: boolean; cpus?: readonly number[] } = {}): PortDirectory {
+    const ports = new PortDirectory(options.cpus ?? this.cpus, options);
+    this.#ports.push(ports);
+    return ports;
+  }
+
+  /** An armed agent on FIFOs. */
+  async startOnPorts(options: { paused?: boolean; args?: string[] } = {}): Promise<{ agent: AgentProcess; ports: PortDirectory }> {
+    const ports = this.makePorts(options);
+    const agent = this.launch(["--ports", ports.path, ...(options.args ?? [])]);
+    await agent.says("armed: ");
+    return { agent, ports };
+  }
+
+  async release(): Promise<void> {
+    for (const agent of this.#agents.splice(0)) await agent.kill();
+    for (const ports of this.#ports.splice(0)) ports.close();
+  }
+}
+
+export const sequence = (from: number, count: number): number[] => Array.from({ length: count }, (_, index) => from + index);
