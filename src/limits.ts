@@ -41,6 +41,26 @@ export const limits = {
   /** buffer_subbuf_size_kb allows up to 128 pages. */
   subBufferMaxBytes: 128 * 64 * KiB,
 
+  // -- reading recordings --
+  /** The largest format file of Linux 6.18 has 11 kB; some list a flag table per argument. */
+  eventFormatBytes: 256 * KiB,
+  /** Linux allows 128 arguments to an event, plus the common fields. */
+  eventFields: 256,
+  /** Formats of a recording: Linux 6.18 with everything has 2,400. */
+  eventFormats: 65_536,
+  /** Nesting of a print fmt's C expressions; Linux' deepest has about 20. */
+  printFormatDepth: 100,
+  /** Width and precision that a %-format may ask for. */
+  textWidth: 4 * KiB,
+  /** Text is handed on when so much has come together. */
+  textBufferBytes: 256 * KiB,
+  /** The longest line: an event of a whole sub-buffer printed byte by byte. */
+  textLineBytes: 512 * KiB,
+  /** Recordings' tables: kallsyms of a distribution's kernel has 6 to 15 MB, the formats 2 MB. */
+  recordingTableBytes: 256 * MiB,
+  /** Read from a recording at a time per CPU; with 512 CPUs still 64 MiB. */
+  recordingReadBytes: 128 * KiB,
+
   // -- supervision --
   /** CPUs of a virtio-serial set-up: 511 ports less the reserved one, the control port and one to spare. */
   cpusMax: 4096,
@@ -60,6 +80,22 @@ export const limits = {
   /** At the end of the program: time to hand over what is left, then time for the workers to end. */
   exitFlushMs: 500,
   exitWorkersMs: 300,
+
+  // -- host: control port and recorder --
+  /** A reply line: status of `cpusMax` CPUs at some 300 bytes each. */
+  replyLineBytes: 2 * MiB,
+  /** The packed body of a metadata reply: 1 MB with a large kallsyms. */
+  metadataPackedBytes: 32 * MiB,
+  /** The same unpacked, as JSON: 8 MB with a large kallsyms. */
+  metadataBytes: 256 * MiB,
+  /** Files in it: a kernel has some 2000 events. */
+  metadataFiles: 50_000,
+  /** A guest's text shown to a person: host name, kernel release, reason of an error. */
+  guestTextChars: 300,
+  /** Read and written at a time when a spool becomes a trace.dat. */
+  copyBytes: 1 * MiB,
+  /** Compressed at a time in a version 7 file: what a reader must unpack to get at one event. */
+  compressBytes: 256 * KiB,
 } as const;
 
 assert(limits.pipeMinBytes <= limits.virtioTakeBytes, "a virtio take must fit the smallest pipe or more");
