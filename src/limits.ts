@@ -82,6 +82,8 @@ export const limits = {
   exitWorkersMs: 300,
 
   // -- host: control port and recorder --
+  /** 69 virtio-serial devices of 15 ports: nine PCI slots for QEMU, and libvirt's schema ends at 99. */
+  setupCpusMax: 1024,
   /** A reply line: status of `cpusMax` CPUs at some 300 bytes each. */
   replyLineBytes: 2 * MiB,
   /** The packed body of a metadata reply: 1 MB with a large kallsyms. */
