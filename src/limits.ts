@@ -68,6 +68,9 @@ export const limits = {
   rescanMs: 10_000,
   /** After a device node appeared: the time for its name in sysfs and for udev to make its link. */
   deviceSettleMs: 200,
+  /** Descriptors of the runtime and the control plane; of one CPU: port, pipe, raw file, eventfd, watch, its thread's loop. */
+  descriptorsBase: 24,
+  descriptorsPerCpu: 12,
   /** A data port that hung up or was unplugged is tried again so often. */
   portRetryMs: 1_000,
   /** A worker that failed is started again so many times in a row, with a pause that doubles. */

@@ -1,5 +1,5 @@
 /** The agent: preflight, set-up, the run, and an end that gives back all that was taken, on every way out. */
-import { existsSync, watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { makeEventFd } from "../../ffi/eventfd.ts";
 import { closeFd } from "../../ffi/fd.ts";
 import { AgentError, messageOf } from "../errors.ts";
@@ -13,6 +13,7 @@ import { ControlChannel } from "./control-channel.ts";
 import { Controller } from "./controller.ts";
 import type { AgentOptions } from "./options.ts";
 import { openDataPort, openStdout } from "./outputs.ts";
+import { requireDescriptors } from "./preflight.ts";
 import { findPorts } from "./port-place.ts";
 import { RunState, WorkerState } from "./run-state.ts";
 import { Settings } from "./settings.ts";
@@ -23,6 +24,7 @@ import { Waiters } from "./waiters.ts";
 export async function runAgent(options: AgentOptions): Promise<void> {
   const tracingDirectory = findTracing(options);
   const cpus = chooseCpus(tracingDirectory, options.cpus);
+  requireDescriptors(cpus.length);
   let place = findPorts(options.portsDirectory);
   if (place.control === undefined && !options.stdout && !options.start) throw noControlPort(options);
 
@@ -51,12 +53,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       onChange: () => changes.changed(),
       onOutputClosed: () => ending.resolve("the reader of stdout is gone"),
     });
+    // Orders that lie in the port already are carried out once the workers are there to obey.
+    const armed = Promise.withResolvers<void>();
     const channel = new ControlChannel(run, doneFd, {
-      onOrders: (orders) => controller.carryOut(orders),
+      onOrders: async (orders) => {
+        await armed.promise;
+        await controller.carryOut(orders);
+      },
       onHost: (present) => {
         if (!present) controller.forgetHost();
       },
-      onDone: () => changes.changed(),
+      onDone: () => {
+        supervisor.settle();
+        changes.changed();
+      },
       onLost: () => controller.forgetHost(),
     });
     const controller = new Controller({
@@ -88,6 +98,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     process.on("SIGUSR1", () => controller.logSummary());
     const served = supervisor.seats.filter((seat) => seat.port === "open").map((seat) => seat.cpu);
     log.info(`armed: CPUs ${formatCpuList(served)} on ${tracingDirectory}`);
+    armed.resolve();
     if (options.start || place.control === undefined) await controller.start();
     const reason = await ending.promise;
     log.info(`ending: ${reason}`);
@@ -112,14 +123,17 @@ function chooseCpus(tracingDirectory: string, wanted: number[] | undefined): num
 function watchMachine(rescan: () => void): () => void {
   const timer = setInterval(rescan, limits.rescanMs);
   let pending: NodeJS.Timeout | undefined;
-  const devices = existsSync("/dev")
-    ? watch("/dev", (_, name) => {
-        if (!/^vport|^virtio-ports/.test(name ?? "")) return;
-        // The name in sysfs and udev's link come a moment after the node.
-        clearTimeout(pending);
-        pending = setTimeout(rescan, limits.deviceSettleMs);
-      })
-    : undefined;
+  let devices: FSWatcher | undefined;
+  try {
+    devices = watch("/dev", (_, name) => {
+      if (!/^vport|^virtio-ports/.test(name ?? "")) return;
+      // The name in sysfs and udev's link come a moment after the node.
+      clearTimeout(pending);
+      pending = setTimeout(rescan, limits.deviceSettleMs);
+    });
+  } catch (error) {
+    log.debug(`new ports are seen after ${limits.rescanMs} ms only: ${messageOf(error)}`);
+  }
   return () => {
     clearInterval(timer);
     clearTimeout(pending);
@@ -136,7 +150,8 @@ function noControlPort(options: AgentOptions): AgentError {
 
 function noStreams(supervisor: Supervisor, options: AgentOptions): AgentError {
   const cpus = formatCpuList(supervisor.unserved);
-  return new AgentError("unavailable", `cannot serve any CPU: ${options.stdout ? "no worker started" : `no data port could be opened for CPUs ${cpus}`}`, {
+  if (options.stdout) return new AgentError("unavailable", `cannot serve any of CPUs ${cpus}`, { remedy: "see the warnings above" });
+  return new AgentError("unavailable", `cannot serve any CPU: no data port could be opened for CPUs ${cpus}`, {
     remedy: "see the warnings above; add ports named trace-path-cpuN to the VM (trace-agent setup --help)",
   });
 }

@@ -51,7 +51,9 @@ export class CpuStream {
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#end({ part: "crash", errno: 0, reason: event.message }, onEnd);
+      // The message is a listing of the source; its last line of words tells what happened.
+      const reason = event.message.split("\n").findLast((line) => /^\w*error:/i.test(line)) ?? event.message;
+      this.#end({ part: "crash", errno: 0, reason }, onEnd);
     };
     this.#worker.addEventListener("close", () => this.#end({ part: "crash", errno: 0, reason: "its thread ended" }, onEnd));
     const settings = {
@@ -100,10 +102,8 @@ export class CpuStream {
 /** The pipe as large as was asked for, or as the system lets it be: pipe-user-pages-soft may not leave room for all. */
 function growPipe(plan: StreamPlan, fd: number): number {
   const wanted = Math.max(plan.pipeSizeBytes, plan.subBufferBytes);
-  for (let bytes = wanted; bytes > pipeSize(fd); bytes /= 2) {
-    if (setPipeSize(fd, bytes) < 0) continue;
-    if (bytes < wanted) log.warn(`CPU ${plan.cpu}: pipe of ${bytes / 1024} KiB, the system allows no larger one`);
-    break;
-  }
-  return pipeSize(fd);
+  for (let bytes = wanted; bytes > pipeSize(fd) && setPipeSize(fd, bytes) < 0; ) bytes /= 2;
+  const size = pipeSize(fd);
+  if (size < wanted) log.warn(`CPU ${plan.cpu}: pipe of ${size / 1024} KiB, the system allows no larger one (pipe-user-pages-soft)`);
+  return size;
 }

@@ -3,7 +3,7 @@
  * through the done eventfd when its state changed. It leaves only to end, or when something failed.
  */
 import { pinThread } from "../../ffi/affinity.ts";
-import { SystemError } from "../../ffi/errno.ts";
+import { E, SystemError } from "../../ffi/errno.ts";
 import { clearEventFd, signalEventFd } from "../../ffi/eventfd.ts";
 import { closeFd, O, openFd } from "../../ffi/fd.ts";
 import { POLL, PollSet } from "../../ffi/poll.ts";
@@ -21,13 +21,25 @@ export type CpuWorkerEnd = { kind: "end"; part: "ring buffer" | "port" | "pin" |
 self.onmessage = (message: MessageEvent<CpuWorkerJob>): void => {
   const { memory, settings } = message.data;
   const run = new RunState(memory);
-  const stream = new Stream(settings, run);
-  const end = serve(stream, run);
-  stream.close();
-  setState(stream, end.errno === 0 ? WorkerState.absent : WorkerState.failed);
-  self.postMessage(end satisfies CpuWorkerEnd);
+  const end = work(settings, run);
+  run.setWord(settings.worker, Word.state, end.errno === 0 ? WorkerState.absent : WorkerState.failed);
+  self.postMessage(end);
   signalEventFd(settings.doneFd);
 };
+
+function work(settings: StreamSettings, run: RunState): CpuWorkerEnd {
+  try {
+    const stream = new Stream(settings, run);
+    try {
+      return serve(stream, run);
+    } finally {
+      stream.close();
+    }
+  } catch (error) {
+    if (error instanceof SystemError) return { kind: "end", part: "port", errno: error.errno };
+    throw error;
+  }
+}
 
 function serve(stream: Stream, run: RunState): CpuWorkerEnd {
   const { worker, wakeFd, doneFd } = stream.settings;
@@ -69,10 +81,15 @@ function runOnce(stream: Stream, run: RunState, worker: number): Outcome {
   setState(stream, WorkerState.running);
   signalEventFd(doneFd);
   try {
-    return moveStream(stream);
+    const outcome = moveStream(stream);
+    // A file position that is no multiple of a changed sub-buffer size is refused: a newly opened file begins at 0.
+    const resized = outcome === Outcome.ringBufferFailed && stream.failure === E.EINVAL && !stream.reopened;
+    if (!resized) return outcome;
+    stream.reopened = true;
   } finally {
     run.setWord(worker, Word.rawFd, -1);
     closeFd(stream.rawFd);
     stream.rawFd = -1;
   }
+  return runOnce(stream, run, worker);
 }

@@ -97,6 +97,7 @@ function queue(stream: Stream, bytes: number): number {
   stream.waitedMs = 0;
   stream.busy = true;
   stream.wokenInVain = false;
+  stream.reopened = false;
   add(stream, Counter.subBuffers, bytes / stream.subBufferBytes);
   return bytes;
 }

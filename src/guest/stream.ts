@@ -58,6 +58,8 @@ export class Stream {
   /** splice to this output is refused (O_APPEND): read and write instead. */
   copies = false;
   failure = 0;
+  /** trace_pipe_raw was opened anew after EINVAL, and nothing has come out of it since: once is enough. */
+  reopened = false;
 
   constructor(settings: StreamSettings, run: RunState) {
     this.settings = settings;

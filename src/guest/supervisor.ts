@@ -39,6 +39,8 @@ type Seat = {
   restarts: number;
   startedAt: number;
   retry: NodeJS.Timeout | undefined;
+  /** It failed while running: what the ring buffer holds still belongs to the host, also if a stop order came since. */
+  owes: boolean;
   /** The last complaint about the port, so that a rescan does not repeat it. */
   complaint: string;
 };
@@ -59,6 +61,7 @@ export class Supervisor {
       restarts: 0,
       startedAt: 0,
       retry: undefined,
+      owes: false,
       complaint: "",
     }));
   }
@@ -85,9 +88,21 @@ export class Supervisor {
     if (order === Order.running) this.rescan();
   }
 
-  /** Whether every stream that lives is in this state. */
+  /** Whether every stream that lives is in this state, and none that failed is on its way back. */
   all(state: number): boolean {
-    return this.#seats.every((seat) => seat.stream === undefined || seat.stream.state === state);
+    return this.#seats.every((seat) => {
+      if (seat.stream === undefined) return seat.retry === undefined || seat.state === "no port";
+      return seat.stream.state === state && !seat.owes;
+    });
+  }
+
+  /** A worker's state changed: one that was started again to hand over what it owes can go back to the order in force. */
+  settle(): void {
+    for (const seat of this.#seats) {
+      if (!seat.owes || seat.stream === undefined || seat.stream.state !== WorkerState.running) continue;
+      seat.owes = false;
+      if (this.#order !== Order.running) seat.stream.order(this.#order);
+    }
   }
 
   get serving(): number {
@@ -138,7 +153,8 @@ export class Supervisor {
         pipeSizeBytes,
         doneFd,
       };
-      seat.stream = new CpuStream(plan, output, this.#order, (end) => this.#ended(seat, output, end));
+      const order = seat.owes ? Order.running : this.#order;
+      seat.stream = new CpuStream(plan, output, order, (end) => this.#ended(seat, output, end));
       seat.state = "serving";
       seat.complaint = "";
       seat.startedAt = performance.now();
@@ -201,9 +217,11 @@ export class Supervisor {
       this.#park(seat);
       return;
     }
+    seat.owes = seat.owes || this.#order === Order.running;
     if (performance.now() - seat.startedAt > limits.workerSoundMs) seat.tries = 0;
     if (++seat.tries >= limits.workerRestartsMax) {
       seat.state = "failed";
+      seat.owes = false;
       log.error(`CPU ${seat.cpu}: given up after ${seat.tries} failures in a row, the others go on (${end.part}: ${end.reason})`);
       return;
     }

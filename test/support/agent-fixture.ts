@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { tracedCpus } from "../../src/kernel/cpus.ts";
 import { layoutOf, type SubBufferLayout } from "../../src/kernel/sub-buffer.ts";
 import { subBufferSizeBytes } from "../../src/kernel/tracefs.ts";
-import { AgentProcess, PortDirectory } from "./agent-process.ts";
+import { AgentProcess, type AgentProcessOptions, PortDirectory } from "./agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "./tracefs.ts";
 
 export class AgentFixture {
@@ -39,7 +39,7 @@ export class AgentFixture {
   }
 
   /** Starts an agent on the instance, without waiting for it. */
-  launch(args: readonly string[], options: ConstructorParameters<typeof AgentProcess>[1] = {}): AgentProcess {
+  launch(args: readonly string[], options: AgentProcessOptions = {}): AgentProcess {
     const agent = new AgentProcess(["--instance", this.tracefs.name, ...args], options);
     this.#agents.push(agent);
     return agent;

@@ -73,14 +73,23 @@ export class PortDirectory {
   }
 }
 
+export type AgentProcessOptions = {
+  stdout?: number | "ignore";
+  env?: Record<string, string>;
+  cwd?: string;
+  /** A command that ends in the executable's path, to run it through. */
+  through?: readonly string[];
+};
+
 export class AgentProcess {
   readonly child: ChildProcess;
   #stderr = "";
   #ended: { code: number | null; signal: string | null } | undefined;
 
-  constructor(args: readonly string[], options: { stdout?: number | "ignore"; env?: Record<string, string>; cwd?: string } = {}) {
+  constructor(args: readonly string[], options: AgentProcessOptions = {}) {
     if (!existsSync(executable)) throw new Error(`${executable} is missing: run npm run build`);
-    this.child = spawn(executable, [...args], {
+    const [command = executable, ...before] = options.through ?? [];
+    this.child = spawn(command, [...before, ...args], {
       stdio: ["ignore", options.stdout ?? "ignore", "pipe"],
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -1,4 +1,4 @@
-/** The host's end of a port in tests: collects what comes out of a FIFO, and can be slow on purpose. */
+/** The host's end of a port in tests: collects what comes out of a FIFO or socket, and can be slow on purpose. */
 import { closeSync, constants, openSync, readSync } from "node:fs";
 
 export class PortReader {
@@ -8,9 +8,9 @@ export class PortReader {
   #timer: NodeJS.Timeout | undefined;
   #length = 0;
 
-  /** Opens without a wait for the writer. Reads at once unless `paused`. */
-  constructor(path: string, options: { paused?: boolean } = {}) {
-    this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  /** Opens a FIFO without a wait for the writer, or takes a non-blocking fd over. Reads at once unless `paused`. */
+  constructor(source: string | number, options: { paused?: boolean } = {}) {
+    this.#fd = typeof source === "number" ? source : openSync(source, constants.O_RDONLY | constants.O_NONBLOCK);
     if (options.paused !== true) this.resume();
   }
 
@@ -50,6 +50,11 @@ export class PortReader {
     this.#chunks.length = 0;
     this.#length = 0;
     return bytes;
+  }
+
+  /** What take() would give, which it still gives. */
+  peek(): Buffer {
+    return Buffer.concat(this.#chunks);
   }
 
   close(): void {
