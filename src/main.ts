@@ -6,7 +6,9 @@ import { log } from "./log.ts";
 import { version } from "./version.ts";
 
 /** Loaded when asked for: the agent in a guest reads nothing of the host's commands. */
-const commands: Record<string, { description: string; load: () => Promise<Command> }> = {};
+const commands: Record<string, { description: string; load: () => Promise<Command> }> = {
+  report: { description: "Show the events of a recording as text", load: async () => (await import("./cli/report.ts")).reportCommand },
+};
 
 async function main(argv: readonly string[]): Promise<void> {
   const [first] = argv;

@@ -4,13 +4,14 @@
  */
 import { limits } from "../limits.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import { type EventField, type EventFormat, parseEventFormat } from "./event-format.ts";
+import { type EventField, type EventFormat, findField, parseEventFormat } from "./event-format.ts";
 import type { EventRecord } from "./event-record.ts";
 import { fallbackPrinter } from "./field-text.ts";
 import type { KnownEventContext } from "./known-events/known-event.ts";
 import { knownEvents } from "./known-events/table.ts";
 import { compilePrintFormat, type Printer } from "./print-format/compile.ts";
 import type { CompileContext } from "./print-format/context.ts";
+import { fieldNode, type NumberNode } from "./print-format/number.ts";
 import { PrintkFormats } from "./printk-formats.ts";
 import { SymbolTable } from "./symbols.ts";
 import { TaskNames } from "./task-names.ts";
@@ -31,6 +32,18 @@ export class EventKind {
     this.#printer ??= this.#catalog.makePrinter(this.format);
     if (record.size >= this.format.minBytes) this.#printer(record, out);
     else this.#catalog.fallback(this.format)(record, out);
+  }
+
+  /** Reads a field that is one number; undefined if there is none of that name. */
+  number(name: string): NumberNode | undefined {
+    const field = findField(this.format, name);
+    return field === undefined || field.array ? undefined : fieldNode(field, this.#catalog.compileContext(this.format));
+  }
+
+  /** A field that is a string of a fixed place. */
+  text(name: string): EventField | undefined {
+    const field = findField(this.format, name);
+    return field?.array === true && field.dynamic === "" ? field : undefined;
   }
 
   get context(): KnownEventContext {
@@ -96,18 +109,18 @@ export class EventCatalog {
 
   /** Fields as name=value. */
   fallback(format: EventFormat): Printer {
-    return fallbackPrinter(format, this.#compileContext(format));
+    return fallbackPrinter(format, this.compileContext(format));
   }
 
   contextOf(format: EventFormat): KnownEventContext {
-    return { ...this.#compileContext(format), tasks: this.tasks, general: this.#general(format) };
+    return { ...this.compileContext(format), tasks: this.tasks, general: this.#general(format) };
   }
 
   #general(format: EventFormat): Printer {
-    return compilePrintFormat(this.#compileContext(format)) ?? this.fallback(format);
+    return compilePrintFormat(this.compileContext(format)) ?? this.fallback(format);
   }
 
-  #compileContext(format: EventFormat): CompileContext {
+  compileContext(format: EventFormat): CompileContext {
     const { longBytes, littleEndian } = this.metadata.layout;
     return { format, longBytes, littleEndian, symbols: this.symbols, printk: this.printk };
   }

@@ -10,9 +10,6 @@ const unknownEvent = constant(" (NULL):               [UNKNOWN EVENT]");
 const droppedEvents = constant(" EVENTS DROPPED]\n");
 const dropped = constant("EVENTS DROPPED]\n");
 
-/** Clocks whose stamps are ns and are shown as seconds; others as they are. */
-const nanosecondClocks = /^(?:local|global|uptime|perf|tai|mono.*)$/;
-
 export class EventText {
   readonly #catalog: EventCatalog;
   readonly #out: ByteWriter;
@@ -28,11 +25,12 @@ export class EventText {
   readonly #entry = new EventRecord();
   #entryWaits = false;
 
-  constructor(catalog: EventCatalog, out: ByteWriter, epoch: bigint) {
+  /** `epoch`: what the records' time stamps count from. */
+  constructor(catalog: EventCatalog, out: ByteWriter, epoch: bigint, inSeconds = true) {
     this.#catalog = catalog;
     this.#out = out;
-    this.#epoch = epoch + catalog.metadata.timeOffset;
-    this.#inSeconds = nanosecondClocks.test(catalog.metadata.clock);
+    this.#epoch = epoch;
+    this.#inSeconds = inSeconds;
     this.#epochSeconds = Number(this.#epoch / 1_000_000_000n);
     this.#epochNanoseconds = Number(this.#epoch % 1_000_000_000n);
     this.#entryKind = catalog.find("ftrace", "funcgraph_entry");
