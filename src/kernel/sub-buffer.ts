@@ -157,8 +157,10 @@ export class SubBufferCursor {
       } else {
         this.timestamp += delta;
         if (argument < 4) return this.#stop("event shorter than its header");
+        // Before it is rounded up, which a length near 2^32 would not survive.
+        if (argument > end - at) return this.#stop("event beyond the commit");
         const length = (argument + 3) & ~3;
-        if (length < 0 || at + length > end) return this.#stop("event beyond the commit");
+        if (at + length > end) return this.#stop("event beyond the commit");
         this.dataOffset = at + 4;
         this.dataBytes = argument - 4;
         at += length;

@@ -179,6 +179,7 @@ describe("hostile bytes", () => {
     expect(damageOf(tooLong)).toBe("commit beyond the sub-buffer");
     expect(damageOf(make().put(delta(3, 1)).put(0).commit())).toBe("event beyond the commit");
     expect(damageOf(make().put(delta(0, 1)).put(0xffff_fffe).commit())).toBe("event beyond the commit");
+    expect(damageOf(make().put(delta(0, 1)).put(0xffff_fffd).commit())).toBe("event beyond the commit");
     expect(damageOf(make().put(delta(0, 1)).put(3).commit())).toBe("event shorter than its header");
     expect(damageOf(make().put(delta(29, 1)).put(0).commit())).toBe("event shorter than its header");
     expect(damageOf(make().put(delta(30, 1)).commit())).toBe("event beyond the commit");
