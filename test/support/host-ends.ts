@@ -1,0 +1,97 @@
+/** The host's ends of a guest's ports, as a person with echo and cat would use them: FIFOs or sockets. */
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { connectUnix } from "../../ffi/socket.ts";
+import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
+import { PortReader } from "./port-reader.ts";
+import type { Transport } from "./qemu.ts";
+
+export type HostEndsOptions = {
+  cpus: readonly number[];
+  transport?: Transport;
+  /** True: nothing is read from the data ports before `reader(cpu).resume()`. Sockets are connected all the same. */
+  paused?: boolean;
+};
+
+/** Time for an answer of an agent in a guest. */
+const answerTimeoutMs = 30_000;
+const lookMs = 5;
+
+export class HostEnds {
+  /** What the control port gave. */
+  readonly replies: PortReader;
+  readonly #data = new Map<number, PortReader>();
+  readonly #orders: number;
+  readonly #closeOrders: () => void;
+
+  constructor(directory: string, options: HostEndsOptions) {
+    const path = (name: string): string => join(directory, name);
+    if (options.transport === "socket") {
+      this.#orders = connectUnix(path(`${controlPortName}.sock`));
+      this.#closeOrders = () => {};
+      this.replies = new PortReader(this.#orders);
+      for (const cpu of options.cpus) {
+        this.#data.set(cpu, new PortReader(connectUnix(path(`${dataPortName(cpu)}.sock`)), options));
+      }
+      return;
+    }
+    // For both ways, so that an order waits in the FIFO when nobody reads it yet.
+    const orders = openSync(path(`${controlPortName}.in`), constants.O_RDWR);
+    this.#orders = orders;
+    this.#closeOrders = () => closeSync(orders);
+    this.replies = new PortReader(path(`${controlPortName}.out`));
+    for (const cpu of options.cpus) this.#data.set(cpu, new PortReader(path(`${dataPortName(cpu)}.out`), options));
+  }
+
+  order(text: string): void {
+    writeSync(this.#orders, text);
+  }
+
+  reader(cpu: number): PortReader {
+    const reader = this.#data.get(cpu);
+    if (reader === undefined) throw new Error(`no port for CPU ${cpu}`);
+    return reader;
+  }
+
+  get readers(): PortReader[] {
+    return [...this.#data.values()];
+  }
+
+  /** Sends an order of words and gives the JSON line that answers it with `reply`. */
+  async ask(order: string, reply: string): Promise<Record<string, unknown>> {
+    this.replies.take();
+    this.order(`${order}\n`);
+    const deadline = Date.now() + answerTimeoutMs;
+    for (let text = ""; Date.now() < deadline; await Bun.sleep(lookMs)) {
+      text += this.replies.take().toString("latin1");
+      for (const line of text.split("\n").slice(0, -1)) {
+        if (line.startsWith(`{"reply":"${reply}"`)) return JSON.parse(line) as Record<string, unknown>;
+      }
+    }
+    throw new Error(`no reply "${reply}" to order "${order}" within ${answerTimeoutMs} ms`);
+  }
+
+  /** Resolves when no data port gave anything for `quietMs`. */
+  async silence(quietMs = 500, timeoutMs = 60_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    let last = -1;
+    let since = Date.now();
+    while (Date.now() - since < quietMs) {
+      if (Date.now() > deadline) throw new Error(`the data ports were not silent within ${timeoutMs} ms`);
+      await Bun.sleep(lookMs);
+      const length = this.readers.reduce((sum, reader) => sum + reader.length, 0);
+      if (length !== last) since = Date.now();
+      last = length;
+    }
+  }
+
+  close(): void {
+    this.#closeOrders();
+    this.replies.close();
+    for (const reader of this.readers) reader.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
