@@ -1,9 +1,10 @@
 /**
  * A recording of this machine's own kernel, as test data: an instance of its own, the asked-for events, a workload, and all
- * of it in a plain trace.dat v6 that trace-cmd reads too. Made by the shortest way, apart from the code under test.
+ * of it in a plain trace.dat v6 that trace-cmd reads too.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
+import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 
 const tracing = "/sys/kernel/tracing";
 
@@ -45,8 +46,7 @@ export function recordLocally(path: string, options: RecordingOptions): Uint8Arr
     set("tracing_on", "0");
     const cpus = readdirSync(`${instance}/per_cpu`).map((name) => Number(name.slice(3))).sort((a, b) => a - b);
     const data = cpus.map((cpu) => drain(`${instance}/per_cpu/cpu${cpu}/trace_pipe_raw`));
-    const stats = cpus.map((cpu) => readFileSync(`${instance}/per_cpu/cpu${cpu}/stats`));
-    writeFileSync(path, traceDat(data, readFileSync(`${instance}/trace_clock`), stats));
+    writeFileSync(path, plainTraceDat(kernelFiles(instance, cpus), data));
     return data;
   } finally {
     if (existsSync(`${instance}/events/enable`)) set("events/enable", "0");
@@ -73,57 +73,25 @@ function drain(path: string): Uint8Array {
   return Buffer.concat(parts);
 }
 
-const u16 = (value: number): Buffer => Buffer.from(new Uint16Array([value]).buffer);
-const u32 = (value: number): Buffer => Buffer.from(new Uint32Array([value]).buffer);
-const u64 = (value: number): Buffer => Buffer.from(new BigUint64Array([BigInt(value)]).buffer);
-const withLength = (data: Uint8Array): Buffer => Buffer.concat([u64(data.length), data]);
-const name = (text: string): Buffer => Buffer.from(`${text}\0`, "latin1");
-
-function formatsOf(system: string): Buffer {
+function formatsOf(system: string): string[] {
   const directory = `${tracing}/events/${system}`;
-  const formats = readdirSync(directory, { withFileTypes: true })
+  return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(`${directory}/${entry.name}/format`))
-    .map((entry) => withLength(readFileSync(`${directory}/${entry.name}/format`)));
-  return Buffer.concat([u32(formats.length), ...formats]);
+    .map((entry) => readFileSync(`${directory}/${entry.name}/format`, "latin1"));
 }
 
-/** The layout of trace-cmd.dat.v6(5). */
-function traceDat(data: readonly Uint8Array[], clock: Uint8Array, stats: readonly Uint8Array[]): Buffer {
-  const systems = readdirSync(`${tracing}/events`, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== "ftrace")
-    .map((entry) => entry.name);
-  const short = (bytes: Uint8Array): Buffer => Buffer.concat([u32(bytes.length), bytes]);
-  const option = (id: number, bytes: Uint8Array): Buffer => Buffer.concat([u16(id), u32(bytes.length), bytes]);
-  const uname = spawnSync("uname", ["-a"], { encoding: "latin1" }).stdout.trim();
-  const head = Buffer.concat([
-    Buffer.from([0x17, 0x08, 0x44]),
-    Buffer.from("tracing6\0\0\x08", "latin1"),
-    u32(4096),
-    name("header_page"),
-    withLength(readFileSync(`${tracing}/events/header_page`)),
-    name("header_event"),
-    withLength(readFileSync(`${tracing}/events/header_event`)),
-    formatsOf("ftrace"),
-    u32(systems.length),
-    ...systems.flatMap((system) => [name(system), formatsOf(system)]),
-    short(readFileSync("/proc/kallsyms")),
-    short(readFileSync(`${tracing}/printk_formats`)),
-    withLength(readFileSync(`${tracing}/saved_cmdlines`)),
-    u32(data.length),
-    name("options  "),
-    option(4, Buffer.concat([clock, Buffer.from([0])])),
-    option(5, name(uname)),
-    ...stats.map((text) => option(2, Buffer.concat([text, Buffer.from([0])]))),
-    u16(0),
-    name("flyrecord"),
-  ]);
-  const clockSection = withLength(Buffer.from(/\[.*\]/.exec(Buffer.from(clock).toString("latin1"))?.[0] ?? "[local]", "latin1"));
-  let at = Math.ceil((head.length + data.length * 16 + clockSection.length) / 4096) * 4096;
-  const table = data.map((bytes) => {
-    const entry = Buffer.concat([u64(at), u64(bytes.length)]);
-    at += bytes.length;
-    return entry;
-  });
-  const front = Buffer.concat([head, ...table, clockSection]);
-  return Buffer.concat([front, Buffer.alloc(Math.ceil(front.length / 4096) * 4096 - front.length), ...data]);
+function kernelFiles(instance: string, cpus: readonly number[]): KernelFiles {
+  const text = (path: string): string => readFileSync(path, "latin1");
+  const systems = readdirSync(`${tracing}/events`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return {
+    headerPage: text(`${tracing}/events/header_page`),
+    headerEvent: text(`${tracing}/events/header_event`),
+    formats: new Map(systems.map((entry) => [entry.name, formatsOf(entry.name)])),
+    kallsyms: readFileSync("/proc/kallsyms"),
+    printkFormats: text(`${tracing}/printk_formats`),
+    savedCommands: text(`${tracing}/saved_cmdlines`),
+    clock: text(`${instance}/trace_clock`),
+    uname: spawnSync("uname", ["-a"], { encoding: "latin1" }).stdout.trim(),
+    stats: cpus.map((cpu) => text(`${instance}/per_cpu/cpu${cpu}/stats`)),
+  };
 }
