@@ -40,6 +40,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
     beforeAll(async () => {
       agent = await guest().spawn("exec trace-agent");
       await agent.says("armed: CPUs 0-1 on /sys/kernel/tracing");
+      ends = new HostEnds(guest().directory, { cpus });
     }, guestTestTimeoutMs);
     afterAll(() => ends?.close());
     beforeEach(async () => {
@@ -47,31 +48,30 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
     });
 
     test("ships scheduling events on a start order that came before any reader, and is silent after the stop", async () => {
-      const early = new HostEnds(guest().directory, { cpus, paused: true });
-      ends = early;
+      for (const cpu of cpus) ends.reader(cpu).pause();
       await guest().run(`echo 1 >${tracing}/events/sched/enable`);
-      early.order("1\n");
+      ends.order("1\n");
       await agent.says("started");
-      for (const cpu of cpus) early.reader(cpu).resume();
+      for (const cpu of cpus) ends.reader(cpu).resume();
       await guest().run("for i in 1 2 3 4 5 6 7 8; do usleep 200000; ls /proc >/dev/null; done");
-      early.order("0\n");
+      ends.order("0\n");
       await agent.says("stopped");
-      await early.silence();
+      await ends.silence();
       for (const cpu of cpus) {
-        const stream = early.reader(cpu).take();
+        const stream = ends.reader(cpu).take();
         expect(countEvents(stream, layout)).toMatchObject({ damaged: 0 });
         expect(countEvents(stream, layout).events).toBeGreaterThan(20);
         expect(stream.length % layout.sizeBytes).toBe(0);
       }
       await guest().run("usleep 1500000; ls /proc >/dev/null");
-      expect(cpus.map((cpu) => early.reader(cpu).length)).toEqual([0, 0]);
-      early.order("1\n");
+      expect(cpus.map((cpu) => ends.reader(cpu).length)).toEqual([0, 0]);
+      ends.order("1\n");
       await guest().run("usleep 1500000; ls /proc >/dev/null");
-      for (const cpu of cpus) expect(early.reader(cpu).length).toBeGreaterThan(0);
-      await early.ask("hello after", "hello");
-      await early.ask("0", "stop");
-      await early.silence();
-      for (const cpu of cpus) early.reader(cpu).take();
+      for (const cpu of cpus) expect(ends.reader(cpu).length).toBeGreaterThan(0);
+      await ends.ask("hello after", "hello");
+      await ends.ask("0", "stop");
+      await ends.silence();
+      for (const cpu of cpus) ends.reader(cpu).take();
       expect(await agent.isAlive()).toBe(true);
     }, guestTestTimeoutMs);
 
