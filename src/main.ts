@@ -7,6 +7,7 @@ import { version } from "./version.ts";
 
 /** Loaded when asked for: the agent in a guest reads nothing of the host's commands. */
 const commands: Record<string, { description: string; load: () => Promise<Command> }> = {
+  setup: { description: "Make a guest's FIFOs; print QEMU arguments or libvirt XML", load: async () => (await import("./cli/setup.ts")).setupCommand },
   report: { description: "Show the events of a recording as text", load: async () => (await import("./cli/report.ts")).reportCommand },
 };
 

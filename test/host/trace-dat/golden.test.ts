@@ -35,7 +35,7 @@ const bodies = {
   ftrace: [u32(1), u64(12), ascii("name: print\n")],
   events: [
     [u32(2), ascii("sched\0"), u32(2), u64(19), ascii("name: sched_switch\n"), u64(19), ascii("name: sched_waking\n")],
-    ...[ascii("irq\0"), u32(1), u64(24), ascii("name: irq_handler_entry\n")],
+    [ascii("irq\0"), u32(1), u64(24), ascii("name: irq_handler_entry\n")],
   ].flat(),
   kallsyms: [u32(13), ascii("ffff T start\n")],
   printk: [u32(10), ascii('0x1 : "x"\n')],

@@ -1,0 +1,199 @@
+/** The set-up of a guest on the host: FIFOs, QEMU's arguments (asked of QEMU itself), libvirt's XML (asked of its schema). */
+import { afterAll, describe, expect, test } from "bun:test";
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { findHostPorts } from "../../../src/host/guest-directory.ts";
+import { libvirtXml } from "../../../src/host/libvirt-xml.ts";
+import { qemuArguments } from "../../../src/host/qemu-arguments.ts";
+import { makeGuestDirectory, removeGuestDirectory } from "../../../src/host/setup.ts";
+import { planSetup, portsPerController } from "../../../src/host/setup-plan.ts";
+import { attachDevices, detachDevices } from "../../../src/host/virsh.ts";
+
+const base = mkdtempSync(`${tmpdir()}/ta-setup-`);
+afterAll(() => rmSync(base, { recursive: true }));
+const cpuCounts = [1, 30, 31, 97, 128, 509, 1024];
+
+describe("planSetup()", () => {
+  test.each(cpuCounts)("gives each of %i CPUs a port of its own, and no device more ports than it can announce", (cpus) => {
+    const { controllers, ports } = planSetup(cpus);
+    expect(ports.map(({ name }) => name)).toEqual(["agent-ctl-path", ...Array.from({ length: cpus }, (_, cpu) => `trace-path-cpu${cpu}`)]);
+    expect(new Set(ports.map(({ controller, number }) => `${controller}:${number}`)).size).toBe(cpus + 1);
+    for (const { controller, number } of ports) {
+      expect(controller).toBeLessThan(controllers);
+      expect(number >= 1 && number <= portsPerController).toBe(true);
+    }
+  });
+
+  test.each([0, 1025, 1.5, Number.NaN])("refuses %p CPUs", (cpus) => {
+    expect(() => planSetup(cpus)).toThrow(/cannot set up/);
+  });
+});
+
+describe("makeGuestDirectory()", () => {
+  test("makes a FIFO pair per port, changes nothing the second time, and is undone", () => {
+    const path = `${base}/vm1`;
+    const plan = planSetup(3);
+    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: true, fifos: 8 });
+    expect(lstatSync(path).mode & 0o777).toBe(0o750);
+    expect(lstatSync(`${path}/agent-ctl-path.in`).mode & 0o777).toBe(0o660);
+    const before = readdirSync(path).map((name) => `${name} ${lstatSync(`${path}/${name}`).ino}`);
+    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: false, fifos: 0 });
+    expect(readdirSync(path).map((name) => `${name} ${lstatSync(`${path}/${name}`).ino}`)).toEqual(before);
+    const ports = findHostPorts({ guest: "vm1", path });
+    expect(ports.data.map(({ cpu, transport }) => `${cpu} ${transport}`)).toEqual(["0 fifo", "1 fifo", "2 fifo"]);
+    expect(removeGuestDirectory(path)).toEqual({ removed: 8, left: [] });
+    expect(lstatSync(path, { throwIfNoEntry: false })).toBeUndefined();
+    expect(removeGuestDirectory(path)).toEqual({ removed: 0, left: [] });
+  });
+
+  test("does not take a file for a FIFO, and leaves what is not its own", () => {
+    const path = `${base}/vm2`;
+    mkdirSync(path);
+    writeFileSync(`${path}/agent-ctl-path.out`, "mine");
+    expect(() => makeGuestDirectory(path, planSetup(1), "fifo", undefined)).toThrow(/something else is there/);
+    writeFileSync(`${path}/notes.txt`, "mine too");
+    expect(removeGuestDirectory(path).left).toEqual(["notes.txt"]);
+    expect(readdirSync(path)).toEqual(["notes.txt"]);
+  });
+});
+
+const noQemu = Bun.which("qemu-system-x86_64") === null ? "qemu-system-x86_64 is not installed" : undefined;
+if (noQemu !== undefined) console.warn(`skipped: QEMU accepts the arguments (${noQemu})`);
+
+describe.skipIf(noQemu !== undefined)("QEMU", () => {
+  for (const machine of ["pc", "q35"]) {
+    test(`accepts the arguments for ${cpuCounts.join(", ")} CPUs on a ${machine} machine`, () => {
+      for (const cpus of cpuCounts) {
+        for (const transport of ["fifo", "socket"] as const) {
+          // A comma has a meaning of its own in QEMU's options.
+          const path = mkdtempSync(`${base}/a,b-`);
+          const plan = planSetup(cpus);
+          makeGuestDirectory(path, plan, transport, undefined);
+          const args = ["-M", machine, "-accel", "tcg", "-m", "64", "-S", "-nodefaults", "-display", "none", "-qmp", "stdio"];
+          const { exitCode, stdout, stderr } = Bun.spawnSync(["qemu-system-x86_64", ...args, ...qemuArguments(plan, path, transport)], {
+            stdin: Buffer.from('{"execute":"qmp_capabilities"}{"execute":"qom-list","arguments":{"path":"/machine/peripheral"}}{"execute":"quit"}'),
+          });
+          expect({ cpus, transport, exitCode, stderr: stderr.toString() }).toEqual({ cpus, transport, exitCode: 0, stderr: "" });
+          const ports = stdout.toString().match(/"name": "port-(?:agent-ctl-path|trace-path-cpu\d+)"/g) ?? [];
+          expect(new Set(ports).size).toBe(cpus + 1);
+        }
+      }
+    }, 120_000);
+  }
+});
+
+describe("libvirtXml()", () => {
+  const schema = domainSchema();
+  if ("reason" in schema) console.warn(`skipped: libvirt's schema takes the XML (${schema.reason})`);
+
+  test.skipIf("reason" in schema).each(cpuCounts)("is valid by libvirt's schema for %i CPUs", (cpus) => {
+    for (const transport of ["fifo", "socket"] as const) {
+      const devices = libvirtXml(planSetup(cpus), "/run/virtio-trace/a & 'b'", transport);
+      const file = `${base}/domain.xml`;
+      writeFileSync(
+        file,
+        `<domain type='kvm'><name>vm</name><memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices>\n${devices}</devices></domain>`,
+      );
+      const { exitCode, stderr } = Bun.spawnSync(["xmllint", "--noout", "--relaxng", "path" in schema ? schema.path : "", file]);
+      expect({ exitCode, stderr: stderr.toString().slice(0, 500) }).toEqual({ exitCode: 0, stderr: `${file} validates\n` });
+    }
+  });
+
+  test("escapes what XML would read as its own", () => {
+    expect(libvirtXml(planSetup(1), "/run/a&b'<", "fifo")).toContain("<source path='/run/a&amp;b&apos;&lt;/agent-ctl-path'/>");
+  });
+});
+
+describe("attachDevices()", () => {
+  test("hands virsh each device as a file, leaves alone what is there, and tells every failure", () => {
+    withVirsh(({ calls, fail, plan }) => {
+      const first = attachDevices("my vm; rm -rf /", plan, "/run/virtio-trace/vm", "fifo");
+      expect(first).toEqual({ done: 2 + 17, unchanged: 0, failures: [] });
+      const [dump, controller] = calls();
+      expect(dump).toEqual(["dumpxml", "--inactive", "--domain", "my vm; rm -rf /"]);
+      expect(controller?.slice(0, 5)).toEqual(["attach-device", "--config", "--domain", "my vm; rm -rf /", "--file"]);
+      // The domain had a controller 4 of its own.
+      expect(controller?.at(-1)).toContain("<controller type='virtio-serial' index='5' ports='16' vectors='35'/>");
+
+      const again = attachDevices("my vm; rm -rf /", plan, "/run/virtio-trace/vm", "fifo");
+      expect(again).toEqual({ done: 0, unchanged: 19, failures: [] });
+
+      fail("trace-path-cpu1[45]'");
+      const more = attachDevices("my vm; rm -rf /", planSetup(17), "/run/virtio-trace/vm", "fifo");
+      expect(more).toEqual({ done: 1, unchanged: 19, failures: [] });
+      expect(detachDevices("my vm; rm -rf /").failures).toEqual([
+        "channel trace-path-cpu14: made to fail",
+        "channel trace-path-cpu15: made to fail",
+      ]);
+      fail("nothing");
+      expect(detachDevices("my vm; rm -rf /")).toEqual({ done: 2 + 1, unchanged: 0, failures: [] });
+    });
+  });
+
+  test("says what to do when there is no such domain, and no virsh", () => {
+    withVirsh(() => {
+      expect(() => attachDevices("missing", planSetup(1), "/x", "fifo")).toThrow(/cannot read libvirt domain "missing": no such domain/);
+    });
+    const path = process.env["PATH"];
+    process.env["PATH"] = `${base}/nowhere`;
+    try {
+      expect(() => attachDevices("vm", planSetup(1), "/x", "fifo")).toThrow(/cannot run virsh/);
+    } finally {
+      process.env["PATH"] = path;
+    }
+  });
+});
+
+type Stand = { calls: () => string[][]; fail: (pattern: string) => void; plan: ReturnType<typeof planSetup> };
+
+/** Runs `use` with a stand-in virsh first on PATH. It keeps a domain, adds to it and takes from it as it is told. */
+function withVirsh(use: (stand: Stand) => void): void {
+  const directory = mkdtempSync(`${base}/virsh-`);
+  const own = `<controller type="virtio-serial" index="4"/>`;
+  writeFileSync(`${directory}/domain.json`, JSON.stringify([own]));
+  writeFileSync(`${directory}/fail`, "nothing");
+  writeFileSync(`${directory}/calls`, "");
+  writeFileSync(`${directory}/virsh`, `#!${process.execPath}\n${standIn(directory)}`);
+  chmodSync(`${directory}/virsh`, 0o755);
+  const path = process.env["PATH"];
+  process.env["PATH"] = `${directory}:${path}`;
+  try {
+    use({
+      calls: () => readFileSync(`${directory}/calls`, "utf8").trim().split("\n").map((line) => JSON.parse(line) as string[]),
+      fail: (pattern) => writeFileSync(`${directory}/fail`, pattern),
+      plan: planSetup(16),
+    });
+  } finally {
+    process.env["PATH"] = path;
+  }
+}
+
+function standIn(directory: string): string {
+  return `
+const { appendFileSync, readFileSync, writeFileSync } = require("node:fs");
+const args = process.argv.slice(2);
+const devices = JSON.parse(readFileSync("${directory}/domain.json", "utf8"));
+const xml = args.includes("--file") ? readFileSync(args[args.indexOf("--file") + 1], "utf8") : "";
+appendFileSync("${directory}/calls", JSON.stringify([...args, xml]).replace(',""]', "]") + "\\n");
+const end = (text) => { console.error("error: " + text); process.exit(1); };
+if (args.includes("missing")) end("no such domain");
+if (args[0] === "dumpxml") { console.log("<domain><devices>" + devices.join("\\n") + "</devices></domain>"); process.exit(0); }
+if (args[0] === "detach-device" && new RegExp(readFileSync("${directory}/fail", "utf8")).test(xml)) end("made to fail");
+const key = xml.trim();
+const next = args[0] === "attach-device" ? [...devices, key] : devices.filter((device) => device !== key);
+if (args[0] === "detach-device" && next.length === devices.length) end("no such device");
+writeFileSync("${directory}/domain.json", JSON.stringify(next));
+`;
+}
+
+/** domain.rng of an installed libvirt, or out of Debian's libvirt0 package. */
+function domainSchema(): { path: string } | { reason: string } {
+  if (Bun.which("xmllint") === null) return { reason: "xmllint is not installed (libxml2-utils)" };
+  const installed = "/usr/share/libvirt/schemas/domain.rng";
+  if (lstatSync(installed, { throwIfNoEntry: false }) !== undefined) return { path: installed };
+  if (Bun.which("apt-get") === null) return { reason: "no libvirt, and no apt-get to fetch its schema with" };
+  const directory = mkdtempSync(`${base}/schema-`);
+  const fetched = Bun.spawnSync(["sh", "-c", "apt-get -qq download libvirt0 && dpkg -x libvirt0_*.deb ."], { cwd: directory });
+  if (fetched.exitCode !== 0) return { reason: `cannot fetch libvirt0: ${fetched.stderr.toString().trim().slice(-200)}` };
+  return { path: `${directory}${installed}` };
+}
