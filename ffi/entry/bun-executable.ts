@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BuildError } from "./build-error.ts";
-import { cacheFolder } from "./cache.ts";
+import { lockedFolder } from "./cache.ts";
 import { run } from "./run.ts";
 import { hostMachine, type Target } from "./targets.ts";
 
@@ -11,8 +11,10 @@ const lockFile = join(import.meta.dir, "../../package-lock.json");
 
 /** The path of a Bun executable for the target, fetched with npm on first use and checked against the lock file. */
 export function bunExecutable(target: Target): string {
-  if (target.machine === hostMachine()) return process.execPath;
-  const folder = cacheFolder("bun");
+  return target.machine === hostMachine() ? process.execPath : lockedFolder("bun", (folder) => fetched(target, folder));
+}
+
+function fetched(target: Target, folder: string): string {
   const wanted = join(folder, `bun-${Bun.version}-${target.machine}`);
   if (existsSync(wanted)) return wanted;
   const scratch = mkdtempSync(join(folder, "fetch-"));
@@ -22,10 +24,10 @@ export function bunExecutable(target: Target): string {
     checkIntegrity(tarball, target.bunPackage);
     run(["tar", "-xzf", tarball, "-C", scratch]);
     renameSync(join(scratch, "package/bin/bun"), wanted);
+    return wanted;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  return wanted;
 }
 
 /** The lock file holds the checksum of every platform's package, though npm installed only this machine's. */
