@@ -1,15 +1,17 @@
 /**
- * Builds the executable: `bun build.ts [--all] [--release] [--quiet]`.
+ * Builds the executable: `bun build.ts [--all] [--release] [--install] [--quiet]`.
  *
  * Without a flag: dist/trace-agent for this machine. `--all`: dist/trace-agent-linux-x64 and -arm64 too, and SHA256SUMS.
- * `--release`: all of that, compressed (.xz), and a bill of materials of each. What is up to date is left alone. How the
- * executable becomes static is told in ffi/entry/.
+ * `--release`: all of that, compressed (.xz), and a bill of materials of each. `--install`: a compiler that is missing is
+ * installed with apt, and this is said; without the flag the build names it and ends. What is up to date is left alone.
+ * How the executable becomes static is told in ffi/entry/.
  */
 import { createHash } from "node:crypto";
 import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { BuildError } from "./ffi/entry/build-error.ts";
 import type { Machine } from "./ffi/entry/elf.ts";
 import { findIngredients, makeExecutable } from "./ffi/entry/executable.ts";
+import { installCompiler } from "./ffi/entry/install.ts";
 import { run } from "./ffi/entry/run.ts";
 import { sbom } from "./ffi/entry/sbom.ts";
 import { hashInputs, isCurrent, writeStamp } from "./ffi/entry/stamp.ts";
@@ -23,7 +25,7 @@ const entrypoints = ["src/main.ts", "src/guest/cpu-worker.ts", "src/guest/contro
 const root = "src/guest";
 
 const inputs = ["src", "ffi", "build.ts", "package.json", "package-lock.json"];
-const flags = ["--all", "--release", "--quiet"];
+const flags = ["--all", "--release", "--install", "--quiet"];
 
 async function main(options: string[]): Promise<void> {
   const unknown = options.find((option) => !flags.includes(option));
@@ -33,9 +35,13 @@ async function main(options: string[]): Promise<void> {
   const host = hostMachine();
   if (host === undefined) throw new BuildError(`cannot build on ${process.platform} ${process.arch}`, "use Linux, x64 or arm64");
   mkdirSync("dist/.stamps", { recursive: true });
-  await build(host, "dist/trace-agent", say);
   const release = options.includes("--release");
-  if (!release && !options.includes("--all")) return;
+  const all = release || options.includes("--all");
+  if (options.includes("--install")) {
+    for (const target of Object.values(targets)) if (all || target.machine === host) installCompiler(target, console.error);
+  }
+  await build(host, "dist/trace-agent", say);
+  if (!all) return;
 
   const made: string[] = [];
   for (const { machine } of Object.values(targets)) {

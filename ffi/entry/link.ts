@@ -33,11 +33,15 @@ export function findCompiler(target: Target): string {
   for (const name of names) {
     if (name !== undefined && name !== "" && Bun.which(name) !== null) return name;
   }
-  const packages = native ? "gcc" : `gcc-${target.triple.replace("_", "-")}`;
   throw new BuildError(
     `cannot build for ${target.machine}: no C compiler (looked for ${names.filter(Boolean).join(", ")})`,
-    `install one, on Debian: apt-get install --no-install-recommends ${packages}`,
+    `install one, on Debian: apt-get install --no-install-recommends ${compilerPackage(target)}`,
   );
+}
+
+/** What Debian calls the package of that compiler. */
+export function compilerPackage(target: Target): string {
+  return target.machine === hostMachine() ? "gcc" : `gcc-${target.triple.replace("_", "-")}`;
 }
 
 /** The version line of a compiler: part of what the build depends on. */

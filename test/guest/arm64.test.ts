@@ -8,7 +8,7 @@ import type { HelloReply, Reply, SetReply, StartReply, StopReply } from "../../s
 import { type ArmGuest, bootArm64, whyNoArm64 } from "../support/arm64.ts";
 import { guestHookTimeoutMs } from "../support/guest.ts";
 
-const skipped = whyNoArm64();
+const skipped = await whyNoArm64();
 if (skipped !== undefined) console.log(`skipped: the arm64 guest: ${skipped}`);
 const project = join(import.meta.dir, "../..");
 const dataPorts = ["trace-path-cpu0", "trace-path-cpu1"];

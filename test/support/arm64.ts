@@ -8,21 +8,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../../ffi/entry/cache.ts";
 import { unpackedDependency, unpackedPackages } from "../../ffi/entry/debian-packages.ts";
-import { findCompiler } from "../../ffi/entry/link.ts";
-import { targets } from "../../ffi/entry/targets.ts";
 import { messageOf } from "../../src/errors.ts";
 import { hostFiles, type InitramfsFile, writeInitramfs } from "./initramfs.ts";
 import { takeLock } from "./lock.ts";
+import { whyNoTools } from "./packages.ts";
 import { portArguments } from "./qemu.ts";
 
 /** No `-cpu max`: pointer authentication is slow to emulate. One thread: QEMU 7.2's many-threaded TCG can crash guests. */
 const machine = ["-M", "virt", "-cpu", "cortex-a72", "-accel", "tcg,thread=single", "-smp", "2", "-m", "1024"];
 
-/** Why no arm64 guest can be started or no executable for it be built here; undefined when both can. */
-export function whyNoArm64(): string | undefined {
-  if (Bun.which("qemu-system-aarch64") === null) return "qemu-system-aarch64 is not installed (Debian: qemu-system-arm)";
+/** Why no arm64 guest can be started or no executable for it be built here; undefined when both can. Fetches what they need. */
+export async function whyNoArm64(): Promise<string | undefined> {
+  if (process.arch !== "x64") return "the test guests are made on x86-64 only";
+  const reason = await whyNoTools("qemu-system-aarch64", "aarch64-linux-gnu-gcc");
+  if (reason !== undefined) return reason;
   try {
-    findCompiler(targets.arm64);
     kernelImage();
     busybox();
     return undefined;

@@ -10,6 +10,8 @@ import { takeLock } from "./lock.ts";
 /** Programs that tests run: the Debian package of each, and what it is for. */
 const tools = {
   "qemu-system-x86_64": { package: "qemu-system-x86", purpose: "boots the test guests" },
+  "qemu-system-aarch64": { package: "qemu-system-arm", purpose: "boots the arm64 test guest" },
+  "aarch64-linux-gnu-gcc": { package: "gcc-aarch64-linux-gnu", purpose: "compiles the entry code of the arm64 executable" },
   xz: { package: "xz-utils", purpose: "unpacks kernel modules" },
   "trace-cmd": { package: "trace-cmd", purpose: "reads trace.dat files" },
   file: { package: "file", purpose: "judges the executable" },
