@@ -1,0 +1,54 @@
+/** Runs a program with a time limit, shows what it prints, and keeps it. */
+
+export type LimitedRun = { output: string; exitCode: number; timedOut: boolean };
+
+/** Process groups that run now: they are killed when the gate is. */
+const running = new Set<number>();
+
+/** Runs `command` in a process group of its own. After `limitMs` the whole group is killed. */
+export async function runLimited(command: string[], limitMs: number, env: Record<string, string> = {}): Promise<LimitedRun> {
+  // A new session: what hangs is ended with all that it started, and no terminal can stop it with a question.
+  const child = Bun.spawn(command, {
+    detached: true,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, ...env },
+  });
+  running.add(child.pid);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    killGroup(child.pid);
+  }, limitMs);
+  const chunks: string[] = [];
+  const show = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      const text = decoder.decode(chunk, { stream: true });
+      chunks.push(text);
+      process.stdout.write(text);
+    }
+  };
+  const shown = Promise.all([show(child.stdout), show(child.stderr)]);
+  const exitCode = await child.exited;
+  clearTimeout(timer);
+  // What it left behind must not hold its output open, nor disturb what comes after.
+  killGroup(child.pid);
+  running.delete(child.pid);
+  await shown;
+  return { output: chunks.join(""), exitCode, timedOut };
+}
+
+/** Ends all that runs; for the signals that end the gate. */
+export function killRunning(): void {
+  for (const pid of running) killGroup(pid);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
