@@ -8,7 +8,16 @@ import { version } from "./version.ts";
 /** Loaded when asked for: the agent in a guest reads nothing of the host's commands. */
 const commands: Record<string, { description: string; load: () => Promise<Command> }> = {
   setup: { description: "Make a guest's FIFOs; print QEMU arguments or libvirt XML", load: async () => (await import("./cli/setup.ts")).setupCommand },
+  record: { description: "Record a guest's events into a trace.dat", load: async () => (await import("./cli/record.ts")).recordCommand },
+  start: { description: "Order a guest's agent to start", load: async () => (await import("./cli/guest-orders.ts")).startCommand },
+  stop: { description: "Order a guest's agent to stop", load: async () => (await import("./cli/guest-orders.ts")).stopCommand },
+  status: { description: "Show the state and the counters of a guest's agent", load: async () => (await import("./cli/guest-orders.ts")).statusCommand },
+  recover: { description: "Make the trace.dat from the spool of a killed recorder", load: async () => (await import("./cli/recover.ts")).recoverCommand },
+  metadata: { description: "In a guest: write what decoding its streams needs", load: async () => (await import("./cli/metadata.ts")).metadataCommand },
   report: { description: "Show the events of a recording as text", load: async () => (await import("./cli/report.ts")).reportCommand },
+  export: { description: "Write a recording for ui.perfetto.dev", load: async () => (await import("./cli/export.ts")).exportCommand },
+  open: { description: "Open a recording in ui.perfetto.dev", load: async () => (await import("./cli/open.ts")).openCommand },
+  check: { description: "Say what is missing, in a guest or (with GUEST) on its host", load: async () => (await import("./cli/check.ts")).checkCommand },
 };
 
 async function main(argv: readonly string[]): Promise<void> {

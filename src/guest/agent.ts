@@ -11,6 +11,7 @@ import { log } from "../log.ts";
 import { controlPortName } from "../protocol/ports.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { Controller } from "./controller.ts";
+import { Notifier } from "./notify.ts";
 import type { AgentOptions } from "./options.ts";
 import { openDataPort, openStdout } from "./outputs.ts";
 import { requireDescriptors } from "./preflight.ts";
@@ -32,6 +33,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const cleanUp: (() => void | Promise<void>)[] = [];
   const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, () => ending.resolve(signal));
+  const notifier = new Notifier();
+  cleanUp.push(() => notifier.close());
   try {
     const stdout = options.stdout ? openStdout() : undefined;
     if (stdout !== undefined) cleanUp.push(stdout.restore);
@@ -76,7 +79,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       tracingDirectory,
       replies: channel.replies,
       changes,
-      onState: () => undefined,
+      onState: (state) => notifier.status(state === "running" ? `running: CPUs ${servedCpus(supervisor)}` : "armed"),
     });
     await channel.open(place.control);
     cleanUp.push(() => channel.close());
@@ -96,12 +99,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     await changes.until(() => supervisor.all(WorkerState.armed), limits.workerReadyMs);
     cleanUp.push(watchMachine(rescan));
     process.on("SIGUSR1", () => controller.logSummary());
-    const served = supervisor.seats.filter((seat) => seat.port === "open").map((seat) => seat.cpu);
-    log.info(`armed: CPUs ${formatCpuList(served)} on ${tracingDirectory}`);
+    const served = `armed: CPUs ${servedCpus(supervisor)} on ${tracingDirectory}`;
+    log.info(served);
+    notifier.ready(served);
     armed.resolve();
     if (options.start || place.control === undefined) await controller.start();
     const reason = await ending.promise;
     log.info(`ending: ${reason}`);
+    notifier.stopping(reason);
     if (controller.state === "running") await controller.stop(limits.exitFlushMs);
   } finally {
     for (const step of cleanUp.toReversed()) await step();
@@ -117,6 +122,10 @@ function chooseCpus(tracingDirectory: string, wanted: number[] | undefined): num
     });
   }
   return wanted ?? traced;
+}
+
+function servedCpus(supervisor: Supervisor): string {
+  return formatCpuList(supervisor.seats.filter((seat) => seat.port === "open").map((seat) => seat.cpu));
 }
 
 /** Looks at CPUs and ports again when a device node comes or goes, and every now and then for what makes no node. */

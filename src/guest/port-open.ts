@@ -1,9 +1,10 @@
 /** Opening ports for reading and writing, and saying who is in the way when one is taken. */
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { E, SystemError } from "../../ffi/errno.ts";
 import { O, openFd } from "../../ffi/fd.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { AgentError } from "../errors.ts";
+import { describeHolder, holdersOf } from "../kernel/file-holders.ts";
 import type { PortPath } from "./port-place.ts";
 
 /** Opens the writing side, non-blocking. A FIFO is opened for both ways, so that it never hangs up and keeps what is in it. */
@@ -45,35 +46,10 @@ function portError(name: string, path: string, cause: SystemError): AgentError {
   }
 }
 
-/** "trace-agent (pid 123)" for the process that has `path` open, found through /proc; undefined when none can be seen. */
+/** "trace-agent (pid 123)" for the process that has `path` open; undefined when none can be seen. */
 export function holderOf(path: string): string | undefined {
-  let target: string;
-  try {
-    target = realpathSync(path);
-  } catch {
-    return undefined;
-  }
-  for (const pid of readdirSync("/proc")) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    try {
-      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-        if (linkTarget(`/proc/${pid}/fd/${fd}`) === target) {
-          return `${readFileSync(`/proc/${pid}/comm`, "latin1").trim()} (pid ${pid})`;
-        }
-      }
-    } catch {
-      // The process ended, or is not ours to look into.
-    }
-  }
-  return undefined;
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
+  const [holder] = holdersOf([path]).get(path) ?? [];
+  return holder === undefined ? undefined : describeHolder(holder);
 }
 
 /** The device or file behind a descriptor, to see whether a port was unplugged and plugged again under the same name. */
