@@ -1,8 +1,6 @@
 /*
  * What the entry code knows of arm64: how it is entered and left, how a system call is made, what Bun asks of the CPU.
  */
-#define ARCHITECTURE "arm64"
-
 enum {
   SYS_openat = 56, SYS_close = 57, SYS_write = 64, SYS_sendfile = 71, SYS_exit_group = 94, SYS_mremap = 216,
   SYS_mmap = 222, SYS_mprotect = 226, SYS_memfd_create = 279,
@@ -56,8 +54,8 @@ __asm__(".section .text.entry, \"ax\"\n"
         "  br x16\n"
         ".text\n");
 
-/* The name of what this CPU lacks, or 0. Bun is compiled for armv8-a with CRC32 (HWCAP_CRC32, asm/hwcap.h). */
+/* What this CPU lacks, or 0. Bun is compiled for armv8-a with CRC32 (HWCAP_CRC32, asm/hwcap.h). */
 static const char *missing_cpu_feature(unsigned long hardware)
 {
-  return hardware & 1ul << 7 ? 0 : "CRC32";
+  return hardware & 1ul << 7 ? 0 : "this CPU has no CRC32";
 }

@@ -137,11 +137,7 @@ static void check_world(word *vector)
   const char *missing = missing_cpu_feature(auxiliary(vector, AT_HWCAP));
   if (auxiliary(vector, AT_UID) != auxiliary(vector, AT_EUID) || auxiliary(vector, AT_GID) != auxiliary(vector, AT_EGID))
     give_up("this file is set-user-ID or set-group-ID", 0, "take that bit away and run it as root");
-  if (!missing) return;
-  say("trace-agent: this CPU has no ");
-  say(missing);
-  say("\n");
-  give_up("the Bun runtime needs a newer " ARCHITECTURE " CPU", 0, "give the guest one (QEMU: -cpu max or -cpu host)");
+  if (missing) give_up(missing, 0, "the Bun runtime needs it: give the guest a newer CPU (QEMU: -cpu max or -cpu host)");
 }
 
 /* First half. Fills the second block and returns the loader's entry; the assembly jumps there with that block. */

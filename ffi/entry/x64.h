@@ -1,8 +1,6 @@
 /*
  * What the entry code knows of x86-64: how it is entered and left, how a system call is made, what Bun asks of the CPU.
  */
-#define ARCHITECTURE "x86-64"
-
 enum {
   SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_mremap = 25, SYS_sendfile = 40,
   SYS_exit_group = 231, SYS_openat = 257, SYS_memfd_create = 319,
@@ -47,13 +45,13 @@ __asm__(".section .text.entry, \"ax\"\n"
         "  jmp *%rax\n"
         ".text\n");
 
-/* The name of what this CPU lacks, or 0. Bun is compiled for Nehalem (2008): SSE4.2 and POPCNT. */
+/* What this CPU lacks, or 0. Bun is compiled for Nehalem (2008): SSE4.2 and POPCNT. */
 static const char *missing_cpu_feature(unsigned long hardware)
 {
   unsigned int a = 1, b, c, d;
   (void)hardware;
   __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-  if (!(c & 1u << 20)) return "SSE4.2";
-  if (!(c & 1u << 23)) return "POPCNT";
+  if (!(c & 1u << 20)) return "this CPU has no SSE4.2";
+  if (!(c & 1u << 23)) return "this CPU has no POPCNT";
   return 0;
 }
