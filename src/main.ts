@@ -18,6 +18,7 @@ const commands: Record<string, { description: string; load: () => Promise<Comman
   export: { description: "Write a recording for ui.perfetto.dev", load: async () => (await import("./cli/export.ts")).exportCommand },
   open: { description: "Open a recording in ui.perfetto.dev", load: async () => (await import("./cli/open.ts")).openCommand },
   check: { description: "Say what is missing, in a guest or (with GUEST) on its host", load: async () => (await import("./cli/check.ts")).checkCommand },
+  licenses: { description: "List what this executable holds of others, with licences", load: async () => (await import("./cli/licenses.ts")).licensesCommand },
 };
 
 async function main(argv: readonly string[]): Promise<void> {

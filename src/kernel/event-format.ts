@@ -65,7 +65,9 @@ export function parseEventFormat(system: string, text: string, longBytes = 8): E
     }
   }
   if (!/^[\w.:-]{1,200}$/.test(name) || !Number.isInteger(id) || id < 0 || id > 0xffff) return undefined;
-  const minBytes = fields.reduce((bytes, field) => Math.max(bytes, field.offset + field.size), 0);
+  // The tracers' own events may end with a shorter array than their format has: kernel_stack's callers.
+  const fixed = system === "ftrace" && fields.at(-1)?.array === true ? fields.slice(0, -1) : fields;
+  const minBytes = fixed.reduce((bytes, field) => Math.max(bytes, field.offset + field.size), 0);
   return { system, name, id, fields, print, minBytes };
 }
 

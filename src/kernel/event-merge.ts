@@ -23,6 +23,8 @@ export class CpuEvents {
   /** Lost before the current event; told with it. */
   lostEvents = 0;
   ended = false;
+  /** Begun so far: it changes where a sub-buffer ends. */
+  subBuffers = 0;
   readonly #reader: SubBufferReader;
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #listener: MergeListener;
@@ -65,6 +67,7 @@ export class CpuEvents {
       if (this.#filled < this.#sizeBytes) return false;
     }
     this.cursor.reset(this.view, this.#offset);
+    this.subBuffers++;
     if (this.cursor.lostEvents !== 0) this.lostEvents = this.cursor.lostEvents;
     return true;
   }

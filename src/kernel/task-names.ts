@@ -26,6 +26,10 @@ export class TaskNames {
     return pid === 0 ? idle : (this.#names.get(pid) ?? unknown);
   }
 
+  has(pid: number): boolean {
+    return this.#names.has(pid);
+  }
+
   text(pid: number): string {
     return Buffer.from(this.get(pid)).toString("latin1");
   }

@@ -46,7 +46,7 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
         cpus: 2,
         systems: ["sched"],
       });
-      compare(path, [/ function: +.*vfs_read <-- /, / kernel_stack: +<stack trace/]);
+      compare(path, [/ function: +.*vfs_read$/, / kernel_stack: +<stack trace/]);
     },
     guestTestTimeoutMs,
   );

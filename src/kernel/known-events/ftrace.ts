@@ -4,12 +4,11 @@ import { findField } from "../event-format.ts";
 import type { SymbolTable } from "../symbols.ts";
 import { type KnownEvent, plainField } from "./known-event.ts";
 
-const from = constant(" <-- ");
 const indentColumns = 3;
 /** Deeper calls than this begin again at the left. */
 const indentMost = 256;
 
-/** The function and who called it, indented by the calls that its CPU was seen in. */
+/** The function, indented by the calls that its CPU was seen in, which its caller tells. */
 export const functionCall: KnownEvent = (context) => {
   const [ip, parent] = [plainField(context, "ip"), plainField(context, "parent_ip")];
   if (!ip || !parent) return undefined;
@@ -25,8 +24,6 @@ export const functionCall: KnownEvent = (context) => {
       out.spaces(depthOf(stack, caller, called, symbols) * indentColumns);
     }
     writeSymbol(out, symbols, called, ip.high(record), ip.low(record));
-    out.put(from);
-    writeSymbol(out, symbols, caller, parent.high(record), parent.low(record));
   };
 };
 

@@ -1,0 +1,67 @@
+/**
+ * Perfetto's own trace_processor, as WebAssembly: loads a trace and answers SQL. Run as a program of its own, since it
+ * needs globals that a page has: `bun trace-processor.ts ASSETS TRACE`, with a JSON list of queries on stdin; a JSON list of
+ * lists of rows on stdout.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import vm from "node:vm";
+import { appendData, decodeQueryResult, finalize, type Row, query, splitStream } from "./rpc.ts";
+
+type Bridge = {
+  reqBufferAddr?: number;
+  messagePort?: { postMessage: (data: Uint8Array) => void };
+  onMessage: (message: { data: Uint8Array }) => void;
+};
+
+const loadTimeoutMs = 60_000;
+const chunkBytes = 16 * 1024 * 1024;
+
+async function loadBridge(assets: string): Promise<Bridge> {
+  const scope = globalThis as Record<string, unknown>;
+  scope["self"] = globalThis;
+  scope["WorkerGlobalScope"] = function WorkerGlobalScope() {};
+  Object.defineProperty(globalThis, "location", { value: { href: `file://${assets}/` }, configurable: true });
+  scope["wasmBytes"] = new Uint8Array(readFileSync(join(assets, "trace_processor.wasm")));
+  let source = readFileSync(join(assets, "engine_bundle.node.js"), "utf8");
+  const edits = [
+    ["this.useMemory64 = hasMemory64Support();", "this.useMemory64 = false;"],
+    ["locateFile: (s) => s,", "locateFile: (s) => s, wasmBinary: globalThis.wasmBytes,"],
+    ["const wasmBridge = new wasm_bridge_1.WasmBridge();", "const wasmBridge = new wasm_bridge_1.WasmBridge(); globalThis.bridge = wasmBridge;"],
+  ] as const;
+  for (const [from, to] of edits) {
+    if (!source.includes(from)) throw new Error(`trace_processor's glue has no "${from}"`);
+    source = source.replace(from, to);
+  }
+  vm.runInThisContext(source, { filename: "engine_bundle.js" });
+  const bridge = scope["bridge"] as Bridge;
+  const until = Date.now() + loadTimeoutMs;
+  while (bridge.reqBufferAddr === undefined) {
+    if (Date.now() > until) throw new Error("trace_processor did not start");
+    await Bun.sleep(10);
+  }
+  return bridge;
+}
+
+async function main(assets: string, trace: string): Promise<void> {
+  const queries = JSON.parse(await Bun.stdin.text()) as string[];
+  const bridge = await loadBridge(assets);
+  let replies: Uint8Array[] = [];
+  bridge.messagePort = { postMessage: (data) => void replies.push(data.slice()) };
+  const call = (request: Uint8Array): Uint8Array[] => {
+    replies = [];
+    bridge.onMessage({ data: request });
+    return splitStream(replies);
+  };
+  const bytes = readFileSync(trace);
+  for (let at = 0; at < bytes.length; at += chunkBytes) call(appendData(bytes.subarray(at, at + chunkBytes)));
+  call(finalize());
+  const results: Row[][] = queries.map((sql) => decodeQueryResult(call(query(sql)), sql));
+  process.stdout.write(JSON.stringify(results));
+}
+
+const [assets = "", trace = ""] = process.argv.slice(2);
+// What the module logs on stdout is no answer.
+console.log = (...parts: unknown[]) => console.error(...parts);
+await main(assets, trace);
+process.exit(0);
