@@ -36,6 +36,12 @@ export const limits = {
   busyLookMs: 20,
   /** After POLLIN without a whole sub-buffer poll would spin: so long the ring buffer is left out of the poll set. */
   emptyWakeMs: 10,
+  /** Armed for so long, a worker rehearses its loop: by then the others have started too. */
+  rehearsalDelayMs: 200,
+  /** Enough for the optimising compiler, some 10 ms; each round has turns that move data and turns that wait. */
+  rehearsalRounds: 400,
+  rehearsalTurns: 24,
+  rehearsalSubBuffers: 8,
   /** A worker waiting for its turn at the common stdout looks at the order word so often. */
   outputLockWaitMs: 50,
   /** buffer_subbuf_size_kb allows up to 128 pages. */
@@ -92,7 +98,34 @@ export const limits = {
   /** The packed body of a metadata reply: 1 MB with a large kallsyms. */
   metadataPackedBytes: 32 * MiB,
   /** The same unpacked, as JSON: 8 MB with a large kallsyms. */
-  metadataBytes: 256 * MiB,
+  metadataBytes: 64 * MiB,
+  /** An agent that lives answers a hello within this, also in an emulated guest that just boots. */
+  helloWaitMs: 5_000,
+  helloRepeatMs: 1_000,
+  /** After so long without any byte from the guest an answer is not waited for any more. */
+  replySilenceMs: 10_000,
+  /** Replies that wait to be asked for. */
+  repliesKept: 64,
+  /** So long a turn of the pump waits at most: what a signal may be late. */
+  pumpWaitMs: 100,
+  /** A busy guest is served for so long before the program's own events are looked at. */
+  pumpBusyMs: 20,
+  /** One splice into the spool: all that an enlarged FIFO holds. */
+  spoolSpliceBytes: 1 * MiB,
+  /** What one stream may move before the next has its turn. */
+  streamShareBytes: 4 * MiB,
+  /** Ports that were silent for so long are empty: what an earlier host left there has come through. */
+  silenceMs: 150,
+  /** The kernel's own agent tells no totals: after so long a silence all has come. */
+  rawSilenceMs: 1_000,
+  /** The status line of a recording is renewed so often. */
+  statusLineMs: 500,
+  /** An agent that is told to end does so within a second; a loaded machine takes longer. */
+  agentEndMs: 10_000,
+  /** How often the recorder asks the guest for its counters. */
+  statusEveryMs: 1_000,
+  /** A status order that was not answered for so long is repeated: the guest may have booted anew. */
+  statusRepeatMs: 5_000,
   /** Files in it: a kernel has some 2000 events. */
   metadataFiles: 50_000,
   /** A guest's text shown to a person: host name, kernel release, reason of an error. */
