@@ -50,6 +50,32 @@ describe("bun build.ts", () => {
   });
 });
 
+describe("trace-agent licenses", () => {
+  const executable = join(project, "dist/trace-agent");
+
+  test("lists what the executable holds, from inside it", () => {
+    build([]);
+    const { stdout } = execute([executable, "licenses"]);
+    for (const line of [/^bun \d.* {2}MIT/m, /^glibc \d.* {2}LGPL/m, /^libgcc \d.* {2}GPL.*WITH GCC-exception/m, /^citty \d.* {2}MIT$/m]) {
+      expect(stdout).toMatch(line);
+    }
+    expect(stdout).toContain("trace-agent licenses --text");
+  });
+
+  test("prints the texts that LGPL and GPL ask for with --text", () => {
+    const { stdout } = execute([executable, "licenses", "--text"]);
+    for (const text of ["GNU LESSER GENERAL PUBLIC LICENSE", "GNU GENERAL PUBLIC LICENSE", "GCC RUNTIME LIBRARY EXCEPTION"]) {
+      expect(stdout).toContain(text);
+    }
+  });
+
+  test("says in the source tree that only the executable has them", () => {
+    const { exitCode, stderr } = execute([process.execPath, "src/main.ts", "licenses"], { cwd: project });
+    expect(stderr).toContain("this is not the built executable; npm run build");
+    expect(exitCode).toBe(69);
+  });
+});
+
 describe("the bill of materials", () => {
   const machine = hostMachine() ?? "x64";
   const contents = describeContents(machine, findRuntime(targets[machine]));

@@ -8,10 +8,13 @@ import { findIngredients, makeExecutable } from "../../ffi/entry/executable.ts";
 import { targets } from "../../ffi/entry/targets.ts";
 import { messageOf } from "../../src/errors.ts";
 import type { Report } from "./sample/main.ts";
+import { whyNoTools } from "../support/packages.ts";
 import { buildSample, execute, reportOf, type Sample, sampleProgram } from "./support/sample.ts";
 
 const machine = process.arch === "arm64" ? "arm64" : "x64";
 const path = process.env["PATH"] ?? "";
+const noFile = await whyNoTools("file");
+if (noFile !== undefined) console.log(`skipped: what \`file\` says: ${noFile}`);
 let sample: Sample;
 let report: Report;
 
@@ -34,11 +37,11 @@ describe("the file", () => {
     expect(headers.filter((header) => (header.flags & 3) === 3)).toEqual([]);
   });
 
-  test.skipIf(Bun.which("file") === null)("`file` says statically linked", () => {
+  test.skipIf(noFile !== undefined)("`file` says statically linked", () => {
     expect(execute(["file", sample.static], { env: { PATH: path } }).stdout).toContain("statically linked");
   });
 
-  test.skipIf(Bun.which("ldd") === null)("`ldd` says not a dynamic executable", () => {
+  test("`ldd` says not a dynamic executable", () => {
     expect(execute(["ldd", sample.static], { env: { PATH: path } }).stderr).toContain("not a dynamic executable");
   });
 
