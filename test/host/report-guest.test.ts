@@ -1,35 +1,33 @@
-/** Events of the tracers, which not every machine allows itself: in a guest, against trace-cmd here. */
+/** Events of the tracers, which not every machine allows itself: in a guest, against trace-cmd and trace_processor here. */
 import { afterAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openRecording } from "../../src/host/open-recording.ts";
-import { writeReport } from "../../src/host/report.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { recordInGuest } from "../support/guest-recording.ts";
+import { checkExport } from "../support/perfetto/check-export.ts";
+import { findTraceProcessor } from "../support/perfetto/perfetto.ts";
+import { compareReports, noTraceCmdReason, ourReport } from "../support/trace-cmd-report.ts";
 
 const directory = process.env["TA_KEEP"] ?? mkdtempSync(join(tmpdir(), "trace-agent-report-"));
 afterAll(() => {
   if (process.env["TA_KEEP"] === undefined) rmSync(directory, { recursive: true, force: true });
 });
-const hasTraceCmd = spawnSync("trace-cmd", ["--version"]).status !== null;
-if (!hasTraceCmd) console.log("reports of tracers' events against trace-cmd: skipped: no trace-cmd to compare with");
+const reason = noTraceCmdReason();
+if (reason !== undefined) console.log(`reports of tracers' events against trace-cmd: skipped: ${reason}`);
+const traceProcessor = findTraceProcessor();
+if ("reason" in traceProcessor) console.log(`exports of tracers' events: skipped: ${traceProcessor.reason}`);
 
-function compare(path: string, mustShow: readonly RegExp[]): void {
-  const source = openRecording(path);
-  const parts: Buffer[] = [];
-  writeReport(source, { form: "text" }, (bytes) => parts.push(Buffer.from(bytes)));
-  source.close();
-  const ours = Buffer.concat(parts).toString("latin1").split("\n");
-  for (const pattern of mustShow) expect(ours.some((line) => pattern.test(line))).toBe(true);
-  if (!hasTraceCmd) return;
-  const { stdout } = spawnSync("trace-cmd", ["report", path], { maxBuffer: 1 << 30, encoding: "latin1" });
-  const theirs = stdout.split("\n");
-  expect(ours.length).toBe(theirs.length);
-  const differing = ours.flatMap((line, index) => (line === theirs[index] ? [] : [{ ours: line, theirs: theirs[index] }]));
-  console.log(`${path}: ${ours.length} lines, ${differing.length} differ`, differing.slice(0, 3));
-  expect(differing.length).toBeLessThan(Math.max(1, ours.length / 100));
+function check(path: string, mustShow: readonly RegExp[]): void {
+  const lines = ourReport(path).split("\n");
+  for (const pattern of mustShow) expect(lines.filter((line) => pattern.test(line)).length).toBeGreaterThan(0);
+  if (reason === undefined) {
+    const { known, others, sameEvents } = compareReports(path);
+    console.log(`${path}: ${lines.length} lines, ${known} known differences, ${others.length} others`, others.slice(0, 3));
+    expect(sameEvents).toBe(true);
+    expect(others.length).toBeLessThan(Math.max(1, lines.length / 100));
+  }
+  if ("folder" in traceProcessor) checkExport(traceProcessor.folder, path);
 }
 
 await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2 }, (guest) => {
@@ -46,7 +44,7 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
         cpus: 2,
         systems: ["sched"],
       });
-      compare(path, [/ function: +.*vfs_read$/, / kernel_stack: +<stack trace/]);
+      check(path, [/ function: +.*vfs_read$/, / kernel_stack: +<stack trace/]);
     },
     guestTestTimeoutMs,
   );
@@ -62,7 +60,7 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
         cpus: 2,
         systems: ["sched"],
       });
-      compare(path, [/ funcgraph_entry: +.* us +\| +\w+\(\);/, / funcgraph_entry: +\| +vfs_read\(\) \{/, / funcgraph_exit: +.*\}/]);
+      check(path, [/ funcgraph_entry: +.* us +\| +\w+\(\);/, / funcgraph_entry: +\| +vfs_read\(\) \{/, / funcgraph_exit: +.*\}/]);
     },
     guestTestTimeoutMs,
   );
@@ -81,7 +79,25 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
         cpus: 2,
         systems: ["sched", "irq", "timer", "workqueue", "syscalls", "kprobes"],
       });
-      compare(path, [/ opening: +\(\w+.*\) dfd=-100 name="/, / opened: +.*<- .*fd=/, / print: +tracing_mark_write: hello from the guest/, / sys_enter_openat: /]);
+      check(path, [/ opening: +\(\w+.*\) dfd=-100 name="/, / opened: +.*<- .*fd=/, / print: +tracing_mark_write: hello from the guest/, / sys_enter_openat: /]);
+    },
+    guestTestTimeoutMs,
+  );
+});
+
+await describeWithGuest("a recording of a 6.1 guest with 8 CPUs", { kernel: "6.1", cpus: 8 }, (guest) => {
+  test(
+    "that lost events prints and exports as it should",
+    async () => {
+      const path = join(directory, "eight.dat");
+      await recordInGuest(guest(), path, {
+        setUp: "echo 16 > buffer_size_kb && for s in sched irq raw_syscalls workqueue timer; do echo 1 > events/$s/enable; done",
+        work: "for i in 1 2 3 4 5 6 7 8; do (ls -lR /bin /etc > /dev/null; usleep 20000) & done; wait",
+        tearDown: "echo 0 > events/enable",
+        cpus: 8,
+        systems: ["sched", "irq", "raw_syscalls", "workqueue", "timer"],
+      });
+      check(path, [/^cpus=8$/, /^CPU:\d \[(?:\d+ )?EVENTS DROPPED\]$/, / \[00[2-7]\] .*: sched_switch: /]);
     },
     guestTestTimeoutMs,
   );

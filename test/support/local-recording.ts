@@ -3,7 +3,7 @@
  * of it in a plain trace.dat v6 that trace-cmd reads too.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 
 const tracing = "/sys/kernel/tracing";
@@ -18,8 +18,11 @@ export function noRecordingReason(): string | undefined {
 export type RecordingOptions = {
   /** system/event or system, as in set_event with a slash. */
   events: readonly string[];
-  /** Does something worth recording; is given the instance's directory. */
-  workload: (instance: string) => void;
+  /**
+   * Does something worth recording. Shell text, in which $I is the instance's directory, is recorded with its children and
+   * the kernel's threads, without what else a busy machine does; while a function runs everything is recorded.
+   */
+  workload: string | ((instance: string) => void);
   bufferKb?: number;
   clock?: string;
 };
@@ -41,9 +44,7 @@ export function recordLocally(path: string, options: RecordingOptions): Uint8Arr
       const enable = `events/${event}/enable`;
       if (existsSync(`${instance}/${enable}`)) set(enable, "1");
     }
-    set("tracing_on", "1");
-    options.workload(instance);
-    set("tracing_on", "0");
+    work(instance, options.workload, set);
     const cpus = readdirSync(`${instance}/per_cpu`).map((name) => Number(name.slice(3))).sort((a, b) => a - b);
     const data = cpus.map((cpu) => drain(`${instance}/per_cpu/cpu${cpu}/trace_pipe_raw`));
     writeFileSync(path, plainTraceDat(kernelFiles(instance, cpus), data));
@@ -52,6 +53,32 @@ export function recordLocally(path: string, options: RecordingOptions): Uint8Arr
     if (existsSync(`${instance}/events/enable`)) set("events/enable", "0");
     rmdirSync(instance);
   }
+}
+
+function work(instance: string, workload: RecordingOptions["workload"], set: (name: string, value: string) => void): void {
+  if (typeof workload === "string") {
+    set("options/event-fork", "1");
+    for (const pid of kernelThreads()) appendFileSync(`${instance}/set_event_pid`, `${pid}\n`);
+    set("tracing_on", "1");
+    spawnSync("sh", ["-c", `echo $$ >> $I/set_event_pid\n${workload}`], { stdio: "ignore", env: { ...process.env, I: instance } });
+  } else {
+    set("tracing_on", "1");
+    workload(instance);
+  }
+  set("tracing_on", "0");
+}
+
+function kernelThreads(): number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      // The parent of all of them is kthreadd.
+      const [, parent] = /\) \S (\d+) /.exec(readFileSync(`/proc/${name}/stat`, "latin1")) ?? [];
+      return parent === "2" ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** The last, partial sub-buffer comes out of read() whole and zero-filled. */

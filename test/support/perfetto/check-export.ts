@@ -1,0 +1,80 @@
+/** Exports a recording and asks trace_processor whether all of it arrived. */
+import { expect } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { openRecording } from "../../../src/host/open-recording.ts";
+import { PerfettoExport } from "../../../src/host/perfetto/export.ts";
+import { EventStream } from "../../../src/kernel/event-stream.ts";
+import { askTrace } from "./perfetto.ts";
+import type { Row } from "./rpc.ts";
+
+/** Stats that tell of the recording, not of the export: a kernel's switches that do not follow each other, real losses. */
+const ofTheRecording = /^(?:mismatched_sched_switch_tids|ftrace_cpu_has_data_loss|ftrace_cpu_.*(?:overrun|dropped).*)$/;
+
+const slicePairs = [
+  { begin: "irq_handler_entry", end: "irq_handler_exit", slices: "select count(*) n from slice where name like 'IRQ (%' and name != 'IRQ (LocalTimer)'" },
+  { begin: "sys_enter", end: "sys_exit", slices: "select count(*) n from slice where name like 'sys_%'" },
+];
+
+export type ExportCheck = { counts: Map<string, number>; stats: Row[]; trace: string };
+
+/** Counts by name and CPU, stats, slices and names of threads. Returns what tests of single recordings look at further. */
+export function checkExport(folder: string, path: string): ExportCheck {
+  const trace = `${path}.pftrace`;
+  const source = openRecording(path);
+  const parts: Buffer[] = [];
+  const result = new PerfettoExport(source, (bytes) => parts.push(Buffer.from(bytes))).run();
+  writeFileSync(trace, Buffer.concat(parts));
+  const counts = new Map<string, number>();
+  const names = new Map<number, Set<string>>();
+  const lossyCpus = new Set<number>();
+  const stream = new EventStream(source, {}, { lost: (cpu) => lossyCpus.add(cpu) });
+  while (stream.next()) {
+    const key = `${stream.kind?.format.name ?? "?"} ${stream.record.cpu}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    if (stream.kind?.format.name !== "sched_switch") continue;
+    for (const side of ["prev", "next"]) {
+      const comm = stream.kind.text(`${side}_comm`);
+      const pid = stream.kind.number(`${side}_pid`)?.low(stream.record) ?? 0;
+      const at = stream.record.at + (comm?.offset ?? 0);
+      const name = Buffer.from(stream.record.bytes.subarray(at, at + (comm?.size ?? 0))).toString("latin1").split("\0", 1)[0] ?? "";
+      if (!names.has(pid)) names.set(pid, new Set());
+      names.get(pid)?.add(name);
+    }
+  }
+  source.close();
+  const [byName = [], stats = [], threads = [], open = [], ...slices] = askTrace(folder, trace, [
+    "select f.name || ' ' || cpu as key, count(*) as n from ftrace_event f group by f.name, cpu",
+    "select name, idx, severity, value from stats where value != 0 and severity in ('error', 'data_loss')",
+    "select tid, name from thread where name is not null",
+    "select count(*) n from slice where dur < -1",
+    ...slicePairs.map(({ slices }) => slices),
+  ]);
+  expect(Object.fromEntries(byName.map((row) => [String(row["key"]), row["n"]]))).toEqual(Object.fromEntries(counts));
+  expect(result.events).toBe([...counts.values()].reduce((sum, count) => sum + count, 0));
+  expect(stats.filter((row) => !ofTheRecording.test(String(row["name"])))).toEqual([]);
+  const lossy = stats.filter((row) => row["name"] === "ftrace_cpu_has_data_loss").map((row) => Number(row["idx"]));
+  expect(lossy.sort((a, b) => a - b)).toEqual([...lossyCpus].sort((a, b) => a - b));
+  expect(open[0]?.["n"]).toBe(0);
+  for (const row of threads) {
+    const known = names.get(Number(row["tid"]));
+    const name = String(row["name"]);
+    // Workers' names change with their work, of which trace_processor keeps the constant part.
+    if (known !== undefined && row["tid"] !== 0 && !name.startsWith("kworker/")) expect([...known]).toContain(name);
+  }
+  checkSlices(counts, slices, lossyCpus.size > 0);
+  return { counts, stats, trace };
+}
+
+/** A slice for each begin, but for ends and begins that were not both recorded. */
+function checkSlices(counts: Map<string, number>, slices: readonly Row[][], lossy: boolean): void {
+  const total = (name: string): number => [...counts].reduce((sum, [key, count]) => (key.startsWith(`${name} `) ? sum + count : sum), 0);
+  for (const [index, { begin, end }] of slicePairs.entries()) {
+    const found = Number(slices[index]?.[0]?.["n"] ?? 0);
+    const [begins, ends] = [total(begin), total(end)];
+    if (begins === 0 || lossy) continue;
+    // Calls that never return, or began before, are at the recording's edges: a few per task and CPU.
+    const edge = 20 + Math.abs(begins - ends);
+    expect(found).toBeGreaterThanOrEqual(Math.min(begins, ends) - edge);
+    expect(found).toBeLessThanOrEqual(Math.max(begins, ends) + edge);
+  }
+}
