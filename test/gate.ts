@@ -15,7 +15,7 @@ import { reportOf, type TestReport } from "./support/test-report.ts";
 
 const minuteMs = 60_000;
 /** Against hanging only: each takes a fraction of it on an idle machine. */
-const limits = { checkMs: 10 * minuteMs, folderMs: 15 * minuteMs, guestFileMs: 20 * minuteMs } as const;
+const limits = { testMs: 2 * minuteMs, checkMs: 10 * minuteMs, folderMs: 15 * minuteMs, guestFileMs: 20 * minuteMs } as const;
 
 /** What a test file reaches that boots guests under QEMU. */
 const guestSupport = ["test/support/guest.ts", "test/support/arm64.ts"];
@@ -44,10 +44,10 @@ function groupsOf(files: string[]): Group[] {
 
 async function runGroup(group: Group): Promise<TestReport> {
   const logs = mkdtempSync(join(tmpdir(), "trace-agent-logs-"));
-  const command = [process.execPath, "test", ...group.files.map((file) => `./${file}`)];
+  const command = [process.execPath, "test", "--timeout", `${limits.testMs}`, ...group.files.map((file) => `./${file}`)];
   const limitMs = group.guest ? limits.guestFileMs : limits.folderMs;
   try {
-    const report = reportOf(await runLimited(command, limitMs, { TRACE_AGENT_TEST_LOGS: logs }));
+    const report = reportOf(await runLimited(command, { limitMs, env: { TRACE_AGENT_TEST_LOGS: logs } }));
     if (report.failed > 0) report.failures.push(...consolesIn(logs));
     return report;
   } finally {
@@ -80,7 +80,7 @@ async function main(patterns: string[]): Promise<number> {
   for (const [name, command] of Object.entries(checks)) {
     if (patterns.length > 0 && name !== "build") continue;
     title(name);
-    const { exitCode, output, timedOut } = await runLimited(command, limits.checkMs);
+    const { exitCode, output, timedOut } = await runLimited(command, { limitMs: limits.checkMs });
     total[exitCode === 0 ? "passed" : "failed"]++;
     if (exitCode !== 0) total.failures.push(`${name}: ${timedOut ? "killed: over its time limit" : `code ${exitCode}`}\n${output.trim()}`);
   }

@@ -69,12 +69,14 @@ export class Guest {
   /** Starts shell text in the background. `exec PROGRAM ...` at its end makes `pid` the program's own. */
   async spawn(command: string): Promise<GuestProcess> {
     const name = `${guestFolder}/spawn-${++this.#spawned}`;
-    await this.push(Buffer.from(`echo $$ >${name}.pid\n${command}\n`), `${name}.script`);
-    await this.run(
-      `{ setsid sh ${name}.script </dev/null >${name}.stdout 2>${name}.stderr; echo $? >${name}.code; } >/dev/null 2>&1 &
-       until [ -s ${name}.pid ]; do usleep 10000; done`,
+    const script = Buffer.from(`echo $$ >${name}.pid\n${command}\n`).toString("base64");
+    const pid = await this.text(
+      `echo ${script} | base64 -d >${name}.script
+       { setsid sh ${name}.script </dev/null >${name}.stdout 2>${name}.stderr; echo $? >${name}.code; } >/dev/null 2>&1 &
+       until [ -s ${name}.pid ]; do usleep 5000; done
+       cat ${name}.pid`,
     );
-    return new GuestProcess(this, name, Number(await this.text(`cat ${name}.pid`)), command);
+    return new GuestProcess(this, name, Number(pid), command);
   }
 
   /** Writes bytes, or a file of this machine, into the guest. For large files `files` of bootGuest is faster. */
@@ -150,7 +152,7 @@ export class GuestProcess {
 
   /** Waits for the end and gives the exit code (128 + signal when it was killed). */
   async exitCode(timeoutMs = 60_000): Promise<number> {
-    const wait = `until [ -s ${this.#name}.code ]; do usleep 20000; done; cat ${this.#name}.code`;
+    const wait = `until [ -s ${this.#name}.code ]; do usleep 100000; done; cat ${this.#name}.code`;
     try {
       return Number(await this.#guest.text(wait, { timeoutMs }));
     } catch (error) {
@@ -161,7 +163,7 @@ export class GuestProcess {
   /** Waits until its standard error contains the text. */
   async says(text: string, timeoutMs = 60_000): Promise<void> {
     const quoted = text.replaceAll("'", "'\\''");
-    const wait = `until grep -qF '${quoted}' ${this.#name}.stderr; do [ -s ${this.#name}.code ] && exit 3; usleep 20000; done`;
+    const wait = `until grep -qF '${quoted}' ${this.#name}.stderr; do [ -s ${this.#name}.code ] && exit 3; usleep 100000; done`;
     const { code } = await this.#guest.run(wait, { timeoutMs, mayFail: true });
     if (code === 0 || (await this.stderr()).includes(text)) return;
     const why = code === 3 ? "it ended before" : `not within ${timeoutMs} ms`;

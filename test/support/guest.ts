@@ -95,7 +95,7 @@ let guests = 0;
 
 async function takeTurn(): Promise<() => void> {
   guests++;
-  turn ??= takeLock(join(cacheFolder("guest"), "qemu.lock"), () => console.error("waiting for another process's guest to end"));
+  turn ??= takeLock(join(cacheFolder("guest"), "qemu.lock"), () => process.stderr.write("waiting for another process's guest to end\n"));
   const lock = await turn;
   let released = false;
   return () => {

@@ -33,7 +33,7 @@ export async function whyNoTools(...names: Tool[]): Promise<string | undefined> 
   const lock = await takeLock(join(cacheFolder("guest"), "apt.lock"));
   try {
     if (missing.every((name) => Bun.which(name) !== null)) return undefined;
-    console.error(`installing ${wanted}`);
+    process.stderr.write(`installing ${wanted}\n`);
     await withFreshLists(() => apt(["install", "--yes", "--no-install-recommends", ...packages]));
     return undefined;
   } catch (error) {
@@ -58,7 +58,7 @@ export async function unpackedPackage(name: string, resolve = (): Promise<string
     if (existsSync(wanted)) return wanted;
     await withFreshLists(async () => {
       const concrete = await resolve();
-      console.error(`fetching package ${concrete} into ${folder}`);
+      process.stderr.write(`fetching package ${concrete} into ${folder}\n`);
       await apt(["download", concrete], scratch);
     });
     const [file] = readdirSync(scratch);
@@ -84,7 +84,7 @@ async function withFreshLists(attempt: () => Promise<void>): Promise<void> {
     await attempt();
   } catch (error) {
     if (process.getuid?.() !== 0) throw error;
-    console.error("apt-get update");
+    process.stderr.write("apt-get update\n");
     await apt(["update"]);
     await attempt();
   }
