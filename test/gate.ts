@@ -23,7 +23,7 @@ const guestSupport = ["test/support/guest.ts", "test/support/arm64.ts"];
 const checks: Record<string, string[]> = {
   types: ["node_modules/.bin/tsc", "--noEmit"],
   linter: ["node_modules/.bin/oxlint", "-c", ".ci/oxlint.json", "--type-aware", "--deny-warnings"],
-  build: [process.execPath, "build.ts", "--quiet"],
+  build: [process.execPath, "build.ts", "--quiet", "--install"],
 };
 
 type Group = { name: string; files: string[]; guest: boolean };
