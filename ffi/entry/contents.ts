@@ -48,7 +48,9 @@ export function describeContents(machine: string, runtime: Runtime): Contents {
         license: "LGPL-2.1-or-later",
         source: sourceOf("glibc", runtime.glibcVersion, "https://sourceware.org/git/glibc.git"),
         purl: `pkg:deb/debian/libc6@${encodeURIComponent(runtime.glibcVersion)}?arch=${debianName(machine)}`,
-        note: "loader and C library, unchanged but for one path in the loader: /etc/ld.so.preload is not read (the SHA-256 is of the file before)",
+        note:
+          "loader and C library, unchanged but for one path in the loader: /etc/ld.so.preload is not read " +
+          "(the SHA-256 is of the file before)",
         files: glibcFiles.map(({ name, sha256 }) => ({ name, sha256 })),
       },
       {

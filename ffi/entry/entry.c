@@ -38,7 +38,8 @@ extern const struct bundle bundle __attribute__((visibility("hidden")));
 extern const char loaded[] __attribute__((visibility("hidden")));
 
 /* What `finish` must take back. It lies behind the block; the last environment string is its first member. */
-struct state { char preload[16 + MAX_LIBRARIES * 32]; word page_size; long executable; long memfds[MAX_LIBRARIES]; };
+struct state { char preload[16 + MAX_LIBRARIES * 32]; word page_size;
+               long executable, memfds[MAX_LIBRARIES]; };
 
 /* The variable that stays in the place of LD_PRELOAD: without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
@@ -96,7 +97,8 @@ static word map_loader(word page_size, long executable)
     const struct segment *segment = &loader->segments[i];
     map_file_pages(segment, base, page_size, executable);
     if (segment->memory_size == segment->file_size) continue;
-    word end = base + segment->address + segment->file_size, limit = base + segment->address + segment->memory_size;
+    word start = base + segment->address;
+    word end = start + segment->file_size, limit = start + segment->memory_size;
     word page_end = (end + page_size - 1) & ~(page_size - 1);
     for (char *byte = (char *)end; (word)byte < page_end; byte++) *byte = 0;
     if (limit > page_end) map(page_end, limit - page_end, segment->protection, MAP_FIXED | MAP_ANONYMOUS, -1, 0);
@@ -135,15 +137,19 @@ static char *append_path(char *to, long fd)
 static void check_world(word *vector)
 {
   const char *missing = missing_cpu_feature(auxiliary(vector, AT_HWCAP));
-  if (auxiliary(vector, AT_UID) != auxiliary(vector, AT_EUID) || auxiliary(vector, AT_GID) != auxiliary(vector, AT_EGID))
+  int other_user = auxiliary(vector, AT_UID) != auxiliary(vector, AT_EUID);
+  int other_group = auxiliary(vector, AT_GID) != auxiliary(vector, AT_EGID);
+  if (other_user || other_group)
     give_up("this file is set-user-ID or set-group-ID", 0, "take that bit away and run it as root");
-  if (missing) give_up(missing, 0, "the Bun runtime needs it: give the guest a newer CPU (QEMU: -cpu max or -cpu host)");
+  if (missing)
+    give_up(missing, 0, "the Bun runtime needs it: give the guest a newer CPU (QEMU: -cpu max or -cpu host)");
 }
 
 /* First half. Fills the second block and returns the loader's entry; the assembly jumps there with that block. */
 word start_loader(word *kernel_block, word *block)
 {
-  word *to = block, *from = kernel_block, *variables = environment_of(kernel_block), *vector = after_list(variables);
+  word *to = block, *from = kernel_block;
+  word *variables = environment_of(kernel_block), *vector = after_list(variables);
   word page_size = auxiliary(vector, AT_PAGESZ);
   check_world(vector);
   long executable = system_call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_CLOEXEC, 0, 0, 0);
@@ -152,9 +158,8 @@ word start_loader(word *kernel_block, word *block)
   word loader = map_loader(page_size, executable);
 
   while (from < variables) *to++ = *from++; /* argc, argv and its 0 */
-  word *state_slot = 0;
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
-  state_slot = to++;
+  word *state_slot = to++;
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -163,7 +168,8 @@ word start_loader(word *kernel_block, word *block)
     if (from[0] == AT_PHNUM) to[1] = bundle.header_count;
     if (from[0] == AT_BASE) to[1] = loader;           /* where the interpreter lies; the kernel mapped none */
     if (from[0] == AT_ENTRY) to[1] = (word)loaded;    /* our second half instead of Bun */
-    if (from[0] == AT_SECURE) to[1] = 0; /* file capabilities, SELinux: else no LD_PRELOAD; we dropped the bad ones */
+    if (from[0] == AT_SECURE) to[1] = 0; /* set for file capabilities and by SELinux: the loader would take no
+                                            LD_PRELOAD, not even ours; what it guards against is dropped above */
     if (from[0] == AT_NULL) break;
   }
 
