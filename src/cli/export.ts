@@ -10,7 +10,7 @@ export const exportCommand = makeCommand({
   name: "export",
   description: "Writes a recording as a trace for ui.perfetto.dev",
   flags,
-  positionals: [{ name: "FILE", description: "A trace.dat" }],
+  positionals: [{ name: "FILE", description: "A trace.dat, or the spool of an unfinished recording" }],
   run: (values, [path = ""]) => {
     const output = values.output ?? defaultOutput(path);
     process.stdout.write(`${exportSummary(exportRecording({ path, output }), output)}\n`);

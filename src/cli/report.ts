@@ -18,7 +18,7 @@ export const reportCommand = makeCommand({
   name: "report",
   description: "Shows the events of a recording as text",
   flags,
-  positionals: [{ name: "FILE", description: "A trace.dat" }],
+  positionals: [{ name: "FILE", description: "A trace.dat, or the spool of an unfinished recording" }],
   run: (values, [path = ""]) => {
     if (values.json && values.stat) throw new AgentError("usage", "--json and --stat cannot be had together");
     runReport({

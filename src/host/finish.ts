@@ -17,6 +17,15 @@ export type Finished = { bytes: number; cpus: CpuTally[]; warnings: string[]; me
 
 /** `given`: metadata that the user has from elsewhere; what the guest sent counts more. */
 export function finishSpool(spool: Spool, output: string, format: TraceDatFormat, given?: Metadata): Finished {
+  const { recording, warnings } = spooledRecording(spool, given);
+  const { bytes, cpus } = writeTraceDat(output, recording, format);
+  const damaged = cpus.reduce((sum, tally) => sum + tally.damaged, 0);
+  if (damaged > 0) warnings.push(`${damaged} sub-buffers cannot be read to their end`);
+  return { bytes, cpus, warnings, metadata: recording.metadata };
+}
+
+/** What a spool holds, and what is amiss with it. */
+export function spooledRecording(spool: Spool, given?: Metadata): { recording: Recording; warnings: string[] } {
   const warnings: string[] = [];
   const session = spool.readSession();
   const end = spool.readEnd();
@@ -35,10 +44,7 @@ export function finishSpool(spool: Spool, output: string, format: TraceDatFormat
     version: `trace-agent ${version}`,
     traceId: session.traceId,
   };
-  const { bytes, cpus } = writeTraceDat(output, recording, format);
-  const damaged = cpus.reduce((sum, tally) => sum + tally.damaged, 0);
-  if (damaged > 0) warnings.push(`${damaged} sub-buffers cannot be read to their end`);
-  return { bytes, cpus, warnings, metadata };
+  return { recording, warnings };
 }
 
 function readOr(spool: Spool, when: "start" | "end", warnings: string[]): Metadata | undefined {
