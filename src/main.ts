@@ -19,6 +19,8 @@ const commands: Record<string, { description: string; load: () => Promise<Comman
   open: { description: "Open a recording in ui.perfetto.dev", load: async () => (await import("./cli/open.ts")).openCommand },
   check: { description: "Say what is missing, in a guest or (with GUEST) on its host", load: async () => (await import("./cli/check.ts")).checkCommand },
   licenses: { description: "List what this executable holds of others, with licences", load: async () => (await import("./cli/licenses.ts")).licensesCommand },
+  install: { description: "Install this program and its service, here or into an image", load: async () => (await import("./cli/install.ts")).installCommand },
+  uninstall: { description: "Undo install", load: async () => (await import("./cli/uninstall.ts")).uninstallCommand },
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,0 +1,9 @@
+/** What a kind of init needs to know of the agent: files, and the links that enable it. */
+export const programPath = "/usr/local/bin/trace-agent";
+
+export type ServiceFiles = {
+  files: readonly { path: string; content: string; mode: number }[];
+  links: readonly { path: string; target: string }[];
+  /** Made by us: removed when nothing else is in them. */
+  directories: readonly string[];
+};
