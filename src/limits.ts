@@ -72,6 +72,9 @@ export const limits = {
   cpusMax: 4096,
   /** Online CPUs and ports are looked over so often; hot-plugged ports of devtmpfs are seen at once. */
   rescanMs: 10_000,
+  /** At start the ports of a virtio-serial device are waited for so long; QEMU names them a moment after the device. */
+  portsWaitMs: 2_000,
+  portsLookMs: 50,
   /** After a device node appeared: the time for its name in sysfs and for udev to make its link. */
   deviceSettleMs: 200,
   /** Descriptors of the runtime and the control plane; of one CPU: port, pipe, raw file, eventfd, watch, its thread's loop. */

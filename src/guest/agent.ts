@@ -15,7 +15,7 @@ import { Notifier } from "./notify.ts";
 import type { AgentOptions } from "./options.ts";
 import { openDataPort, openStdout } from "./outputs.ts";
 import { requireDescriptors } from "./preflight.ts";
-import { findPorts } from "./port-place.ts";
+import { awaitPorts, findPorts } from "./port-place.ts";
 import { RunState, WorkerState } from "./run-state.ts";
 import { Settings } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -26,7 +26,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const tracingDirectory = findTracing(options);
   const cpus = chooseCpus(tracingDirectory, options.cpus);
   requireDescriptors(cpus.length);
-  let place = findPorts(options.portsDirectory);
+  let place = options.stdout ? findPorts(options.portsDirectory) : await awaitPorts(options.portsDirectory);
   if (place.control === undefined && !options.stdout && !options.start) throw noControlPort(options);
 
   const ending = Promise.withResolvers<string>();

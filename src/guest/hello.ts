@@ -1,6 +1,7 @@
 /** Who we are: the reply to a hello order. */
-import { hostname, machine, release } from "node:os";
+import { hostname, release } from "node:os";
 import { pageSize } from "../../ffi/sysconf.ts";
+import { machineName } from "../kernel/machine.ts";
 import { currentClock, longSizeBytes, subBufferSizeBytes } from "../kernel/tracefs.ts";
 import { type HelloReply, protocolVersion, type RunState } from "../protocol/replies.ts";
 import { version } from "../version.ts";
@@ -15,7 +16,7 @@ export function describeAgent(nonce: string, state: RunState, supervisor: Superv
     protocol: protocolVersion,
     hostname: hostname(),
     kernel: release(),
-    machine: machine(),
+    machine: machineName(),
     state,
     clock: currentClock(tracingDirectory),
     pageSize: pageSize(),

@@ -1,9 +1,10 @@
 /** Collecting what decoding needs from the tracing directory: the body of a `metadata` reply. */
 import { readdirSync, readFileSync } from "node:fs";
-import { machine, release, version } from "node:os";
+import { release, version } from "node:os";
 import { basename } from "node:path";
 import { messageOf } from "../errors.ts";
 import { onlineCpus, tracedCpus } from "../kernel/cpus.ts";
+import { machineName } from "../kernel/machine.ts";
 import { subBufferSizeBytes } from "../kernel/tracefs.ts";
 import type { Metadata } from "../protocol/metadata.ts";
 import { pageSize } from "../../ffi/sysconf.ts";
@@ -35,7 +36,7 @@ export function collectMetadata(directory: string): Metadata {
   for (const cpu of cpus) collector.read(`per_cpu/cpu${cpu}/stats`, `${directory}/per_cpu/cpu${cpu}/stats`);
   return {
     version: 1,
-    uname: `Linux ${release()} ${version()} ${machine()}`,
+    uname: `Linux ${release()} ${version()} ${machineName()}`,
     cpus: Math.max(cpus.length, ...(onlineCpus() ?? []).map((cpu) => cpu + 1)),
     pageSize: pageSize(),
     subBufferSize: subBufferSizeBytes(directory),

@@ -5,7 +5,9 @@
  * chardev has them: the host writes .in and reads .out.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { virtioPorts } from "../kernel/virtio-ports.ts";
+import { limits } from "../limits.ts";
 import { cpuOfDataPort, controlPortName } from "../protocol/ports.ts";
 import type { OutputKind } from "./output-kind.ts";
 
@@ -13,7 +15,7 @@ export type PortPath = {
   kind: OutputKind;
   /** For the guest to write: data, replies. */
   path: string;
-  /** For the guest to read: orders. The same as `path` where the port is one file; undefined where a FIFO serves one way. */
+  /** For the guest to read: orders. The same as `path` where the port is one file. */
   readPath: string;
 };
 
@@ -31,6 +33,28 @@ export function findPorts(directory: string | undefined): PortPlace {
     if (cpu !== undefined) data.set(cpu, place);
   }
   return { control: found.get(controlPortName), data };
+}
+
+/** Whether this guest has a virtio-serial device, whose ports may be on their way. */
+function hasVirtioSerial(): boolean {
+  try {
+    return readdirSync("/sys/bus/virtio/drivers/virtio_console").some((name) => name.startsWith("virtio"));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The ports, once the control port and a data port are there. QEMU tells their names a moment after the device appears, so an
+ * agent that init starts at once would miss them; where there is no such device there is nothing to wait for.
+ */
+export async function awaitPorts(directory: string | undefined): Promise<PortPlace> {
+  for (let waitedMs = 0; ; waitedMs += limits.portsLookMs) {
+    const place = findPorts(directory);
+    const complete = place.control !== undefined && place.data.size > 0;
+    if (complete || directory !== undefined || waitedMs >= limits.portsWaitMs || !hasVirtioSerial()) return place;
+    await setTimeout(limits.portsLookMs);
+  }
 }
 
 function virtioPlaces(): Map<string, PortPath> {
