@@ -2,10 +2,14 @@
 import { statSync } from "node:fs";
 import { openTraceDat } from "../kernel/trace-dat-reader.ts";
 import type { TraceSource } from "../kernel/trace-source.ts";
+import { log } from "../log.ts";
 import { openSpool } from "./recording-source.ts";
 
 /** Throws an AgentError that says what is wrong with it. */
 export function openRecording(path: string): TraceSource {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return openSpool(path);
-  return openTraceDat(path);
+  const source = openTraceDat(path);
+  const { leftOut = [] } = source;
+  if (leftOut.length > 0) log.warn(`"${path}" holds events of more than one buffer; left out: ${leftOut.join(", ")}`);
+  return source;
 }

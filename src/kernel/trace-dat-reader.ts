@@ -44,6 +44,7 @@ function readTraceDat(file: TraceFile): TraceSource {
     metadata: metadataOf(tables, layout, littleEndian),
     cpus: tables.cpus.map(({ cpu }) => cpu),
     totalBytes: tables.cpus.reduce((sum, { bytes }) => sum + bytes, 0),
+    leftOut: tables.otherBuffers.map((name) => (name === "" ? "the top-level one" : name)),
     open: () => tables.cpus.map((cpu) => cpu.open()),
     close: () => file.close(),
   };
@@ -105,10 +106,10 @@ function readVersion6(cursor: FileCursor, pageSize: number): TraceDatTables {
   const buffers = options.filter((option) => option.id === OptionId.buffer && option.bytes.length > 8);
   if (buffers.length > 0 && cpus.every(({ bytes }) => bytes === 0)) {
     const named = buffers.map(({ bytes }) => readBuffer(cursor, bytes, count));
-    const filled = named.find((buffer) => buffer.cpus.some(({ bytes }) => bytes > 0));
+    const filled = named.find(hasEvents);
     cpus = filled?.cpus ?? cpus;
-    otherBuffers = named.filter((buffer) => buffer !== filled).map(({ name }) => name);
-  } else otherBuffers = buffers.map(({ bytes }) => Buffer.from(bytes.subarray(8)).toString("latin1").split("\0", 1)[0] ?? "");
+    otherBuffers = named.filter((buffer) => buffer !== filled && hasEvents(buffer)).map(({ name }) => name);
+  } else otherBuffers = buffers.map(({ bytes }) => readBuffer(cursor, bytes, count)).filter(hasEvents).map(({ name }) => name);
   return { headerPage, formats, kallsyms, printkFormats, savedCommands, options, otherBuffers, subBufferSize: pageSize, cpus };
 }
 
@@ -132,11 +133,15 @@ function readBuffer(cursor: FileCursor, bytes: Uint8Array, count: number): { nam
   return { name, cpus: readPlaces(there, cpus) };
 }
 
+function hasEvents({ cpus }: { cpus: TraceDatTables["cpus"] }): boolean {
+  return cpus.some(({ bytes }) => bytes > 0);
+}
+
 function readPlaces(cursor: FileCursor, count: number): TraceDatTables["cpus"] {
   return Array.from({ length: count }, (_, cpu) => {
     const offset = cursor.u64();
     const bytes = cursor.u64();
-    if (offset + bytes > cursor.file.size) {
+    if (bytes > 0 && offset + bytes > cursor.file.size) {
       throw cursor.file.damaged(`it ends before the events of CPU ${cpu}, which need ${offset + bytes} bytes`);
     }
     return { cpu, bytes, open: () => new PlainCpuData(cursor.file, cpu, offset, bytes) };

@@ -46,10 +46,23 @@ export function readSections(cursor: FileCursor, pageSize: number): TraceDatTabl
     printkFormats: printk?.text(printk.u32()) ?? "",
     savedCommands: commands?.text(commands.u64()) ?? "",
     options: chosen.clock === "" ? options : [clock, ...options],
-    otherBuffers: buffers.filter((buffer) => buffer !== chosen).map(({ name }) => name),
+    otherBuffers: buffers.filter((buffer) => buffer !== chosen && buffer.cpus.some(({ bytes }) => bytes > 0)).map(({ name }) => name),
     subBufferSize: chosen.pageSize || pageSize,
-    cpus: chosen.cpus,
+    cpus: allCpus(chosen.cpus, cpuCount(options, littleEndian)),
   };
+}
+
+function cpuCount(options: TraceDatTables["options"], littleEndian: boolean): number {
+  const bytes = options.find(({ id }) => id === OptionId.cpuCount)?.bytes;
+  return bytes === undefined || bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, littleEndian);
+}
+
+/** Those without events, which a buffer does not list, are CPUs of the machine too. */
+function allCpus(listed: TraceDatTables["cpus"], count: number): TraceDatTables["cpus"] {
+  const known = new Map(listed.map((entry) => [entry.cpu, entry]));
+  const highest = Math.max(Math.min(count, limits.cpusMax), ...listed.map(({ cpu }) => cpu + 1));
+  if (highest > limits.cpusMax) return listed;
+  return Array.from({ length: highest }, (_, cpu) => known.get(cpu) ?? { cpu, bytes: 0, open: () => ({ cpu, read: () => 0 }) });
 }
 
 function unpackerOf(algorithm: string, file: TraceFile): Unpack {
@@ -132,7 +145,7 @@ function readBuffer(reader: Reader, bytes: Uint8Array): Buffer7 {
     const cpu = option.u32();
     const offset = option.u64();
     const size = option.u64();
-    if (offset + size > file.size) throw file.damaged(`it ends before the events of CPU ${cpu}`);
+    if (size > 0 && offset + size > file.size) throw file.damaged(`it ends before the events of CPU ${cpu}`);
     const open = compressed && size > 0
       ? () => new PackedCpuData(file, cpu, offset, { littleEndian, unpack, mostBytes: chunkMostBytes })
       : () => new PlainCpuData(file, cpu, offset, size);

@@ -36,6 +36,8 @@ export type TraceSource = {
   readonly cpus: readonly number[];
   /** Bytes of sub-buffers, for progress; undefined where it is not known. */
   readonly totalBytes: number | undefined;
+  /** Names of further buffers of the file (tracefs instances), which are not among these events. */
+  readonly leftOut?: readonly string[];
   /** Each call begins at the start. */
   open(): SubBufferReader[];
   close(): void;

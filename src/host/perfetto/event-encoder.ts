@@ -28,6 +28,9 @@ export type GenericDescriptor = { number: number; system: string; name: string; 
 type Encoder = {
   number: number;
   fields: readonly { end: number; encode: FieldEncoder }[];
+  /** What an event takes at most: so much, and for each of its bytes so much more. */
+  fixedBytes: number;
+  bytesPerByte: number;
   /** Encodes the events that Perfetto's message would be wrong for. */
   otherwise?: { applies: (record: EventRecord) => boolean; encoder: Encoder };
 };
@@ -63,9 +66,9 @@ export class EventEncoder {
     }
     let encoder = (this.#encoders[kind.format.id] ??= this.#makeEncoder(kind));
     if (encoder.otherwise?.applies(record) === true) encoder = encoder.otherwise.encoder;
-    // Text and numbers of an event take at most about six times its bytes.
-    out.reserve(record.size * 8 + 512);
-    const width = record.size < 1024 ? 2 : 3;
+    const most = encoder.fixedBytes + encoder.bytesPerByte * record.size;
+    out.reserve(most);
+    const width = most < 1 << 14 ? 2 : 4;
     const event = out.begin(field, width);
     this.#time(record.timestamp, out);
     out.int32(eventPid, this.#catalog.pidOf(record));
@@ -103,7 +106,7 @@ export class EventEncoder {
       const encode = symbol === true ? this.#symbolEncoder(number, field, littleEndian) : fieldEncoder(number, field, littleEndian).encode;
       return [{ end: field.offset + field.size, encode }];
     });
-    return { number: typed.number, fields };
+    return { number: typed.number, fields, ...spaceFor(format.fields) };
   }
 
   #genericEncoder({ format }: EventKind): Encoder {
@@ -116,7 +119,7 @@ export class EventEncoder {
     const number = Math.min(this.#nextGeneric++, lastGeneric);
     const fields = encoders.map(({ field, type }) => ({ name: field.name, type }));
     this.newDescriptors.push({ number, system: format.system, name: format.name, fields });
-    return { number, fields: encoders.map(({ field, encode }) => ({ end: field.offset + field.size, encode })) };
+    return { number, fields: encoders.map(({ field, encode }) => ({ end: field.offset + field.size, encode })), ...spaceFor(described) };
   }
 
   #symbolEncoder(number: number, field: EventField, littleEndian: boolean): FieldEncoder {
@@ -128,6 +131,12 @@ export class EventEncoder {
       else out.uint64(number, upper, lower);
     };
   }
+}
+
+/** A string may be as long as the event, and several may be the same bytes; an array of numbers is cut. */
+function spaceFor(fields: readonly EventField[]): { fixedBytes: number; bytesPerByte: number } {
+  const strings = fields.filter((field) => field.string).length;
+  return { fixedBytes: 64 + fields.reduce((sum, field) => sum + (field.array ? arrayMost * 18 + 16 : 16), 0), bytesPerByte: strings };
 }
 
 function isSystraceMarker(record: EventRecord, kind: EventKind): boolean {
