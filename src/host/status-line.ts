@@ -18,7 +18,7 @@ export class StatusLine {
     const rate = this.#lastMs === 0 ? 0 : ((bytes - this.#lastBytes) * 1000) / sinceMs;
     this.#lastMs = now;
     this.#lastBytes = bytes;
-    this.#write(`\r\x1b[K${statusText(watch, bytes, rate).slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    this.#write(`\r\x1b[K${statusText(watch, bytes, rate).slice(0, (process.stderr.columns || 80) - 1)}`);
     this.#dirty = true;
   }
 
