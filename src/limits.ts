@@ -38,10 +38,13 @@ export const limits = {
   emptyWakeMs: 10,
   /** Armed for so long, a worker rehearses its loop: by then the others have started too. */
   rehearsalDelayMs: 200,
-  /** Enough for the optimising compiler, some 10 ms; each round has turns that move data and turns that wait. */
+  /** Enough for the optimising compiler, some 20 ms in all. */
   rehearsalRounds: 400,
   rehearsalTurns: 24,
-  rehearsalSubBuffers: 8,
+  /** One round in so many waits for the time-out of a look, busyLookMs. */
+  rehearsalSlowRounds: 150,
+  /** Two takes. */
+  rehearsalBytes: 32 * KiB,
   /** A worker waiting for its turn at the common stdout looks at the order word so often. */
   outputLockWaitMs: 50,
   /** buffer_subbuf_size_kb allows up to 128 pages. */
@@ -137,9 +140,30 @@ export const limits = {
   copyBytes: 1 * MiB,
   /** Compressed at a time in a version 7 file: what a reader must unpack to get at one event. */
   compressBytes: 256 * KiB,
+
+  // -- live: stream, top, text on a terminal --
+  /**
+   * A line is held until no CPU can bring an earlier one: for as long as the agent lets an event wait, and a moment more.
+   * With the time of a turn it still comes within half a second of its event.
+   */
+  liveHoldMs: 430,
+  /** Held so long instead, from when it came, as long as the clock of the guest is not known well or counts no ns. */
+  liveArrivalHoldMs: 40,
+  /** Deliveries from which the guest's clock is known well enough. */
+  liveClockSamples: 16,
+  /** The guest's clock is measured anew so often: clocks drift apart. */
+  liveClockWindowMs: 10_000,
+  /** More than that is not held back to be put in order. */
+  liveHeldBytes: 32 * MiB,
+  /** So often what came is looked at. */
+  liveTurnMs: 20,
+  /** Read from a port at a time. */
+  liveReadBytes: 256 * KiB,
 } as const;
 
 assert(limits.pipeMinBytes <= limits.virtioTakeBytes, "a virtio take must fit the smallest pipe or more");
 assert(limits.pipeDefaultBytes <= limits.pipeMaxBytes, "the default pipe is within the bounds");
 assert(limits.idleLookMs + limits.busyLookMs < 500, "an event reaches the host within 500 ms");
 assert(limits.exitFlushMs + limits.exitWorkersMs < 1000, "the program ends within a second");
+assert(limits.liveHoldMs > limits.idleLookMs + limits.busyLookMs, "a line waits for the slowest CPU's");
+assert(limits.liveHoldMs + 2 * limits.liveTurnMs < 500, "a line comes within 500 ms of its event");

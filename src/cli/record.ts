@@ -9,6 +9,7 @@ import { type TraceDatFormat, traceDatFormats } from "../host/trace-dat/write.ts
 import type { Metadata } from "../protocol/metadata.ts";
 import { type Flags, type FlagValues, makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
+import { readSeconds, readWanted } from "./live-flags.ts";
 import { parseSize } from "./size.ts";
 
 const flags = {
@@ -45,16 +46,12 @@ export const recordCommand = makeCommand({
 });
 
 function readOptions(values: FlagValues<typeof flags>): RecordOptions {
-  const events = values.event.map((event) => (event === "all" ? "*:*" : event));
-  for (const event of events) {
-    if (!/^[\w*?:[\]-]+$/.test(event)) throw new AgentError("usage", `cannot use event "${event}"`, { remedy: "write it as sched, sched:sched_switch or irq:*" });
-  }
   const { clock } = values;
   if (clock !== undefined && !/^[\w-]{1,32}$/.test(clock)) throw new AgentError("usage", `cannot use clock "${clock}"`, { remedy: "as in mono" });
   return {
     output: values.output ?? "trace.dat",
     format: readFormat(values.format),
-    wanted: { events, bufferKb: readBufferKb(values["buffer-size"]), clock },
+    wanted: { ...readWanted(values), clock },
     until: {
       seconds: readSeconds(values.duration),
       bytes: values["max-size"] === undefined ? undefined : parseSize("max-size", values["max-size"]),
@@ -76,17 +73,4 @@ export function readMetadataFile(path: string): Metadata {
     if (cause instanceof AgentError) throw cause;
     throw new AgentError("io", `cannot read metadata "${path}": ${messageOf(cause)}`, { cause });
   }
-}
-
-function readBufferKb(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new AgentError("usage", `cannot read buffer size "${text}"`, { remedy: "give kilobytes per CPU, as in 4096" });
-  return Number(text);
-}
-
-function readSeconds(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = Number(text);
-  if (!/^\d{1,7}(\.\d{1,3})?$/.test(text) || seconds === 0) throw new AgentError("usage", `cannot read duration "${text}"`, { remedy: "give seconds, as in 5 or 0.5" });
-  return seconds;
 }

@@ -1,10 +1,9 @@
 /** A recording that is not a trace.dat yet, as a source of events: metadata as the guest gives it, streams in files. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { AgentError } from "../errors.ts";
-import type { SubBufferLayout } from "../kernel/sub-buffer.ts";
-import type { SubBufferReader, TraceMetadata, TraceSource } from "../kernel/trace-source.ts";
+import type { SubBufferReader, TraceSource } from "../kernel/trace-source.ts";
 import { log } from "../log.ts";
-import type { Metadata } from "../protocol/metadata.ts";
+import { traceMetadata } from "../protocol/trace-metadata.ts";
 import { spooledRecording } from "./finish.ts";
 import { Spool } from "./spool.ts";
 import { type RecordedStream, type Recording, streamOf } from "./trace-dat/recording.ts";
@@ -62,27 +61,5 @@ function streamReader(stream: RecordedStream, fd: number): SubBufferReader {
       position += got;
       return got;
     },
-  };
-}
-
-/** `layout` is that of the streams. */
-export function traceMetadata({ files, uname }: Metadata, layout: SubBufferLayout, cpus: number): TraceMetadata {
-  const formats = Object.entries(files).flatMap(([name, text]) => {
-    const [, system] = /^events\/([^/]{1,200})\/[^/]{1,200}\/format$/.exec(name) ?? [];
-    return system === undefined ? [] : [{ system, text }];
-  });
-  return {
-    layout,
-    formats,
-    kallsyms: Buffer.from(files["kallsyms"] ?? "", "latin1"),
-    printkFormats: files["printk_formats"] ?? "",
-    savedCommands: files["saved_cmdlines"] ?? "",
-    savedTgids: files["saved_tgids"] ?? "",
-    clock: /\[([\w-]{1,32})\]/.exec(files["trace_clock"] ?? "")?.[1] ?? "local",
-    uname,
-    cpuStats: Array.from({ length: cpus }, (_, cpu) => files[`per_cpu/cpu${cpu}/stats`]).flatMap((text, cpu) =>
-      text === undefined ? [] : [`CPU: ${cpu}\n${text}`],
-    ),
-    timeOffset: 0n,
   };
 }

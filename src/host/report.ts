@@ -9,7 +9,7 @@ import { TraceStatistics } from "../kernel/trace-statistics.ts";
 import { log } from "../log.ts";
 import { openRecording } from "./open-recording.ts";
 import { summaryText } from "./report-summary.ts";
-import { ReaderGone, writeStandardOutput } from "./standard-output.ts";
+import { ReaderGone, writeStandardOutput } from "../standard-output.ts";
 
 export type ReportOptions = EventSelection & { path: string; form: "text" | "json" | "summary" };
 

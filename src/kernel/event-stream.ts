@@ -6,7 +6,7 @@ import { type EventSelection, parseTime, wantedKinds } from "./event-selection.t
 import type { TraceSource } from "./trace-source.ts";
 
 /** Clocks whose stamps are ns and are shown as seconds; others as they are (trace-cmd's choice). */
-const nanosecondClocks = /^(?:local|global|uptime|perf|tai|mono.*)$/;
+export const nanosecondClocks = /^(?:local|global|uptime|perf|tai|mono.*)$/;
 
 export class EventStream {
   readonly catalog: EventCatalog;

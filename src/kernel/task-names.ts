@@ -43,6 +43,18 @@ export class TaskNames {
     this.#columns.delete(pid);
   }
 
+  /** Takes the name that a task has now, up to its NUL: a live one changes it with exec. */
+  rename(pid: number, bytes: Uint8Array, offset: number, size: number): void {
+    const known = this.#names.get(pid);
+    if (known !== undefined) {
+      let same = 0;
+      while (same < known.length && known[same] === bytes[offset + same]) same++;
+      if (same === known.length && (same >= size || bytes[offset + same] === 0)) return;
+      this.#names.delete(pid);
+    }
+    this.learn(pid, bytes, offset, size);
+  }
+
   writeColumns(out: ByteWriter, pid: number): void {
     let columns = this.#columns.get(pid);
     if (columns === undefined) {

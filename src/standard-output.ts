@@ -1,6 +1,6 @@
 /** Data to stdout in large writes. A reader that has gone, as `head` has, ends the program without a word. */
 import { writeSync } from "node:fs";
-import { AgentError, messageOf } from "../errors.ts";
+import { AgentError, messageOf } from "./errors.ts";
 
 const stdout = 1;
 /** A non-blocking pipe that is full is tried again after so long. */
