@@ -27,7 +27,8 @@ ${moduleNames.map((name) => `insmod /lib/modules/${name}.ko`).join("\n")}
 `;
 }
 
-const commandsScript = `#!/bin/busybox sh
+/** Needs /bin/busybox for its shell only. */
+export const commandsScript = `#!/bin/busybox sh
 cd ${guestFolder}
 exec </dev/ttyS1 >/dev/ttyS1 2>/dev/console
 stty raw -echo

@@ -43,6 +43,11 @@ export type GuestOptions = {
   prepared?: { directory: string; qemuArguments: string[] };
   /** Files and folders of this machine, by their path in the guest. */
   files?: Record<string, string>;
+  /**
+   * An initramfs with an init of its own, instead of busybox and `files`; it is removed after the boot. Its init must run
+   * `commandsScript` of guest-init.ts.
+   */
+  initramfs?: string;
   /** Kernel modules to insert beside those of virtio-serial, dependencies first. */
   modules?: string[];
   /** Kernel command line, added to the harness's. */
@@ -120,7 +125,7 @@ async function boots(kernel: Kernel, timeoutMs: number): Promise<boolean> {
 async function boot(kernel: Kernel, options: GuestOptions, kvm: boolean, release: () => void): Promise<Guest> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-guest-"));
   const cpus = options.cpus ?? 2;
-  const initramfs = join(folder, "initramfs");
+  const initramfs = options.initramfs ?? join(folder, "initramfs");
   const machine = machineArguments({
     kernel,
     initramfs,
@@ -132,7 +137,7 @@ async function boot(kernel: Kernel, options: GuestOptions, kvm: boolean, release
     reboot: options.reboot ?? false,
     folder,
   });
-  await writeFilesOf(kernel, options, initramfs);
+  if (options.initramfs === undefined) await writeFilesOf(kernel, options, initramfs);
   const names = options.ports ?? [controlPortName, ...Array.from({ length: cpus }, (_, cpu) => dataPortName(cpu))];
   const transport = options.transport ?? "fifo";
   const directory = options.prepared?.directory ?? join(folder, "ports");

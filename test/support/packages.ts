@@ -17,6 +17,9 @@ const tools = {
   file: { package: "file", purpose: "judges the executable" },
   strace: { package: "strace", purpose: "watches system calls" },
   xmllint: { package: "libxml2-utils", purpose: "checks libvirt XML" },
+  mmdebstrap: { package: "mmdebstrap", purpose: "makes the Debian tree of guests with systemd" },
+  cpio: { package: "cpio", purpose: "packs that tree" },
+  genisoimage: { package: "genisoimage", purpose: "makes seed images for cloud-init" },
   gcc: { package: "gcc", purpose: "compiles the program that writes markers" },
 } as const;
 
