@@ -11,7 +11,7 @@ import type { KnownEventContext } from "./known-events/known-event.ts";
 import { knownEvents } from "./known-events/table.ts";
 import { compilePrintFormat, type Printer } from "./print-format/compile.ts";
 import type { CompileContext } from "./print-format/context.ts";
-import { fieldNode, type NumberNode } from "./print-format/number.ts";
+import { fieldNode, type NumberNode } from "./print-format/number-node.ts";
 import { PrintkFormats } from "./printk-formats.ts";
 import { SymbolTable } from "./symbols.ts";
 import { TaskNames } from "./task-names.ts";

@@ -9,7 +9,7 @@ import type { EventField } from "./event-format.ts";
 import type { EventRecord } from "./event-record.ts";
 import type { Printer } from "./print-format/compile.ts";
 import { dynamicLength, dynamicOffset } from "./print-format/dynamic.ts";
-import { readNode } from "./print-format/number.ts";
+import { readNode } from "./print-format/number-node.ts";
 
 const cpuLabel = constant('{"cpu":');
 const timeLabel = constant(',"time":');

@@ -5,7 +5,7 @@ import type { EventRecord } from "./event-record.ts";
 import type { Printer } from "./print-format/compile.ts";
 import type { CompileContext } from "./print-format/context.ts";
 import { dynamicLength, dynamicOffset } from "./print-format/dynamic.ts";
-import { fieldNode } from "./print-format/number.ts";
+import { fieldNode } from "./print-format/number-node.ts";
 import { hexWithPrefix } from "./print-format/text.ts";
 
 const failed = constant("[FAILED TO PARSE]");

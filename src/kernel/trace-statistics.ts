@@ -5,7 +5,7 @@
 import type { EventCatalog, EventKind } from "./event-catalog.ts";
 import type { EventRecord } from "./event-record.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
-import type { NumberNode } from "./print-format/number.ts";
+import type { NumberNode } from "./print-format/number-node.ts";
 
 export type CpuStatistics = {
   cpu: number;

@@ -59,7 +59,7 @@ describe("check names every broken condition and its remedy:", () => {
     expect(line(kernel.kernelTracing(machine({ ...files, "/proc/filesystems": "nodev\tproc\n" })))).toMatch(/^failure ftrace .*CONFIG_TRACING is off.*; boot a kernel/);
   });
 
-  test("lockdown", () => {
+  test("lockdown forbids tracefs only in its strictest form", () => {
     const at = (text: string): string => line(kernel.lockdown(machine({ "/sys/kernel/security/lockdown": text })));
     expect(at("[none] integrity confidentiality")).toBe("ok lockdown none");
     expect(at("none [integrity] confidentiality")).toBe("ok lockdown integrity");

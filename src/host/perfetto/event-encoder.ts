@@ -3,7 +3,7 @@ import type { EventCatalog, EventKind } from "../../kernel/event-catalog.ts";
 import type { EventField } from "../../kernel/event-format.ts";
 import type { EventRecord } from "../../kernel/event-record.ts";
 import { dynamicLength, dynamicOffset } from "../../kernel/print-format/dynamic.ts";
-import { readNode } from "../../kernel/print-format/number.ts";
+import { readNode } from "../../kernel/print-format/number-node.ts";
 import { type TypedEvent, typedEvents } from "./event-schemas.ts";
 import type { KernelSymbols } from "./kernel-symbols.ts";
 import type { ProtoWriter } from "./proto-writer.ts";

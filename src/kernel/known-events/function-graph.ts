@@ -4,7 +4,7 @@
  */
 import { type ByteWriter, constant } from "../byte-writer.ts";
 import type { EventRecord } from "../event-record.ts";
-import type { NumberNode } from "../print-format/number.ts";
+import type { NumberNode } from "../print-format/number-node.ts";
 import { type KnownEvent, type KnownEventContext, plainField } from "./known-event.ts";
 
 const depthColumns = 2;

@@ -1,7 +1,7 @@
 /** The futex system call: its operation by name, and the arguments that this operation has (futex(2)). */
 import { type ByteWriter, constant } from "../byte-writer.ts";
 import type { EventRecord } from "../event-record.ts";
-import type { NumberNode } from "../print-format/number.ts";
+import type { NumberNode } from "../print-format/number-node.ts";
 import { type KnownEvent, plainField } from "./known-event.ts";
 
 type Show = "hex" | "decimal" | undefined;

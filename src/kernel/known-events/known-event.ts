@@ -2,7 +2,7 @@
 import { type EventField, findField } from "../event-format.ts";
 import type { CompileContext } from "../print-format/context.ts";
 import type { Printer } from "../print-format/compile.ts";
-import { fieldNode, type NumberNode } from "../print-format/number.ts";
+import { fieldNode, type NumberNode } from "../print-format/number-node.ts";
 import type { TaskNames } from "../task-names.ts";
 
 export type KnownEventContext = CompileContext & {

@@ -1,7 +1,7 @@
 /** High-resolution timers: with the function that they call. */
 import { type ByteWriter, constant } from "../byte-writer.ts";
 import type { EventRecord } from "../event-record.ts";
-import type { NumberNode } from "../print-format/number.ts";
+import type { NumberNode } from "../print-format/number-node.ts";
 import type { SymbolTable } from "../symbols.ts";
 import { type KnownEvent, plainField } from "./known-event.ts";
 

@@ -6,7 +6,8 @@ import type { CompileContext } from "./context.ts";
 import type { Conversion } from "./conversion.ts";
 import type { Expression } from "./expression.ts";
 import { ipv4, ipv6, ipv6Compressed, socketAddress } from "./ip-address.ts";
-import { compileNumber, type NumberNode } from "./number.ts";
+import { compileNumber } from "./number.ts";
+import { type NumberNode } from "./number-node.ts";
 import { arrayPlace, hexWithPrefix } from "./text.ts";
 
 const nil = constant("(nil)");

@@ -6,7 +6,8 @@ import type { CompileContext } from "./context.ts";
 import type { Printer } from "./compile.ts";
 import { dynamicLength, dynamicOffset } from "./dynamic.ts";
 import { type Expression, PrintFormatError } from "./expression.ts";
-import { compileNumber, dynamicField, nameValue, type NumberNode, type Reader, truthOf } from "./number.ts";
+import { compileNumber, dynamicField, nameValue } from "./number.ts";
+import { type NumberNode, type Reader, truthOf } from "./number-node.ts";
 
 export type TextBounds = { width: Reader; precision: Reader | undefined; left: boolean };
 
