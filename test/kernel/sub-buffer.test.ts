@@ -208,5 +208,5 @@ describe("hostile bytes", () => {
       }),
       { numRuns: runs },
     );
-  });
+  }, 120_000);
 });

@@ -99,4 +99,4 @@ test("any sub-buffers give a sound trace", () => {
     }),
     { numRuns: process.env["TRACE_AGENT_LONG_TESTS"] === "1" ? 20_000 : 400 },
   );
-});
+}, 120_000);

@@ -206,7 +206,7 @@ describe("hostile formats", () => {
       }),
       { numRuns: runs },
     );
-  });
+  }, 120_000);
 
   test("real formats with bytes changed, and real formats on any bytes, never throw", () => {
     const base = "/sys/kernel/tracing/events";
@@ -230,5 +230,5 @@ describe("hostile formats", () => {
       }),
       { numRuns: runs },
     );
-  });
+  }, 120_000);
 });
