@@ -3,6 +3,7 @@ import { pageSize } from "../../ffi/sysconf.ts";
 import { AgentError } from "../errors.ts";
 import { runAgent } from "../guest/agent.ts";
 import type { AgentOptions } from "../guest/options.ts";
+import { type StdoutFormat, stdoutFormats } from "../guest/outputs.ts";
 import { parseCpuList } from "../kernel/cpu-list.ts";
 import { limits } from "../limits.ts";
 import { log, logLevelNames, setLogLevel } from "../log.ts";
@@ -11,6 +12,7 @@ import { formatSize, parseSize } from "./size.ts";
 
 const flags = {
   stdout: { type: "boolean", short: "o", description: "Write the trace data to stdout instead of the ports" },
+  format: { type: "string", valueHint: "raw|text|json", description: "How --stdout writes them (text on a terminal, else raw)" },
   "pipe-size": {
     type: "string",
     short: "s",
@@ -49,6 +51,7 @@ export function readOptions(values: FlagValues<typeof flags>): AgentOptions {
   if (cpus?.length === 0) throw new AgentError("usage", 'cannot use CPU list "": it names no CPU');
   return {
     stdout: values.stdout,
+    format: readStdoutFormat(values.format, values.stdout),
     start: values.start,
     cpus,
     pipeSizeBytes: readPipeSize(values["pipe-size"]),
@@ -68,4 +71,12 @@ function readPipeSize(text: string | undefined): number {
     });
   }
   return bytes - (bytes % pageSize());
+}
+
+function readStdoutFormat(text: string | undefined, stdout: boolean): StdoutFormat | undefined {
+  if (text === undefined) return undefined;
+  const format = stdoutFormats.find((known) => known === text);
+  if (format === undefined) throw new AgentError("usage", `cannot write format "${text}"`, { remedy: `use one of ${stdoutFormats.join(", ")}` });
+  if (!stdout) throw new AgentError("usage", "--format is for --stdout only: ports carry raw sub-buffers");
+  return format;
 }

@@ -36,8 +36,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const notifier = new Notifier();
   cleanUp.push(() => notifier.close());
   try {
-    const stdout = options.stdout ? openStdout() : undefined;
-    if (stdout !== undefined) cleanUp.push(stdout.restore);
+    const readerGone = (): void => ending.resolve("the reader of stdout is gone");
+    const stdout = options.stdout ? openStdout(options.format, tracingDirectory, cpus, readerGone) : undefined;
+    if (stdout !== undefined) cleanUp.push(stdout.close);
     const doneFd = makeEventFd();
     cleanUp.push(() => closeFd(doneFd));
     const run = new RunState(cpus.length);
@@ -52,9 +53,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       cpus,
       pipeSizeBytes: options.pipeSizeBytes,
       doneFd,
-      openOutput: (cpu) => stdout?.output ?? openDataPort(place, cpu),
+      openOutput: (cpu) => stdout?.open(cpu) ?? openDataPort(place, cpu),
       onChange: () => changes.changed(),
-      onOutputClosed: () => ending.resolve("the reader of stdout is gone"),
+      onOutputClosed: readerGone,
     });
     // Orders that lie in the port already are carried out once the workers are there to obey.
     const armed = Promise.withResolvers<void>();

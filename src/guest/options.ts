@@ -1,7 +1,11 @@
 /** What the command line asks of the agent, checked. */
+import type { StdoutFormat } from "./outputs.ts";
+
 export type AgentOptions = {
   /** Data to stdout instead of the ports. */
   stdout: boolean;
+  /** How stdout gets them; undefined: text on a terminal, else raw. */
+  format: StdoutFormat | undefined;
   /** Start at once, without waiting for an order. */
   start: boolean;
   /** Only these CPUs. */

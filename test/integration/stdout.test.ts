@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
-import { executable } from "../support/agent-process.ts";
+import { eventually, executable } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 
 const fixture = new AgentFixture("stdout");
@@ -93,15 +93,52 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
     for (const cpu of cpus) expect(findMarkers(readFileSync(path), cpu)).toEqual(sequence(0, 10));
   });
 
-  test("refuses a terminal with a hint and exit code 64", async () => {
-    const terminal = Bun.spawn(["script", "-qec", `${executable} --stdout --instance ${fixture.tracefs.name}`, "/dev/null"], {
+  test("writes text to a terminal: every event, with its CPU, without being asked for text", async () => {
+    const output = join(fixture.scratch, "terminal.txt");
+    const terminal = Bun.spawn(["script", "-qefc", `exec ${executable} --stdout --instance ${fixture.tracefs.name}`, output], { stdin: "ignore", stdout: "ignore" });
+    const shown = (): string => readFileSync(output, "latin1");
+    await eventually(() => existsSync(output) && shown().includes("started"), "the agent starts on a terminal");
+    writeMarkers(fixture.tracefs.path, cpus, 0, 100);
+    await eventually(() => cpus.every((cpu) => shown().includes(`MARK ${cpu} 99`)), "all markers are shown", shown);
+    for (const cpu of cpus) {
+      const lines = shown().split("\n").filter((line) => line.includes(`tracing_mark_write: MARK ${cpu} `));
+      expect(lines.map((line) => Number(/MARK \d+ (\d+)/.exec(line)?.[1]))).toEqual(sequence(0, 100));
+      expect(lines.filter((line) => !line.includes(` [${String(cpu).padStart(3, "0")}] `))).toEqual([]);
+    }
+    // The agent is hung up on, and ends too.
+    terminal.kill("SIGTERM");
+    await terminal.exited;
+  });
+
+  test("refuses raw data to a terminal with a hint and exit code 64", async () => {
+    const terminal = Bun.spawn(["script", "-qec", `${executable} --stdout --format raw --instance ${fixture.tracefs.name}`, "/dev/null"], {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
     });
     const text = await new Response(terminal.stdout).text();
-    expect(text).toContain("cannot write trace data to a terminal");
+    expect(text).toContain("cannot write raw trace data to a terminal");
     expect(text).toContain("trace-agent --stdout > trace.raw");
     expect(await terminal.exited).toBe(64);
+  });
+
+  test("writes one JSON object per event with --format json, and the last at SIGINT", async () => {
+    const bytes = await recordTo(join(fixture.scratch, "events.json"), constants.O_WRONLY | constants.O_CREAT, ["--format", "json"]);
+    const events = bytes.toString("latin1").trimEnd().split("\n").map((line) => JSON.parse(line) as { cpu: number; event: string; fields: { buf: string } });
+    for (const cpu of cpus) {
+      const numbers = events.filter((event) => event.cpu === cpu && event.event === "print").map(({ fields }) => Number(/MARK \d+ (\d+)/.exec(fields.buf)?.[1]));
+      expect(numbers).toEqual(sequence(0, count));
+    }
+  });
+
+  test("ends by itself with code 0 when the reader of its text is gone", async () => {
+    const agent = Bun.spawn(["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout --format text | head -n 10 | wc -l; echo ended`], {
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
+    const text = await new Response(agent.stdout).text();
+    clearInterval(writing);
+    expect(text).toBe("10\nended\n");
   });
 });

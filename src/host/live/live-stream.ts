@@ -1,6 +1,7 @@
 /** One CPU's stream, read into memory: whole sub-buffers are handed on as they come. */
 import { E } from "../../../ffi/errno.ts";
 import { readInto } from "../../../ffi/fd.ts";
+import { SubBufferAssembler } from "../../kernel/sub-buffer-assembler.ts";
 import { limits } from "../../limits.ts";
 import { DataStream, Moved } from "../data-stream.ts";
 
@@ -9,9 +10,7 @@ type Take = (cpu: number, subBuffers: Uint8Array<ArrayBuffer>) => void;
 export class LiveStream extends DataStream {
   readonly #buffer = new Uint8Array(new ArrayBuffer(limits.liveReadBytes));
   #take: Take | undefined;
-  #subBufferBytes = 0;
-  /** The beginning of a sub-buffer whose rest has not come yet. */
-  #rest = new Uint8Array(new ArrayBuffer(0));
+  #assembler: SubBufferAssembler | undefined;
 
   constructor(cpu: number, fd: number) {
     super(cpu, fd, undefined);
@@ -19,7 +18,7 @@ export class LiveStream extends DataStream {
 
   /** From now on what comes is handed on: `take` is given whole sub-buffers that are its own. Before it is thrown away. */
   begin(subBufferBytes: number, take: Take): void {
-    this.#subBufferBytes = subBufferBytes;
+    this.#assembler = new SubBufferAssembler(subBufferBytes);
     this.#take = take;
   }
 
@@ -32,20 +31,12 @@ export class LiveStream extends DataStream {
       return Moved.gone;
     }
     this.lastDataMs = performance.now();
-    if (this.#take === undefined) this.discarded += count;
+    if (this.#take === undefined || this.#assembler === undefined) this.discarded += count;
     else {
       this.received += count;
-      this.#hand(this.#take, count);
+      const whole = this.#assembler.push(this.#buffer.subarray(0, count));
+      if (whole.length > 0) this.#take(this.cpu, whole);
     }
     return Moved.share;
-  }
-
-  #hand(take: Take, count: number): void {
-    const all = new Uint8Array(new ArrayBuffer(this.#rest.length + count));
-    all.set(this.#rest);
-    all.set(this.#buffer.subarray(0, count), this.#rest.length);
-    const whole = all.length - (all.length % this.#subBufferBytes);
-    this.#rest = all.slice(whole);
-    if (whole > 0) take(this.cpu, all.subarray(0, whole));
   }
 }
