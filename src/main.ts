@@ -22,6 +22,7 @@ const commands: Record<string, { description: string; load: () => Promise<Comman
   licenses: { description: "List what this executable holds of others, with licences", load: async () => (await import("./cli/licenses.ts")).licensesCommand },
   install: { description: "Install this program and its service, here or into an image", load: async () => (await import("./cli/install.ts")).installCommand },
   uninstall: { description: "Undo install", load: async () => (await import("./cli/uninstall.ts")).uninstallCommand },
+  "cloud-init": { description: "Make user-data for cloud-init that installs this program", load: async () => (await import("./cli/cloud-init.ts")).cloudInitCommand },
 };
 
 async function main(argv: readonly string[]): Promise<void> {
