@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { eventually, executable } from "../../support/agent-process.ts";
+import { writeMarkers } from "../../support/markers.ts";
+import { reasonWithoutTracefs } from "../../support/tracefs.ts";
+
+const reason = reasonWithoutTracefs();
+if (reason !== undefined) console.error(`skipped: stream of this machine: ${reason}`);
+const instances = "/sys/kernel/tracing/instances";
+
+/** `trace-agent ARGS --local`, and what it has said so far. */
+class Live {
+  stdout = "";
+  stderr = "";
+  readonly process;
+  readonly #read: Promise<void[]>;
+
+  constructor(args: readonly string[]) {
+    this.process = Bun.spawn([executable, ...args, "--local"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const read = async (stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> => {
+      for await (const chunk of stream) take(Buffer.from(chunk).toString("latin1"));
+    };
+    this.#read = Promise.all([read(this.process.stdout, (text) => void (this.stdout += text)), read(this.process.stderr, (text) => void (this.stderr += text))]);
+  }
+
+  /** Its tracefs instance. */
+  get instance(): string {
+    return `${instances}/trace-agent-${this.process.pid}`;
+  }
+
+  async follows(): Promise<void> {
+    await eventually(() => this.stderr.includes("following this machine") || this.process.exitCode !== null, "it follows", () => this.stderr);
+    // Events are enabled a moment later.
+    await eventually(() => readFileSync(`${this.instance}/set_event`, "latin1").trim() !== "", "its events are enabled", () => this.stderr);
+  }
+
+  async ended(): Promise<number> {
+    const code = await this.process.exited;
+    await this.#read;
+    return code;
+  }
+}
+
+const started: Live[] = [];
+const launch = (...args: string[]): Live => {
+  const live = new Live(args);
+  started.push(live);
+  return live;
+};
+
+afterEach(async () => {
+  for (const live of started.splice(0)) {
+    if (live.process.exitCode === null) live.process.kill("SIGINT");
+    await live.ended();
+  }
+});
+
+describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
+  test("shows every event while it happens, and SIGINT leaves nothing behind", async () => {
+    const live = launch("stream", "-e", "sched:sched_process_exit");
+    await live.follows();
+    const { instance } = live;
+    writeMarkers(instance, [0], 0, 300);
+    await eventually(() => live.stdout.includes("MARK 0 299"), "the last marker is shown while the stream goes on", () => live.stderr);
+    const numbers = [...live.stdout.matchAll(/ print: +tracing_mark_write: MARK 0 (\d+)\n/g)].map(([, number]) => Number(number));
+    expect(numbers).toEqual(Array.from({ length: 300 }, (_, index) => index));
+    await eventually(() => / sched_process_exit: +comm=/.test(live.stdout), "the end of the writer is shown", () => live.stdout.slice(-2000));
+    live.process.kill("SIGINT");
+    expect(await live.ended()).toBe(0);
+    expect(live.stderr).toMatch(/\d+ events, 0 lost\n/);
+    expect(live.stdout.endsWith("\n")).toBe(true);
+    expect(existsSync(instance)).toBe(false);
+  });
+
+  test("tells of losses among the lines, and their sum at the end", async () => {
+    const live = launch("stream", "-e", "sched:sched_process_exit", "-b", "8");
+    await live.follows();
+    // While it cannot read, the ring buffer is overwritten.
+    live.process.kill("SIGSTOP");
+    writeMarkers(live.instance, [0], 0, 150_000);
+    live.process.kill("SIGCONT");
+    await eventually(() => live.stdout.includes("MARK 0 149999"), "the last marker is shown", () => live.stderr);
+    live.process.kill("SIGINT");
+    expect(await live.ended()).toBe(0);
+    const shown = [...live.stdout.matchAll(/MARK 0 \d+\n/g)].length;
+    const lost = [...live.stdout.matchAll(/^CPU:0 \[(\d+) EVENTS DROPPED\]$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+    expect(lost).toBeGreaterThan(0);
+    expect(shown + lost).toBeGreaterThanOrEqual(150_000);
+    const [, total] = /\d+ events, (\d+) lost/.exec(live.stderr) ?? [];
+    expect(Number(total)).toBeGreaterThanOrEqual(lost);
+  });
+
+  test("writes JSON lines, ends after its time, and without a word when its reader is gone", async () => {
+    const live = launch("stream", "-e", "sched:sched_switch", "--json", "-d", "1");
+    expect(await live.ended()).toBe(0);
+    const events = live.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { event?: string });
+    expect(events.some(({ event }) => event === "sched_switch")).toBe(true);
+
+    const piped = Bun.spawn(["sh", "-c", `${executable} stream --local -e sched | head -n 2 | wc -l`], { stdout: "pipe", stderr: "pipe" });
+    expect((await new Response(piped.stdout).text()).trim()).toBe("2");
+    expect(await new Response(piped.stderr).text()).not.toContain("error");
+  });
+
+  test("wants an event, and but one of a guest and --local", async () => {
+    const nothing = launch("stream");
+    expect([await nothing.ended(), nothing.stderr.includes("--local needs an event")]).toEqual([64, true]);
+    const both = launch("stream", "guest", "-e", "sched");
+    expect([await both.ended(), both.stderr.includes('"guest" is one too many')]).toEqual([64, true]);
+    expect(readdirSync(instances).filter((name) => name === `trace-agent-${both.process.pid}`)).toEqual([]);
+  });
+});
