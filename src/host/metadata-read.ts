@@ -48,12 +48,17 @@ function filesOf(value: unknown, bad: (reason: string) => AgentError): Record<st
   for (const [name, text] of entries) {
     if (typeof text !== "string") throw bad("a file is not text");
     // Names are keys, never paths; one that is none of the kernel's is of no use to anybody.
-    if (!/^[\w.-]+(?:\/[\w.-]+){0,3}$/.test(name) || name.length > limits.guestTextChars) continue;
+    if (name.length > limits.guestTextChars || !isFileName(name)) continue;
     if (/[^\0-\xff]/.test(text)) throw bad(`file ${name} is not latin1`);
     files.set(name, text);
   }
   // As own properties, whatever the names are.
   return Object.fromEntries(files);
+}
+
+function isFileName(name: string): boolean {
+  const parts = name.split("/");
+  return parts.length <= 4 && parts.every((part) => /^[\w.-]+$/.test(part) && part !== "." && part !== "..");
 }
 
 function missingOf(value: unknown): Record<string, string> {

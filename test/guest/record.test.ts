@@ -61,7 +61,7 @@ for (const { kernel, transport, cpus } of variants) {
         async () => {
           const output = `${base}/${kernel}-${format}.dat`;
           const settings = `cat ${tracing}/set_event ${tracing}/trace_clock ${tracing}/buffer_size_kb ${tracing}/tracing_on`;
-          await guest().run(`echo 2048 >${tracing}/buffer_size_kb; echo irq:irq_handler_entry >${tracing}/set_event`);
+          await guest().run(`echo 2048 >${tracing}/buffer_size_kb; echo sched:sched_process_hang >${tracing}/set_event`);
           const before = await guest().text(settings);
           const working = guest().run(`sleep 1; ${work}; sleep 1`, { timeoutMs: 100_000 });
           const args = ["record", directory, "-e", "sched", "-C", "mono", "-b", "4096", "-d", "3", "--format", format, "-o", output];
