@@ -31,9 +31,9 @@ export const limits = {
    */
   virtioTakeBytes: 64 * KiB,
   /** Running, an event must reach the host within 500 ms: so often a worker looks when nothing came. */
-  idleLookMs: 400,
+  idleLookMs: 390,
   /** After data the next look comes sooner, so that a busy CPU's events reach the host within 50 ms. */
-  busyLookMs: 20,
+  busyLookMs: 30,
   /** After POLLIN without a whole sub-buffer poll would spin: so long the ring buffer is left out of the poll set. */
   emptyWakeMs: 10,
   /** Armed for so long, a worker rehearses its loop: by then the others have started too. */
@@ -159,6 +159,16 @@ export const limits = {
   liveTurnMs: 20,
   /** Read from a port at a time. */
   liveReadBytes: 256 * KiB,
+  /** A screen of `top` is drawn so often; keys are answered at once, but no more than four times a second in all. */
+  topRefreshMs: 500,
+  topRedrawMs: 250,
+  /** Lines, where there is no terminal. */
+  topLineMs: 1_000,
+  /** What `top` shows are rates over so many refreshes: 2 s. */
+  topWindow: 4,
+  /** `top` keeps so much of the past to be recorded. */
+  topKeepMs: 10_000,
+  topKeepBytes: 128 * MiB,
 } as const;
 
 assert(limits.pipeMinBytes <= limits.virtioTakeBytes, "a virtio take must fit the smallest pipe or more");

@@ -15,6 +15,7 @@ const commands: Record<string, { description: string; load: () => Promise<Comman
   recover: { description: "Make the trace.dat from the spool of a killed recorder", load: async () => (await import("./cli/recover.ts")).recoverCommand },
   metadata: { description: "In a guest: write what decoding its streams needs", load: async () => (await import("./cli/metadata.ts")).metadataCommand },
   stream: { description: "Show a guest's events as they happen", load: async () => (await import("./cli/stream.ts")).streamCommand },
+  top: { description: "Watch what a guest's CPUs and tasks do", load: async () => (await import("./cli/top.ts")).topCommand },
   report: { description: "Show the events of a recording as text", load: async () => (await import("./cli/report.ts")).reportCommand },
   export: { description: "Write a recording for ui.perfetto.dev", load: async () => (await import("./cli/export.ts")).exportCommand },
   open: { description: "Open a recording in ui.perfetto.dev", load: async () => (await import("./cli/open.ts")).openCommand },

@@ -1,5 +1,6 @@
-/** Data to stdout in large writes. A reader that has gone, as `head` has, ends the program without a word. */
+/** Text to stdout in large writes. A reader that has gone, as `head` has, ends the program without a word. */
 import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import { AgentError, messageOf } from "./errors.ts";
 
 const stdout = 1;
@@ -11,7 +12,16 @@ export class ReaderGone extends Error {
   override readonly name = "ReaderGone";
 }
 
+const terminal = isatty(stdout);
+const [tab, newline, space, del, questionMark] = [0x09, 0x0a, 0x20, 0x7f, 0x3f];
+
+/** Names and strings of a guest may hold anything: on a terminal control characters are shown as "?". */
 export function writeStandardOutput(bytes: Uint8Array): void {
+  writeAsIs(terminal ? bytes.map((byte) => ((byte < space && byte !== newline && byte !== tab) || byte === del ? questionMark : byte)) : bytes);
+}
+
+/** The same without a look at what is written. */
+export function writeAsIs(bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     try {
       done += writeSync(stdout, bytes, done, bytes.length - done);

@@ -17,6 +17,13 @@ export class LatencyHistogram {
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
   }
 
+  addAll(other: LatencyHistogram): void {
+    this.count += other.count;
+    this.sum += other.sum;
+    this.max = Math.max(this.max, other.max);
+    for (const [index, count] of other.#counts.entries()) this.#counts[index] = (this.#counts[index] ?? 0) + count;
+  }
+
   /** The duration that a share of all (0 to 1) does not exceed; 0 without any. */
   percentile(share: number): number {
     let left = Math.ceil(this.count * share);

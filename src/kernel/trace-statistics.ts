@@ -31,7 +31,8 @@ const tasksMost = 100_000;
 export class TraceStatistics {
   readonly kinds = new Map<EventKind | undefined, number>();
   readonly cpus = new Map<number, CpuStatistics>();
-  readonly wakeups = new LatencyHistogram();
+  /** May be taken and replaced by an empty one, to count anew. */
+  wakeups = new LatencyHistogram();
   events = 0;
   first = Infinity;
   last = -Infinity;
