@@ -2,7 +2,7 @@
 import { AgentError } from "../errors.ts";
 import { ImageRoot } from "../image/image-root.ts";
 import { findInit, type InitName, initNames } from "../image/init.ts";
-import { install } from "../image/install.ts";
+import { findInitramfsMakers, install } from "../image/install.ts";
 import { log } from "../log.ts";
 import { type Flags, makeCommand } from "./command.ts";
 import { ownExecutable } from "./own-executable.ts";
@@ -10,6 +10,7 @@ import { ownExecutable } from "./own-executable.ts";
 const flags = {
   root: { type: "string", valueHint: "DIR", description: "The tree of an image, instead of the running system; nothing of it is run" },
   init: { type: "string", valueHint: initNames.join("|"), description: "What starts the agent there (what the tree has)" },
+  "early-boot": { type: "boolean", description: "Also into the initramfs (initramfs-tools, dracut), to trace what comes before the root file system" },
 } as const satisfies Flags;
 
 export const installCommand = makeCommand({
@@ -20,9 +21,16 @@ export const installCommand = makeCommand({
     const root = new ImageRoot(values.root ?? "/");
     const init = values.init === undefined ? findInit(root) : readInit(values.init);
     const program = ownExecutable("install");
-    for (const { path, outcome } of install(root, init, program)) log.info(`${path}: ${outcome}`);
+    const early = values["early-boot"] ? findInitramfsMakers(root) : [];
+    if (values["early-boot"] && early.length === 0) {
+      throw new AgentError("unavailable", "cannot put the agent into the initramfs: there is neither initramfs-tools nor dracut", {
+        remedy: "leave out --early-boot, or install one of them into the image first",
+      });
+    }
+    for (const { path, outcome } of install(root, init, program, early)) log.info(`${path}: ${outcome}`);
     if (init === "none") log.info("no service: start trace-agent from what your image runs at boot");
     else log.info(`enabled for ${init}`);
+    if (early.length > 0) log.info("make the initramfs anew: update-initramfs -u, or dracut --force");
   },
 });
 

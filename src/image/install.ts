@@ -1,13 +1,17 @@
 /** Puts the program and its service into a system or an image's tree, and takes them out again. Both may be repeated. */
+import { dracut, initramfsTools } from "./early-boot.ts";
 import type { ImageRoot, Outcome } from "./image-root.ts";
 import { type InitName, initNames, serviceFiles } from "./init.ts";
 import { forgetService, startService, stopService } from "./running-init.ts";
-import { programPath } from "./service-files.ts";
+import { programPath, type ServiceFiles } from "./service-files.ts";
 
 export type Installed = { path: string; outcome: Outcome };
 
-export function install(root: ImageRoot, init: InitName, program: string): Installed[] {
-  const { files, links } = serviceFiles(init, root);
+/** `early`: what makes the image's initramfs, for an agent in it. */
+export function install(root: ImageRoot, init: InitName, program: string, early: readonly ServiceFiles[] = []): Installed[] {
+  const wanted = [serviceFiles(init, root), ...early];
+  const files = wanted.flatMap((set) => set.files);
+  const links = wanted.flatMap((set) => set.links);
   const done: Installed[] = [
     { path: programPath, outcome: root.copy(programPath, program, 0o755) },
     ...files.map(({ path, content, mode }) => ({ path, outcome: root.write(path, content, mode) })),
@@ -15,6 +19,14 @@ export function install(root: ImageRoot, init: InitName, program: string): Insta
   ];
   if (root.isRunningSystem) startService(init, done.some(({ outcome }) => outcome === "changed"));
   return done;
+}
+
+/** What makes an image's initramfs, as far as we know it. */
+export function findInitramfsMakers(root: ImageRoot): ServiceFiles[] {
+  const makers = [];
+  if (root.exists("/etc/initramfs-tools")) makers.push(initramfsTools);
+  if (root.exists("/usr/lib/dracut/modules.d")) makers.push(dracut);
+  return makers;
 }
 
 /** Returns the paths that were there. Every init's files are looked for: the image may have had another one before. */
@@ -27,6 +39,10 @@ export function uninstall(root: ImageRoot): string[] {
     removed.push(...paths.filter((path) => root.remove(path)));
     for (const directory of directories) root.removeEmpty(directory);
     if (root.isRunningSystem) forgetService(init);
+  }
+  for (const { files, directories } of [initramfsTools, dracut]) {
+    removed.push(...files.map(({ path }) => path).filter((path) => root.remove(path)));
+    for (const directory of directories) root.removeEmpty(directory);
   }
   if (root.remove(programPath)) removed.push(programPath);
   return removed;

@@ -17,8 +17,7 @@ respawn_period=60
 umask=0077
 
 depend() {
-	need sysfs
-	after modules udev mdev hwdrivers localmount
+	after sysfs modules udev mdev hwdrivers localmount logger
 	keyword -lxc -docker -podman -systemd-nspawn
 }
 

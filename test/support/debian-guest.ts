@@ -1,5 +1,5 @@
 /** Boots a guest from a Debian tree, with the command loop as a service of its init. */
-import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeTreeInitramfs } from "./debian-tree.ts";
 import { bootGuest, type GuestOptions } from "./guest.ts";
@@ -24,6 +24,12 @@ StandardInput=null
 WantedBy=multi-user.target
 `;
 
+/** Does an initramfs' work: the drivers of disks are there before init looks for disks. */
+const firstProgram = `#!/bin/sh
+modprobe virtio_blk
+exec /sbin/init
+`;
+
 /** Writes a file of the tree, instead of what has its name: hard links of the cached tree are not written into. */
 export function putFile(tree: string, path: string, content: string | Uint8Array, mode = 0o644): void {
   const place = join(tree, path);
@@ -40,7 +46,8 @@ export async function prepareTree(tree: string): Promise<void> {
   cpSync(busybox, join(tree, "usr/bin/busybox"));
   symlinkSync("busybox", join(tree, "usr/bin/usleep"));
   putFile(tree, "etc/commands", commandsScript, 0o755);
-  for (const module of ["isofs/isofs", "block/virtio_blk"]) {
+  putFile(tree, "etc/first", firstProgram, 0o755);
+  for (const module of ["isofs/isofs", "cdrom/cdrom", "block/virtio_blk"]) {
     const [path = ""] = [...new Bun.Glob(`kernel/**/${module}.ko*`).scanSync(kernel.modules)];
     const target = join(tree, "usr/lib/modules", kernel.release, path);
     mkdirSync(dirname(target), { recursive: true });
@@ -48,6 +55,15 @@ export async function prepareTree(tree: string): Promise<void> {
   }
   const depmod = Bun.spawnSync(["chroot", tree, "depmod", kernel.release]);
   if (depmod.exitCode !== 0) throw new Error(`depmod: ${depmod.stderr.toString()}`);
+}
+
+/** Lays the files of an unpacked package over the tree, whose /bin, /sbin and /lib are links into /usr. Runs nothing of it. */
+export function addPackage(tree: string, root: string): void {
+  for (const [from, to] of [["bin", "usr/bin"], ["sbin", "usr/sbin"], ["lib", "usr/lib"], ["usr", "usr"], ["etc", "etc"], ["var", "var"]] as const) {
+    if (!existsSync(join(root, from))) continue;
+    const copied = Bun.spawnSync(["cp", "-a", "--remove-destination", `${join(root, from)}/.`, join(tree, to)]);
+    if (copied.exitCode !== 0) throw new Error(`cp: ${copied.stderr.toString()}`);
+  }
 }
 
 export function addCommandsUnit(tree: string): void {
@@ -66,7 +82,7 @@ export async function bootTree(tree: string, options: Omit<GuestOptions, "kernel
       ...options,
       kernel: "6.12",
       initramfs,
-      kernelArguments: `rdinit=/sbin/init ${options.kernelArguments ?? ""}`,
+      kernelArguments: `rdinit=/etc/first ${options.kernelArguments ?? ""}`,
     });
   } finally {
     rmSync(initramfs, { force: true });

@@ -1,0 +1,92 @@
+/** The agent in an initramfs that Debian's initramfs-tools made, and the change to a root on a disk with systemd. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { executable } from "../support/agent-process.ts";
+import { addCommandsUnit, addPackage, prepareTree, putFile } from "../support/debian-guest.ts";
+import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
+import { guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { bootGuest, guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
+import type { Guest } from "../support/guest-handle.ts";
+import { HostEnds } from "../support/host-ends.ts";
+import { findKernel } from "../support/kernel.ts";
+import { unpackedPackage } from "../support/packages.ts";
+
+const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
+if (reason !== undefined) console.log(`skipped: the agent in the initramfs: ${reason}`);
+
+const initramfsPackages = ["initramfs-tools", "initramfs-tools-core", "klibc-utils", "libklibc", "busybox", "cpio"];
+
+function run(...words: string[]): void {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(words, { env: { ...process.env, LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+  if (exitCode !== 0) throw new Error(`${words.join(" ")}\n${stdout.toString()}${stderr.toString()}`);
+}
+
+describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
+  let folder = "";
+  let guest: Guest;
+
+  beforeAll(async () => {
+    folder = treeFolder();
+    const tree = join(folder, "tree");
+    const kernel = await findKernel("6.12");
+    await copyDebianTree(tree);
+    cpSync(kernel.modules, join(tree, "usr/lib/modules", kernel.release), { recursive: true });
+    await prepareTree(tree);
+    addCommandsUnit(tree);
+    for (const name of initramfsPackages) addPackage(tree, await unpackedPackage(name));
+    putFile(tree, "etc/initramfs-tools/conf.d/test", "MODULES=list\nCOMPRESS=gzip\n");
+    putFile(tree, "etc/initramfs-tools/modules", "virtio_blk\next4\n");
+    run(executable, "install", "--root", tree, "--early-boot");
+    mkdirSync(join(tree, "boot"), { recursive: true });
+    putFile(tree, `boot/config-${kernel.release}`, "CONFIG_RD_GZIP=y\n");
+    run("chroot", tree, "mkinitramfs", "-o", "/initrd", kernel.release);
+    const initramfs = join(folder, "initrd");
+    renameSync(join(tree, "initrd"), initramfs);
+    const disk = join(folder, "disk");
+    run("mke2fs", "-q", "-t", "ext4", "-d", tree, disk, "1500M");
+    guest = await bootGuest({
+      kernel: "6.12",
+      initramfs,
+      memoryMb: 1024,
+      kernelArguments: "root=/dev/vda rw cloud-init=disabled",
+      qemuArguments: ["-drive", `if=virtio,format=raw,snapshot=on,file=${disk}`],
+      bootTimeoutMs: 420_000,
+    });
+  }, guestHookTimeoutMs);
+
+  afterAll(async () => {
+    await (guest as Guest | undefined)?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("is armed before systemd starts, and lives on under the real root", async () => {
+    const lines = (await guest.text("dmesg")).split("\n");
+    const armed = lines.findIndex((line) => line.includes("armed: CPUs 0-1"));
+    const root = lines.findIndex((line) => line.includes("EXT4-fs (vda): mounted"));
+    expect({ armed: armed >= 0, before: armed < root }).toEqual({ armed: true, before: true });
+    expect(await guest.text("cat /proc/$(cat /run/trace-agent.early)/comm")).toBe("trace-agent");
+    expect(await guest.text("systemctl show -P ConditionResult -P ActiveState trace-agent")).toBe("inactive\nno");
+    expect(await guest.text("trace-agent check")).toMatch(/^ok +control port .*held by trace-agent/m);
+  }, guestTestTimeoutMs);
+
+  test("traces, and answers what needs the files of tracefs and /proc", async () => {
+    using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+    await ends.ask("hello early", "hello");
+    expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({ previous: "" });
+    await ends.ask("1", "start");
+    await guest.run("echo MARK-early >/sys/kernel/tracing/trace_marker");
+    await ends.ask("0", "stop");
+    await ends.silence();
+    expect(ends.readers.some((reader) => reader.take().includes("MARK-early"))).toBe(true);
+    expect(await ends.ask("status", "status")).toMatchObject({ state: "armed" });
+    expect(await ends.ask("metadata", "metadata")).toMatchObject({ encoding: "gzip" });
+  }, guestTestTimeoutMs);
+
+  test("is the only one: nothing of it stays in the tree after uninstall", () => {
+    const tree = join(folder, "tree");
+    run(executable, "uninstall", "--root", tree);
+    const left = ["etc/initramfs-tools/hooks", "etc/initramfs-tools/scripts/init-premount"].flatMap((path) => readdirSync(join(tree, path)));
+    expect(left).toEqual([]);
+  });
+});

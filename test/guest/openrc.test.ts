@@ -1,0 +1,127 @@
+/**
+ * The service under OpenRC, started by BusyBox' init as in Alpine, and the init script that BusyBox' rcS runs as in
+ * Buildroot. Alpine itself is not here: OpenRC is Debian's, on Debian's tree.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ImageRoot } from "../../src/image/image-root.ts";
+import { serviceFiles } from "../../src/image/init.ts";
+import { executable } from "../support/agent-process.ts";
+import { addPackage, bootTree, prepareTree, putFile } from "../support/debian-guest.ts";
+import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
+import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
+import type { Guest } from "../support/guest-handle.ts";
+import { HostEnds } from "../support/host-ends.ts";
+import { unpackedPackage } from "../support/packages.ts";
+
+/** A marker goes from the guest's ring buffer to the host, from a start order to a stop order. */
+async function traces(guest: Guest, marker: string): Promise<void> {
+  using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+  await ends.ask("hello init", "hello");
+  await ends.ask("1", "start");
+  await guest.run(`echo ${marker} >/sys/kernel/tracing/trace_marker`);
+  await ends.ask("0", "stop");
+  await ends.silence();
+  expect(ends.readers.some((reader) => reader.take().includes(marker))).toBe(true);
+}
+
+/** The process that runs the agent, once it holds its port; another one than `before`. */
+async function agentPid(guest: Guest, before = "0"): Promise<string> {
+  const find = `pid=$(pidof trace-agent) && [ "$pid" != ${before} ] && ls -l /proc/$pid/fd | grep -q /dev/vport`;
+  return await guest.text(`until ${find}; do usleep 300000; done; echo $pid`, { timeoutMs: 120_000 });
+}
+
+const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
+if (reason !== undefined) console.log(`skipped: the service under OpenRC: ${reason}`);
+
+const inittab = `::sysinit:/etc/setup
+::sysinit:/sbin/openrc sysinit
+::sysinit:/sbin/openrc boot
+::respawn:/etc/commands
+::wait:/sbin/openrc default
+`;
+const setup = `#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /run
+mkdir -p /run/commands
+`;
+
+describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
+  let folder = "";
+  let guest: Guest;
+
+  beforeAll(async () => {
+    folder = treeFolder();
+    const tree = join(folder, "tree");
+    await copyDebianTree(tree);
+    await prepareTree(tree);
+    for (const name of ["openrc", "librc1", "libeinfo1"]) addPackage(tree, await unpackedPackage(name));
+    for (const level of ["sysinit", "boot", "default", "shutdown"]) mkdirSync(join(tree, "etc/runlevels", level), { recursive: true });
+    rmSync(join(tree, "usr/sbin/init"));
+    symlinkSync("../bin/busybox", join(tree, "usr/sbin/init"));
+    putFile(tree, "etc/inittab", inittab);
+    putFile(tree, "etc/setup", setup, 0o755);
+    const installed = Bun.spawnSync([executable, "install", "--root", tree, "--init", "openrc"]);
+    expect(installed.stderr.toString()).toContain("enabled for openrc");
+    guest = await bootTree(tree);
+  }, guestHookTimeoutMs);
+
+  afterAll(async () => {
+    await (guest as Guest | undefined)?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("comes up by itself in the default runlevel, and traces", async () => {
+    await agentPid(guest);
+    expect(await guest.text("rc-service trace-agent status", { mayFail: true })).toContain("started");
+    await traces(guest, "MARK-1");
+  }, guestTestTimeoutMs);
+
+  test("comes back when it is killed, and ends when it is stopped", async () => {
+    const before = await agentPid(guest);
+    await guest.run(`kill -KILL ${before}`);
+    await agentPid(guest, before);
+    await traces(guest, "MARK-2");
+    await guest.run("rc-service trace-agent stop");
+    expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
+  }, guestTestTimeoutMs);
+
+  test("says what is missing where there is no port, and does not try", async () => {
+    await guest.qmp.execute("device_del", { id: "p-agent-ctl-path" });
+    await guest.run("while grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; do usleep 100000; done");
+    const { code, stdout, stderr } = await guest.run("rc-service trace-agent start", { mayFail: true });
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain("this VM has no port agent-ctl-path");
+    expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
+  }, guestTestTimeoutMs);
+});
+
+/** The script as it is written into a tree without runlevel directories. */
+const scratch = mkdtempSync(join(tmpdir(), "trace-agent-sysv-"));
+const busyboxScript = "/etc/init.d/S60trace-agent";
+for (const { path, content, mode } of serviceFiles("sysv", new ImageRoot(scratch)).files) putFile(scratch, path, content, mode);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const files = { "/usr/local/bin/trace-agent": executable, [busyboxScript]: join(scratch, busyboxScript) };
+
+await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files }, (guest) => {
+  test("starts the agent, starts it again when it is killed, and stops it", async () => {
+    // As rcS does: it does not wait for what the script leaves behind.
+    await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
+    const before = await agentPid(guest());
+    expect(await guest().text(`${busyboxScript} status`)).toBe("trace-agent is running");
+    await traces(guest(), "MARK-1");
+    await guest().run(`${busyboxScript} start`);
+    await guest().run(`kill -KILL ${before}`);
+    await agentPid(guest(), before);
+    await traces(guest(), "MARK-2");
+    await guest().run(`${busyboxScript} stop`);
+    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
+    expect((await guest().run(`${busyboxScript} status`, { mayFail: true })).code).toBe(3);
+  }, guestTestTimeoutMs);
+});

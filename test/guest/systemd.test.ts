@@ -1,0 +1,139 @@
+/** The service in a guest that boots a real systemd: installed into its tree before, never touched by hand. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { controlPortName } from "../../src/protocol/ports.ts";
+import { executable } from "../support/agent-process.ts";
+import { addCommandsUnit, bootTree, prepareTree } from "../support/debian-guest.ts";
+import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
+import { guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
+import type { Guest } from "../support/guest-handle.ts";
+import { HostEnds } from "../support/host-ends.ts";
+
+const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
+if (reason !== undefined) console.log(`skipped: the service under systemd: ${reason}`);
+
+const unit = "trace-agent.service";
+
+describe.skipIf(reason !== undefined)("the service under systemd", () => {
+  let folder = "";
+  let guest: Guest;
+
+  const show = (property: string): Promise<string> => guest.text(`systemctl show -P ${property} ${unit}`);
+  /** Until the service is in that state; what it says is shown where it does not get there. */
+  const becomes = async (state: string): Promise<void> => {
+    const wait = `until [ "$(systemctl is-active ${unit})" = ${state} ]; do sleep 0.3; done`;
+    const { code } = await guest.run(wait, { timeoutMs: 120_000, mayFail: true });
+    if (code === 0) return;
+    throw new Error(`${unit} is not ${state}\n${await guest.text(`systemctl status ${unit}; journalctl -u ${unit}`, { mayFail: true })}`);
+  };
+  /** A marker goes from the guest's ring buffer to the host, from a start order to a stop order. */
+  const traces = async (marker: string): Promise<void> => {
+    using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+    await ends.ask("hello systemd", "hello");
+    await ends.ask("1", "start");
+    await guest.run(`echo ${marker} >/sys/kernel/tracing/trace_marker`);
+    await ends.ask("0", "stop");
+    await ends.silence();
+    expect(ends.readers.some((reader) => reader.take().includes(marker))).toBe(true);
+  };
+  const controlDevice = { driver: "virtserialport", bus: "vser0.0", nr: 1, chardev: `c-${controlPortName}`, id: `p-${controlPortName}`, name: controlPortName };
+
+  beforeAll(async () => {
+    folder = treeFolder();
+    const tree = join(folder, "tree");
+    await copyDebianTree(tree);
+    await prepareTree(tree);
+    addCommandsUnit(tree);
+    copyFileSync(executable, join(tree, "usr/bin/copy-of-trace-agent"));
+    const installed = Bun.spawnSync([executable, "install", "--root", tree]);
+    expect(installed.stderr.toString()).toContain("enabled for systemd");
+    guest = await bootTree(tree, { kernelArguments: "cloud-init=disabled" });
+  }, guestHookTimeoutMs);
+
+  afterAll(async () => {
+    await (guest as Guest | undefined)?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("comes up by itself and tells systemd that it is armed, and lives", async () => {
+    await becomes("active");
+    expect(await show("StatusText")).toBe("armed: CPUs 0-1 on /sys/kernel/tracing");
+    expect(Number(await show("WatchdogTimestampMonotonic"))).toBeGreaterThan(0);
+    expect(await show("NRestarts")).toBe("0");
+    expect(await guest.text(`journalctl -u ${unit} -o cat -p 6..6`)).toContain("armed: CPUs 0-1");
+  }, guestTestTimeoutMs);
+
+  test("pleases systemd's own judges", async () => {
+    expect(await guest.run(`systemd-analyze verify ${unit}`)).toMatchObject({ stdout: "", stderr: "" });
+    const security = await guest.text(`systemd-analyze security ${unit}`);
+    expect(Number(/exposure level for trace-agent.service: ([\d.]+)/.exec(security)?.[1])).toBeLessThanOrEqual(2);
+  }, guestTestTimeoutMs);
+
+  test("traces for the host, and what the host sets and asks for works in its confinement", async () => {
+    await traces("MARK-1");
+    using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+    expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({ value: "sched:sched_process_exec", previous: "" });
+    expect(await ends.ask("set buffer_size_kb 2000", "set")).toMatchObject({ value: "2000" });
+    expect(await ends.ask("status", "status")).toMatchObject({ state: "armed" });
+    expect(await ends.ask("metadata", "metadata")).toMatchObject({ encoding: "gzip" });
+    expect(await guest.text("cat /sys/kernel/tracing/set_event")).toBe("sched:sched_process_exec");
+    // CAP_SYSLOG is what shows it the kernel's addresses.
+    expect(await guest.text(`grep CapEff /proc/$(systemctl show -P MainPID ${unit})/status`)).toContain("0000000401000000");
+  }, guestTestTimeoutMs);
+
+  test("is killed, and comes back", async () => {
+    const before = await show("MainPID");
+    await guest.run(`kill -KILL ${before}`);
+    await guest.run(`until [ "$(systemctl show -P NRestarts ${unit})" = 1 ]; do sleep 0.3; done`, { timeoutMs: 120_000 });
+    await becomes("active");
+    expect(await show("MainPID")).not.toBe(before);
+    await traces("MARK-2");
+  }, guestTestTimeoutMs);
+
+  test("stops when its port is unplugged, leaves the machine alone, and starts when it is plugged in again", async () => {
+    await guest.qmp.execute("device_del", { id: `p-${controlPortName}` });
+    await becomes("inactive");
+    const starts = await guest.text(`journalctl -u ${unit} -o cat | grep -c ^Starting`);
+    const check = await guest.run("trace-agent check", { mayFail: true });
+    expect(check.code).toBe(69);
+    expect(check.stdout).toMatch(/^failure +control port +no port named "agent-ctl-path"/m);
+    await guest.run("sleep 3");
+    expect(await show("ActiveState")).toBe("inactive");
+    expect(await guest.text(`journalctl -u ${unit} -o cat | grep -c ^Starting`)).toBe(starts);
+
+    await guest.qmp.execute("device_add", controlDevice);
+    await becomes("active");
+    await traces("MARK-3");
+  }, guestTestTimeoutMs);
+
+  test("check names what is broken while it is broken", async () => {
+    const check = async (): Promise<string> => (await guest.run("trace-agent check", { mayFail: true })).stdout.replaceAll(/ {2,}/g, " ");
+    expect(await check()).toMatch(/^ok control port .*held by trace-agent \(pid \d+\): the agent runs$/m);
+    await guest.run(`systemctl stop ${unit}`);
+    await guest.run("sleep 600 <>/dev/virtio-ports/agent-ctl-path >/dev/null 2>&1 & echo $! >/run/holder");
+    expect(await check()).toMatch(/^failure control port .* is held by sleep \(pid \d+\); end that program$/m);
+    await guest.run("kill $(cat /run/holder)");
+    await guest.run("mount -o remount,ro /sys/kernel/tracing");
+    expect(await check()).toMatch(/^warning tracefs .*cannot be written \(EROFS\).*; it is mounted read-only/m);
+    await guest.run("mount -o remount,rw /sys/kernel/tracing");
+    await guest.run("umount /sys/kernel/tracing && umount /sys/kernel/debug");
+    expect(await check()).toMatch(/^failure tracefs not mounted .*; mount it with: mount -t tracefs/m);
+    await guest.run("mount -t tracefs nodev /sys/kernel/tracing");
+    await guest.run("sysctl -qw kernel.kptr_restrict=2");
+    expect(await check()).toMatch(/^warning kernel symbols .*hidden.*; sysctl kernel.kptr_restrict=1$/m);
+    await guest.run(`sysctl -qw kernel.kptr_restrict=0; systemctl start ${unit}`);
+    await becomes("active");
+  }, guestTestTimeoutMs);
+
+  test("uninstall takes it away, install brings it back, in the running system", async () => {
+    await guest.run("trace-agent uninstall");
+    expect(await guest.text(`systemctl is-active ${unit}; ls /usr/local/bin /etc/systemd/system | grep trace`, { mayFail: true })).toBe("inactive");
+    const { stderr } = await guest.run("copy-of-trace-agent install");
+    expect(stderr).toContain("/usr/local/bin/trace-agent: made");
+    expect(stderr).not.toContain("warning");
+    await becomes("active");
+    await traces("MARK-4");
+  }, guestTestTimeoutMs);
+});
