@@ -3,47 +3,17 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { eventually, executable } from "../../support/agent-process.ts";
 import { writeMarkers } from "../../support/markers.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
+import { LiveProcess } from "../support/live-process.ts";
 
 const reason = reasonWithoutTracefs();
 if (reason !== undefined) console.error(`skipped: stream of this machine: ${reason}`);
 const instances = "/sys/kernel/tracing/instances";
 
-/** `trace-agent ARGS --local`, and what it has said so far. */
-class Live {
-  stdout = "";
-  stderr = "";
-  readonly process;
-  readonly #read: Promise<void[]>;
+const instanceOf = (live: LiveProcess): string => `${instances}/trace-agent-${live.process.pid}`;
 
-  constructor(args: readonly string[]) {
-    this.process = Bun.spawn([executable, ...args, "--local"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-    const read = async (stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> => {
-      for await (const chunk of stream) take(Buffer.from(chunk).toString("latin1"));
-    };
-    this.#read = Promise.all([read(this.process.stdout, (text) => void (this.stdout += text)), read(this.process.stderr, (text) => void (this.stderr += text))]);
-  }
-
-  /** Its tracefs instance. */
-  get instance(): string {
-    return `${instances}/trace-agent-${this.process.pid}`;
-  }
-
-  async follows(): Promise<void> {
-    await eventually(() => this.stderr.includes("following this machine") || this.process.exitCode !== null, "it follows", () => this.stderr);
-    // Events are enabled a moment later.
-    await eventually(() => readFileSync(`${this.instance}/set_event`, "latin1").trim() !== "", "its events are enabled", () => this.stderr);
-  }
-
-  async ended(): Promise<number> {
-    const code = await this.process.exited;
-    await this.#read;
-    return code;
-  }
-}
-
-const started: Live[] = [];
-const launch = (...args: string[]): Live => {
-  const live = new Live(args);
+const started: LiveProcess[] = [];
+const launch = (...args: string[]): LiveProcess => {
+  const live = new LiveProcess([...args, "--local"]);
   started.push(live);
   return live;
 };
@@ -55,11 +25,18 @@ afterEach(async () => {
   }
 });
 
+/** Events are enabled a moment after it says that it follows. */
+async function follows(live: LiveProcess): Promise<string> {
+  await live.says("following this machine");
+  const instance = instanceOf(live);
+  await eventually(() => readFileSync(`${instance}/set_event`, "latin1").trim() !== "", "its events are enabled", () => live.stderr);
+  return instance;
+}
+
 describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
   test("shows every event while it happens, and SIGINT leaves nothing behind", async () => {
     const live = launch("stream", "-e", "sched:sched_process_exit");
-    await live.follows();
-    const { instance } = live;
+    const instance = await follows(live);
     writeMarkers(instance, [0], 0, 300);
     await eventually(() => live.stdout.includes("MARK 0 299"), "the last marker is shown while the stream goes on", () => live.stderr);
     const numbers = [...live.stdout.matchAll(/ print: +tracing_mark_write: MARK 0 (\d+)\n/g)].map(([, number]) => Number(number));
@@ -74,10 +51,10 @@ describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
 
   test("tells of losses among the lines, and their sum at the end", async () => {
     const live = launch("stream", "-e", "sched:sched_process_exit", "-b", "8");
-    await live.follows();
+    const instance = await follows(live);
     // While it cannot read, the ring buffer is overwritten.
     live.process.kill("SIGSTOP");
-    writeMarkers(live.instance, [0], 0, 150_000);
+    writeMarkers(instance, [0], 0, 150_000);
     live.process.kill("SIGCONT");
     await eventually(() => live.stdout.includes("MARK 0 149999"), "the last marker is shown", () => live.stderr);
     live.process.kill("SIGINT");
