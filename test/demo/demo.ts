@@ -5,11 +5,13 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { messageOf } from "../../src/errors.ts";
 import { readRawStreams } from "./raw-streams.ts";
+import { recordTraceDat } from "./recording.ts";
 import { step } from "./terminal.ts";
 import { makeWorld, type World } from "./world.ts";
 
 const target = "dist/demo";
 const rawSeconds = 5;
+const recordSeconds = 2;
 
 async function main(): Promise<void> {
   rmSync(target, { recursive: true, force: true });
@@ -25,6 +27,7 @@ async function main(): Promise<void> {
 
 async function trace(world: World): Promise<void> {
   await readRawStreams(world, rawSeconds, target);
+  await recordTraceDat(world, recordSeconds, target);
 }
 
 try {

@@ -24,7 +24,7 @@ const guestCpus = 2;
 const kernel = "6.12";
 
 /** Something to see in a trace: on every CPU short processes, and sleep between them. */
-const work = "while :; do ls /proc >/dev/null; sleep 0.02; done";
+const work = "while :; do ls /proc >/dev/null; sleep 0.1; done";
 
 /** Makes the ports, boots the guest, starts the agent in it and some work to be traced. */
 export async function makeWorld(): Promise<World> {
