@@ -81,15 +81,18 @@ installkernel() {
 	instmods virtio_pci virtio_console
 }
 
+# dracut strips what is executable, and a stripped trace-agent is none: start.sh makes it executable again.
 install() {
 	inst ${programPath}
-	inst_multiple chroot mkdir modprobe mount sleep
+	chmod 0644 "$initdir${programPath}"
+	inst_multiple chmod chroot mkdir modprobe mount sleep
 	inst_hook pre-trigger 10 "$moddir/start.sh"
 }
 `;
 
 const dracutStart = `#!/bin/sh
 # Starts trace-agent before the root file system is mounted; ${written}.
+chmod 0755 ${programPath}
 ${startEarly}`;
 
 export const dracut: ServiceFiles = {
