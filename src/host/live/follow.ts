@@ -116,13 +116,19 @@ class Follower {
   }
 
   async #follow(): Promise<Followed> {
-    const { pump } = this.#session;
+    const { reply: before } = await this.#session.request("status", "status");
     const { reply: start } = await this.#session.request("1", "start");
     const watch = new RecordingWatch(this.#session, start, this.#until);
-    while (watch.ended === undefined && this.#sink.stopAsked() === "no") {
-      await pump.turns(limits.liveTurnMs);
-      watch.look();
-      this.#sink.turn(performance.now(), watch);
+    try {
+      while (watch.ended === undefined && this.#sink.stopAsked() === "no") {
+        await this.#session.pump.turns(limits.liveTurnMs);
+        watch.look();
+        this.#sink.turn(performance.now(), watch);
+      }
+    } catch (error) {
+      // What the sink could not do is no reason to leave the guest's agent running.
+      this.#session.send("0");
+      throw error;
     }
     const trouble = watch.ended?.trouble;
     if (watch.ended?.guestLost === true) {
@@ -133,7 +139,8 @@ class Follower {
     await this.#settings.putEventsBack();
     const { reply: stop } = await this.#session.request("0", "stop");
     await this.#receiveRest(stop, start.streams);
-    return { trouble, lostBytes: stop.streams.reduce((sum, { lostBytes }) => sum + lostBytes, 0) };
+    const lost = (cpus: readonly { lostBytes: number }[]): number => cpus.reduce((sum, { lostBytes }) => sum + lostBytes, 0);
+    return { trouble, lostBytes: lost(stop.streams) - lost(before.cpus) };
   }
 
   async #receiveRest(stop: StopReply, from: readonly StreamPosition[]): Promise<void> {

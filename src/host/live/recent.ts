@@ -13,9 +13,9 @@ export class RecentData {
   #kept: Kept[] = [];
   #bytes = 0;
 
-  /** Copies what it is given. */
+  /** Keeps what it is given, which nobody changes any more. */
   push(cpu: number, bytes: Uint8Array, nowMs: number): void {
-    this.#kept.push({ cpu, bytes: bytes.slice(), ms: nowMs });
+    this.#kept.push({ cpu, bytes, ms: nowMs });
     this.#bytes += bytes.length;
     let old = 0;
     for (const { bytes: first, ms } of this.#kept) {
