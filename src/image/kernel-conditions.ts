@@ -18,13 +18,25 @@ export function procMounted(view: MachineView): Condition {
   return failure("/proc", "not mounted", "mount it with: mount -t proc proc /proc");
 }
 
-/** The runtime's machine code uses SSE4.2 on x86-64 (Intel since 2008, AMD since 2011). */
+/** What the runtime's machine code uses: on x86-64 what Intel has since 2008 and AMD since 2011. */
+const processors: Record<string, { line: RegExp; flags: Record<string, string>; remedy: string }> = {
+  x86_64: {
+    line: /^flags\s*:(.*)$/m,
+    flags: { sse4_2: "SSE4.2", popcnt: "POPCNT" },
+    remedy: "give the VM a newer CPU model: -cpu host, max, or Nehalem",
+  },
+  aarch64: { line: /^Features\s*:(.*)$/m, flags: { crc32: "CRC32" }, remedy: "give the VM a newer CPU model: -cpu host, or max" },
+};
+
 export function processor(view: MachineView, architecture: string = machine()): Condition {
-  if (architecture !== "x86_64") return ok("processor", architecture);
-  const flags = /^flags\s*:(.*)$/m.exec(view.read("/proc/cpuinfo") ?? "")?.[1];
-  if (flags === undefined) return warning("processor", "cannot tell: no flags in /proc/cpuinfo", "see that /proc is mounted");
-  if (flags.split(" ").includes("sse4_2")) return ok("processor", "x86_64 with SSE4.2");
-  return failure("processor", "x86_64 without SSE4.2", "give the VM a newer CPU model: -cpu host, max, or Nehalem");
+  const name = "processor";
+  const known = processors[architecture];
+  if (known === undefined) return failure(name, architecture, "trace-agent is for x86_64 and aarch64");
+  const there = known.line.exec(view.read("/proc/cpuinfo") ?? "")?.[1]?.trim().split(" ");
+  if (there === undefined) return warning(name, "cannot tell: /proc/cpuinfo lists no features", "see that /proc is mounted");
+  const missing = Object.entries(known.flags).filter(([flag]) => !there.includes(flag));
+  if (missing.length === 0) return ok(name, `${architecture} with ${Object.values(known.flags).join(" and ")}`);
+  return failure(name, `${architecture} without ${missing.map(([, title]) => title).join(" and ")}`, known.remedy);
 }
 
 export function kernelTracing(view: MachineView): Condition {

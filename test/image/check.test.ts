@@ -46,11 +46,14 @@ describe("check names every broken condition and its remedy:", () => {
   });
 
   test("a processor that is too old", () => {
-    const withFlags = (flags: string): string => line(kernel.processor(machine({ "/proc/cpuinfo": `flags\t\t: ${flags}\n` }), "x86_64"));
-    expect(withFlags("fpu sse4_1 sse4_2 avx")).toBe("ok processor x86_64 with SSE4.2");
-    expect(withFlags("fpu sse4_1")).toMatch(/^failure processor x86_64 without SSE4.2; give the VM a newer CPU model: -cpu host/);
+    const x64 = (flags: string): string => line(kernel.processor(machine({ "/proc/cpuinfo": `flags\t\t: ${flags}\n` }), "x86_64"));
+    expect(x64("fpu sse4_1 sse4_2 popcnt avx")).toBe("ok processor x86_64 with SSE4.2 and POPCNT");
+    expect(x64("fpu sse4_1 popcnt")).toMatch(/^failure processor x86_64 without SSE4.2; give the VM a newer CPU model: -cpu host/);
+    const arm64 = (flags: string): string => line(kernel.processor(machine({ "/proc/cpuinfo": `Features\t: ${flags}\n` }), "aarch64"));
+    expect(arm64("fp crc32 aes")).toBe("ok processor aarch64 with CRC32");
+    expect(arm64("fp aes")).toMatch(/^failure processor aarch64 without CRC32; give the VM/);
     expect(line(kernel.processor(machine({}), "x86_64"))).toMatch(/^warning processor cannot tell/);
-    expect(line(kernel.processor(machine({}), "aarch64"))).toBe("ok processor aarch64");
+    expect(line(kernel.processor(machine({}), "riscv64"))).toMatch(/^failure processor riscv64; trace-agent is for/);
   });
 
   test("a kernel without ftrace", () => {
