@@ -53,7 +53,7 @@ export type ArmGuest = {
 
 /** Boots a guest whose init is this shell script, with files of this machine, and one port of each name. */
 export async function bootArm64(init: string, files: Record<string, string>, portNames: string[]): Promise<ArmGuest> {
-  const lock = await takeLock(join(cacheFolder("guest"), "qemu.lock"), () => console.error("waiting for another guest to end"));
+  const lock = await takeLock(join(cacheFolder("guest"), "qemu.lock"), { onWait: () => console.error("waiting for another guest to end") });
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-arm64-"));
   const initramfs = join(folder, "initramfs");
   writeInitramfs(initramfs, contentsOf(init, files));

@@ -9,15 +9,14 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../../ffi/entry/cache.ts";
 import { makeFifo } from "../../ffi/pipe.ts";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 import { GuestConsole } from "./console.ts";
 import { Guest } from "./guest-handle.ts";
 import { guestInitFiles } from "./guest-init.ts";
+import { guestWaitMs, takeTurn } from "./guest-turn.ts";
 import { hostFiles, writeInitramfs } from "./initramfs.ts";
 import { findKernel, type Kernel, type KernelName, moduleFiles } from "./kernel.ts";
-import { type Lock, takeLock } from "./lock.ts";
 import { unpackedPackage, whyNoTools } from "./packages.ts";
 import { canUseKvm, machineArguments, portArguments, type Transport } from "./qemu.ts";
 import { Qmp } from "./qmp.ts";
@@ -62,8 +61,8 @@ export type GuestOptions = {
 /** Under emulation on a loaded machine; without load it takes about 5 s. */
 const bootTimeoutMs = 180_000;
 
-/** For `beforeAll`: another process may have a guest that this one waits for. */
-export const guestHookTimeoutMs = 900_000;
+/** For `beforeAll`: another process may have a guest that this one waits for, and packages may have to be fetched. */
+export const guestHookTimeoutMs = guestWaitMs + 2 * bootTimeoutMs;
 
 /** Why no guest with this kernel can be booted here, undefined when it can. Fetches and installs what is needed. */
 export async function whyNoGuest(kernel: KernelName): Promise<string | undefined> {
@@ -92,24 +91,6 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
     release();
     throw error;
   }
-}
-
-/** This process's part in the lock: taken with its first guest, left with its last. */
-let turn: Promise<Lock> | undefined;
-let guests = 0;
-
-async function takeTurn(): Promise<() => void> {
-  guests++;
-  turn ??= takeLock(join(cacheFolder("guest"), "qemu.lock"), () => process.stderr.write("waiting for another process's guest to end\n"));
-  const lock = await turn;
-  let released = false;
-  return () => {
-    if (released) return;
-    released = true;
-    if (--guests > 0) return;
-    turn = undefined;
-    lock.release();
-  };
 }
 
 async function boots(kernel: Kernel, timeoutMs: number): Promise<boolean> {

@@ -6,12 +6,23 @@ const retryMs = 100;
 
 export type Lock = { release: () => void };
 
-/** Takes the lock on `path`. `onWait` is called once if another process holds it. */
-export async function takeLock(path: string, onWait: () => void = () => {}): Promise<Lock> {
+export type LockOptions = {
+  /** Called once if another process holds the lock. */
+  onWait?: () => void;
+  /** Throws after so long; by default it waits as long as it takes. */
+  limitMs?: number;
+};
+
+/** Takes the lock on `path`, a file that is made when it is missing. */
+export async function takeLock(path: string, { onWait = () => {}, limitMs = Infinity }: LockOptions = {}): Promise<Lock> {
   const fd = openFd(path, O.RDWR | O.CREAT, 0o600);
+  const deadline = Date.now() + limitMs;
   for (let told = false; !tryLock(fd); await Bun.sleep(retryMs)) {
     if (!told) onWait();
     told = true;
+    if (Date.now() < deadline) continue;
+    closeFd(fd);
+    throw new Error(`another process holds the lock ${path} for more than ${limitMs} ms`);
   }
   return { release: () => closeFd(fd) };
 }
