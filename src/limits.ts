@@ -159,6 +159,8 @@ export const limits = {
   liveTurnMs: 20,
   /** Read from a port at a time. */
   liveReadBytes: 256 * KiB,
+  /** saved_cmdlines is read for the names of new tasks, but no more often than this. */
+  liveNamesMs: 200,
   /** A screen of `top` is drawn so often; keys are answered at once, but no more than four times a second in all. */
   topRefreshMs: 500,
   topRedrawMs: 250,

@@ -7,6 +7,8 @@ import { E, SystemError } from "../../ffi/errno.ts";
 import { clearEventFd, signalEventFd } from "../../ffi/eventfd.ts";
 import { closeFd, O, openFd } from "../../ffi/fd.ts";
 import { POLL, PollSet } from "../../ffi/poll.ts";
+import { limits } from "../limits.ts";
+import { rehearse } from "./rehearsal.ts";
 import { Order, RunState, Word, WorkerState } from "./run-state.ts";
 import { moveStream, Outcome } from "./splice-loop.ts";
 import { currentOrder, setState, Stream, type StreamSettings } from "./stream.ts";
@@ -46,6 +48,7 @@ function serve(stream: Stream, run: RunState): CpuWorkerEnd {
   pinThread(stream.settings.cpu);
   const armed = new PollSet(1);
   armed.set(0, wakeFd, POLL.IN);
+  let rehearsed = false;
   for (;;) {
     const order = currentOrder(stream);
     if (order === Order.exit) return { kind: "end", part: "none", errno: 0 };
@@ -62,7 +65,12 @@ function serve(stream: Stream, run: RunState): CpuWorkerEnd {
     }
     setState(stream, WorkerState.armed);
     signalEventFd(doneFd);
-    armed.wait(-1);
+    if (rehearsed) {
+      armed.wait(-1);
+    } else {
+      rehearsed = true;
+      if (armed.wait(limits.rehearsalDelayMs) === 0) rehearse(stream.settings, () => currentOrder(stream) !== Order.armed);
+    }
     clearEventFd(wakeFd);
   }
 }

@@ -11,7 +11,7 @@ import { add, currentOrder, type Stream } from "./stream.ts";
  * A common output is locked from the first to the last byte of a sub-buffer.
  */
 export function sendQueued(stream: Stream): number {
-  if (!stream.settings.outputShared) return send(stream);
+  if (!stream.outputShared) return send(stream);
   if (stream.sentOfSubBuffer === 0 && !lockOutput(stream)) return -E.EAGAIN;
   const sent = send(stream);
   if (stream.sentOfSubBuffer === 0 || (sent < 0 && sent !== -E.EAGAIN)) unlockOutput(stream);

@@ -32,6 +32,7 @@ export function moveStream(stream: Stream): Outcome {
   // What may still come after a stop order: no more than the ring buffer held then. Endless while running.
   let budget = Infinity;
   for (;;) {
+    if (stream.turnsLeft > 0 && --stream.turnsLeft === 0) return Outcome.stopped;
     const order = currentOrder(stream);
     if (order === Order.exit) return Outcome.exit;
     if (order === Order.running && budget !== Infinity) {
@@ -45,14 +46,19 @@ export function moveStream(stream: Stream): Outcome {
 
     if (stream.queued > 0) {
       const sent = sendQueued(stream);
-      if (sent > 0) continue;
-      if (sent !== -E.EAGAIN) return fail(stream, Outcome.portFailed, sent);
+      if (sent > 0 && (stream.queued === 0 || stream.copies)) continue;
+      // A short send says that the port is full, as EAGAIN does: a second try would only hear it again.
+      if (sent < 0 && sent !== -E.EAGAIN) return fail(stream, Outcome.portFailed, sent);
       add(stream, Counter.backpressure, 1);
       waitForPort(stream);
       continue;
     }
     if (budget <= 0) return Outcome.stopped;
 
+    if (stream.drained && budget === Infinity) {
+      waitForData(stream);
+      continue;
+    }
     const taken = takeWhole(stream);
     if (taken > 0) {
       budget -= taken;
@@ -76,7 +82,10 @@ export function moveStream(stream: Stream): Outcome {
 /** Splices whole sub-buffers into the pipe, which is empty. Bytes, -EAGAIN when there is no whole one, or -errno. */
 function takeWhole(stream: Stream): number {
   const taken = splice(stream.rawFd, stream.pipeWrite, stream.takeBytes, SPLICE.NONBLOCK);
-  if (taken > 0) return queue(stream, taken);
+  if (taken > 0) {
+    stream.drained = taken < stream.takeBytes;
+    return queue(stream, taken);
+  }
   // ENOMEM: no page to give the ring buffer in exchange; the data stay there for the next look.
   return taken === 0 || taken === -E.EINTR || taken === -E.ENOMEM ? -E.EAGAIN : taken;
 }

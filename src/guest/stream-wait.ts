@@ -16,12 +16,13 @@ export function waitForData(stream: Stream): void {
   if (!stream.busy && !blind) timeoutMs = Math.max(limits.idleLookMs - stream.waitedMs, 1);
   stream.busy = false;
   stream.wokenInVain = false;
+  stream.drained = false;
   stream.dataPoll.set(dataSlot, blind ? -1 : stream.rawFd, POLL.IN);
   const ready = stream.dataPoll.wait(timeoutMs);
   if (ready === 0) {
     stream.waitedMs += timeoutMs;
   } else if (ready > 0) {
-    if (stream.dataPoll.revents(wakeSlot) !== 0) clearEventFd(stream.settings.wakeFd);
+    if (stream.dataPoll.revents(wakeSlot) !== 0) clearEventFd(stream.wakeFd);
     stream.wokenInVain = stream.dataPoll.revents(dataSlot) !== 0;
   }
 }
@@ -30,7 +31,7 @@ export function waitForData(stream: Stream): void {
 export function waitForPort(stream: Stream): void {
   const ready = stream.portPoll.wait(-1);
   if (ready <= 0) return;
-  if (stream.portPoll.revents(wakeSlot) !== 0) clearEventFd(stream.settings.wakeFd);
+  if (stream.portPoll.revents(wakeSlot) !== 0) clearEventFd(stream.wakeFd);
   if ((stream.portPoll.revents(dataSlot) & POLL.HUP) !== 0 && stream.hostWatch !== undefined) waitForHost(stream);
 }
 
@@ -46,7 +47,7 @@ function waitForHost(stream: Stream): void {
   portPoll.wait(0);
   if ((portPoll.revents(dataSlot) & POLL.HUP) !== 0) {
     portPoll.set(dataSlot, hostWatch.fd, POLL.IN);
-    if (portPoll.wait(-1) > 0 && portPoll.revents(wakeSlot) !== 0) clearEventFd(settings.wakeFd);
+    if (portPoll.wait(-1) > 0 && portPoll.revents(wakeSlot) !== 0) clearEventFd(stream.wakeFd);
     portPoll.set(dataSlot, stream.outputFd, POLL.OUT);
   }
   Atomics.store(stream.words, absent, 0);

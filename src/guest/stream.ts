@@ -39,6 +39,8 @@ export class Stream {
   readonly pipeRead: number;
   readonly pipeWrite: number;
   readonly outputFd: number;
+  readonly outputShared: boolean;
+  readonly wakeFd: number;
   /** Holds one partial sub-buffer on its way from read() into the pipe, or a copy where splice is refused. */
   readonly partial: Uint8Array<ArrayBuffer>;
   readonly dataPoll = new PollSet(2);
@@ -60,6 +62,10 @@ export class Stream {
   failure = 0;
   /** trace_pipe_raw was opened anew after EINVAL, and nothing has come out of it since: once is enough. */
   reopened = false;
+  /** The last take left no whole sub-buffer: another one right behind it would find nothing. */
+  drained = false;
+  /** Not 0 only in a rehearsal: the loop ends after so many turns. */
+  turnsLeft = 0;
 
   constructor(settings: StreamSettings, run: RunState) {
     this.settings = settings;
@@ -73,6 +79,8 @@ export class Stream {
     this.pipeRead = settings.pipeRead;
     this.pipeWrite = settings.pipeWrite;
     this.outputFd = settings.outputFd;
+    this.outputShared = settings.outputShared;
+    this.wakeFd = settings.wakeFd;
     this.partial = new Uint8Array(new ArrayBuffer(Math.max(settings.subBufferBytes, settings.takeBytes)));
     this.dataPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
     this.portPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
