@@ -2,6 +2,7 @@
 import { withLocalGuest } from "../host/local.ts";
 import { guestDirectory } from "../host/guest-directory.ts";
 import { runStream } from "../host/live/run-stream.ts";
+import { findTracing, savedCommands } from "../kernel/tracefs.ts";
 import { type Flags, makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
 import { chooseGuest, liveFlags, readWanted, readSeconds } from "./live-flags.ts";
@@ -21,7 +22,7 @@ export const streamCommand = makeCommand({
     const wanted = readWanted(values);
     const options = { wanted, form: values.json ? "json" : "text", seconds: readSeconds(values.duration) } as const;
     const name = chooseGuest(values, guest, wanted);
-    if (name === undefined) await withLocalGuest((local) => runStream(local, options));
+    if (name === undefined) await withLocalGuest((local) => runStream(local, { ...options, readNames: () => savedCommands(findTracing()) }));
     else await runStream(guestDirectory(name, values.dir), options);
   },
 });

@@ -7,6 +7,7 @@ import { makePipe } from "../../ffi/pipe.ts";
 import { type LiveForm, LiveText, totalsText } from "../kernel/live-text.ts";
 import { SubBufferAssembler } from "../kernel/sub-buffer-assembler.ts";
 import { layoutOf, parseHeaderPage } from "../kernel/sub-buffer.ts";
+import { savedCommands } from "../kernel/tracefs.ts";
 import { limits } from "../limits.ts";
 import { log } from "../log.ts";
 import { traceMetadata } from "../protocol/trace-metadata.ts";
@@ -28,7 +29,11 @@ export class TextOutput {
   constructor(tracingDirectory: string, cpus: readonly number[], form: LiveForm, onReaderGone: () => void) {
     const metadata = collectMetadata(tracingDirectory);
     const layout = parseHeaderPage(metadata.files["events/header_page"] ?? "") ?? layoutOf(metadata.subBufferSize, 8);
-    this.#text = new LiveText(traceMetadata(metadata, layout, metadata.cpus), cpus, form, writeStandardOutput);
+    this.#text = new LiveText(traceMetadata(metadata, layout, metadata.cpus), cpus, {
+      form,
+      write: writeStandardOutput,
+      readNames: () => savedCommands(tracingDirectory),
+    });
     this.#subBufferBytes = layout.sizeBytes;
     this.#onReaderGone = onReaderGone;
     this.#timer = setInterval(() => this.#turn(), limits.liveTurnMs);

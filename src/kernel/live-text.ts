@@ -1,10 +1,12 @@
 /** Live events as lines, text or JSON, losses where they are; and how many there were. */
+import { limits } from "../limits.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import type { EventKind } from "./event-catalog.ts";
 import { EventJson } from "./event-json.ts";
 import type { EventRecord } from "./event-record.ts";
 import { EventText } from "./event-text.ts";
 import { LiveEvents } from "./live-events.ts";
+import type { TaskNames } from "./task-names.ts";
 import type { TraceMetadata } from "./trace-source.ts";
 
 export const liveForms = ["text", "json"] as const;
@@ -18,17 +20,28 @@ export type LiveTotals = {
   damagedSubBuffers: number;
 };
 
+export type LiveTextOptions = {
+  form: LiveForm;
+  /** May throw, which comes out of `release` and `finish`. */
+  write: (bytes: Uint8Array) => void;
+  /** saved_cmdlines of now, where it can be had: tasks that were born since have names there. */
+  readNames?: (() => string) | undefined;
+};
+
 export class LiveText {
   readonly totals: LiveTotals = { events: 0, lostEvents: 0, unknownLosses: 0, damagedSubBuffers: 0 };
   readonly #events: LiveEvents;
   readonly #form: LiveForm;
   readonly #out: ByteWriter;
+  readonly #tasks: TaskNames;
+  readonly #readNames: (() => string) | undefined;
   #printer: EventText | EventJson | undefined;
+  #namesReadMs = -Infinity;
 
-  /** `write` may throw, which comes out of `release` and `finish`. */
-  constructor(metadata: TraceMetadata, cpus: readonly number[], form: LiveForm, write: (bytes: Uint8Array) => void) {
+  constructor(metadata: TraceMetadata, cpus: readonly number[], { form, write, readNames }: LiveTextOptions) {
     this.#form = form;
     this.#out = new ByteWriter(write);
+    this.#readNames = readNames;
     this.#events = new LiveEvents(metadata, cpus, {
       lost: (cpu, count) => {
         if (count < 0) this.totals.unknownLosses++;
@@ -37,6 +50,7 @@ export class LiveText {
       },
       damaged: () => void this.totals.damagedSubBuffers++,
     });
+    this.#tasks = this.#events.catalog.tasks;
   }
 
   /** Takes whole sub-buffers for its own. */
@@ -59,8 +73,17 @@ export class LiveText {
 
   readonly #take = (record: EventRecord, kind: EventKind | undefined): void => {
     this.totals.events++;
+    if (this.#readNames !== undefined) this.#learnName(this.#events.catalog.pidOf(record), this.#readNames);
     this.#printer?.line(record, kind);
   };
+
+  #learnName(pid: number, readNames: () => string): void {
+    if (pid === 0 || this.#tasks.has(pid)) return;
+    const now = performance.now();
+    if (now - this.#namesReadMs < limits.liveNamesMs) return;
+    this.#namesReadMs = now;
+    this.#tasks.takeSaved(readNames());
+  }
 
   #flush(): void {
     if (this.#printer instanceof EventText) this.#printer.finish();

@@ -16,9 +16,16 @@ export class TaskNames {
 
   /** saved_cmdlines: "PID NAME" lines. */
   constructor(savedCommands: string) {
+    this.takeSaved(savedCommands);
+  }
+
+  /** saved_cmdlines of now: its names take the place of those known. */
+  takeSaved(savedCommands: string): void {
     for (const line of savedCommands.split("\n")) {
       const [, pid, name] = /^\s*(\d{1,10}) (.*)$/.exec(line) ?? [];
-      if (pid !== undefined) this.#names.set(Number(pid), constant((name ?? "").slice(0, nameMostBytes)));
+      if (pid === undefined || this.#names.size >= namesMost) continue;
+      this.#names.set(Number(pid), constant((name ?? "").slice(0, nameMostBytes)));
+      this.#columns.delete(Number(pid));
     }
   }
 

@@ -122,6 +122,16 @@ export function currentClock(directory: string): string {
   return /\[([\w-]+)\]/.exec(readTracing(directory, "trace_clock"))?.[1] ?? "unknown";
 }
 
+/** saved_cmdlines: an instance has none of its own. Empty where it cannot be read. */
+export function savedCommands(directory: string): string {
+  const [top = directory] = directory.split("/instances/");
+  try {
+    return readFileSync(`${top}/saved_cmdlines`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
 /** Size of the kernel's long: that of `commit` in the sub-buffer header. */
 export function longSizeBytes(directory: string): number {
   const [, size] = /commit;\s*offset:\d+;\s*size:(\d+);/.exec(readTracing(directory, "events/header_page")) ?? [];

@@ -167,4 +167,6 @@ test("a task has the name that it was given last", () => {
     return names.text(7);
   };
   expect([rename("sh"), rename("shell"), rename("s"), rename("ls")]).toEqual(["sh", "shell", "s", "ls"]);
+  names.takeSaved("7 cat\n8 dog\n");
+  expect([names.text(7), names.text(8)]).toEqual(["cat", "dog"]);
 });

@@ -8,7 +8,13 @@ import type { Wanted } from "../guest-settings.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { followGuest } from "./follow.ts";
 
-export type StreamOptions = { wanted: Wanted; form: LiveForm; seconds: number | undefined };
+export type StreamOptions = {
+  wanted: Wanted;
+  form: LiveForm;
+  seconds: number | undefined;
+  /** saved_cmdlines of now, where it can be had. */
+  readNames?: () => string;
+};
 
 /** Until a signal, the end of the time, or of the reader. Throws an AgentError when the guest ended it. */
 export async function runStream(guest: GuestDirectory, options: StreamOptions): Promise<void> {
@@ -28,7 +34,7 @@ export async function runStream(guest: GuestDirectory, options: StreamOptions): 
   try {
     const { trouble, lostBytes } = await followGuest(guest, options.wanted, { seconds: options.seconds }, {
       begin: ({ hello, trace, cpus }) => {
-        text = new LiveText(trace, cpus, options.form, writeStandardOutput);
+        text = new LiveText(trace, cpus, { form: options.form, write: writeStandardOutput, readNames: options.readNames });
         log.info(`following ${guest.guest} (${hello.hostname}, Linux ${hello.kernel}): Ctrl-C ends it`);
       },
       push: (cpu, bytes, nowMs) => text?.push(cpu, bytes, nowMs),
