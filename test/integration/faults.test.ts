@@ -68,7 +68,7 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     writeMarkers(fixture.tracefs.path, cpus.slice(1), 0, 10_000);
     fixture.tracefs.write("tracing_on", "0");
     for (const cpu of cpus.slice(1)) {
-      await eventually(() => findMarkers(Buffer.from(peek(ports, cpu)), cpu).length === 10_000, "the other CPU's markers", () => agent.log);
+      await eventually(() => findMarkers(ports.reader(cpu).peek(), cpu).length === 10_000, "the other CPU's markers", () => agent.log);
     }
     expect(ports.reader(0).length).toBe(0);
     ports.reader(0).resume();
@@ -102,10 +102,13 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     const { agent, ports } = await fixture.startOnPorts();
     await ports.ask("hello x", "hello", () => agent.log);
     for (const kb of [8, 64, 4]) {
-      ports.order("1\n");
-      await Bun.sleep(100);
+      await ports.ask("1", "start", () => agent.log);
+      for (const cpu of cpus) ports.reader(cpu).take();
       writeMarkers(fixture.tracefs.path, cpus, 0, 50);
-      await Bun.sleep(600);
+      // All of the old size has arrived before the size is changed: what is read then is of the new one.
+      for (const cpu of cpus) {
+        await eventually(() => findMarkers(ports.reader(cpu).peek(), cpu).length === 50, "the markers before", () => agent.log);
+      }
       fixture.tracefs.write("buffer_subbuf_size_kb", `${kb}`);
       for (const cpu of cpus) ports.reader(cpu).take();
       const streams = await recordMarkers(agent, ports, 1000, 3000);
@@ -228,10 +231,6 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     expect(grown).toBeLessThan(8192);
   }, 700_000);
 });
-
-function peek(ports: PortDirectory, cpu: number): Uint8Array {
-  return ports.reader(cpu).peek();
-}
 
 /** Voluntary and other context switches by thread. */
 function switches(agent: AgentProcess): Map<string, number> {
