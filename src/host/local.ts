@@ -30,7 +30,7 @@ export async function withLocalGuest(use: (guest: GuestDirectory) => Promise<voi
   let agent: Bun.Subprocess | undefined;
   try {
     makeGuestDirectory(path, planSetup(Math.max(...tracedCpus(tracing)) + 1), "fifo", undefined);
-    agent = Bun.spawn([...ownCommand(), "--ports", path, "--instance", name, "--log-level", "warn"], {
+    agent = Bun.spawn([...dyingWithUs(), ...ownCommand(), "--ports", path, "--instance", name, "--log-level", "warn"], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",
@@ -46,6 +46,11 @@ export async function withLocalGuest(use: (guest: GuestDirectory) => Promise<voi
     rmSync(path, { recursive: true, force: true });
     removeInstance(instance);
   }
+}
+
+/** A recorder that is killed shall not leave its agent tracing; where util-linux is not to be had, the next one ends it. */
+function dyingWithUs(): string[] {
+  return Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "TERM", "--"];
 }
 
 /** This very program: the executable, or Bun with the source. */

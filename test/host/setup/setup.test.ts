@@ -8,6 +8,7 @@ import { qemuArguments } from "../../../src/host/qemu-arguments.ts";
 import { makeGuestDirectory, removeGuestDirectory } from "../../../src/host/setup.ts";
 import { planSetup, portsPerController } from "../../../src/host/setup-plan.ts";
 import { attachDevices, detachDevices } from "../../../src/host/virsh.ts";
+import { unpackedPackage, whyNoTools } from "../../support/packages.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-setup-`);
 afterAll(() => rmSync(base, { recursive: true }));
@@ -57,7 +58,7 @@ describe("makeGuestDirectory()", () => {
   });
 });
 
-const noQemu = Bun.which("qemu-system-x86_64") === null ? "qemu-system-x86_64 is not installed" : undefined;
+const noQemu = await whyNoTools("qemu-system-x86_64");
 if (noQemu !== undefined) console.warn(`skipped: QEMU accepts the arguments (${noQemu})`);
 
 describe.skipIf(noQemu !== undefined)("QEMU", () => {
@@ -71,6 +72,7 @@ describe.skipIf(noQemu !== undefined)("QEMU", () => {
           makeGuestDirectory(path, plan, transport, undefined);
           const args = ["-M", machine, "-accel", "tcg", "-m", "64", "-S", "-nodefaults", "-display", "none", "-qmp", "stdio"];
           const { exitCode, stdout, stderr } = Bun.spawnSync(["qemu-system-x86_64", ...args, ...qemuArguments(plan, path, transport)], {
+            timeout: 60_000,
             stdin: Buffer.from('{"execute":"qmp_capabilities"}{"execute":"qom-list","arguments":{"path":"/machine/peripheral"}}{"execute":"quit"}'),
           });
           expect({ cpus, transport, exitCode, stderr: stderr.toString() }).toEqual({ cpus, transport, exitCode: 0, stderr: "" });
@@ -82,8 +84,9 @@ describe.skipIf(noQemu !== undefined)("QEMU", () => {
   }
 });
 
+const schema = await domainSchema();
+
 describe("libvirtXml()", () => {
-  const schema = domainSchema();
   if ("reason" in schema) console.warn(`skipped: libvirt's schema takes the XML (${schema.reason})`);
 
   test.skipIf("reason" in schema).each(cpuCounts)("is valid by libvirt's schema for %i CPUs", (cpus) => {
@@ -186,14 +189,13 @@ writeFileSync("${directory}/domain.json", JSON.stringify(next));
 `;
 }
 
-/** domain.rng of an installed libvirt, or out of Debian's libvirt0 package. */
-function domainSchema(): { path: string } | { reason: string } {
-  if (Bun.which("xmllint") === null) return { reason: "xmllint is not installed (libxml2-utils)" };
-  const installed = "/usr/share/libvirt/schemas/domain.rng";
-  if (lstatSync(installed, { throwIfNoEntry: false }) !== undefined) return { path: installed };
-  if (Bun.which("apt-get") === null) return { reason: "no libvirt, and no apt-get to fetch its schema with" };
-  const directory = mkdtempSync(`${base}/schema-`);
-  const fetched = Bun.spawnSync(["sh", "-c", "apt-get -qq download libvirt0 && dpkg -x libvirt0_*.deb ."], { cwd: directory });
-  if (fetched.exitCode !== 0) return { reason: `cannot fetch libvirt0: ${fetched.stderr.toString().trim().slice(-200)}` };
-  return { path: `${directory}${installed}` };
+/** domain.rng of Debian's libvirt0 package. */
+async function domainSchema(): Promise<{ path: string } | { reason: string }> {
+  const reason = await whyNoTools("xmllint");
+  if (reason !== undefined) return { reason };
+  try {
+    return { path: `${await unpackedPackage("libvirt0")}/usr/share/libvirt/schemas/domain.rng` };
+  } catch (error) {
+    return { reason: String(error) };
+  }
 }

@@ -38,6 +38,12 @@ export class RecorderProcess {
     this.#process.kill(signal);
   }
 
+  /** Ends it as the kernel would for want of memory. What it started may live on and hold its output. */
+  async killHard(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+  }
+
   async ended(): Promise<CommandEnd> {
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), commandTimeoutMs);
     const code = await this.#process.exited;

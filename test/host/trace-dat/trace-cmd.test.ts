@@ -8,9 +8,9 @@ import type { Recording } from "../../../src/host/trace-dat/recording.ts";
 import { writeTraceDat } from "../../../src/host/trace-dat/write.ts";
 import { parseHeaderPage } from "../../../src/kernel/sub-buffer.ts";
 import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
+import { whyNoTools } from "../../support/packages.ts";
 
-const noTraceCmd = spawnSync("trace-cmd", ["--version"]).error === undefined ? undefined : "trace-cmd is not installed";
-const reason = noRecordingReason() ?? noTraceCmd;
+const reason = noRecordingReason() ?? (await whyNoTools("trace-cmd"));
 if (reason !== undefined) console.warn(`skipped: trace-cmd reads our files (${reason})`);
 
 function traceCmd(...args: string[]): string {
