@@ -14,19 +14,8 @@ import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-t
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
 import type { Guest } from "../support/guest-handle.ts";
-import { HostEnds } from "../support/host-ends.ts";
 import { unpackedPackage } from "../support/packages.ts";
-
-/** A marker goes from the guest's ring buffer to the host, from a start order to a stop order. */
-async function traces(guest: Guest, marker: string): Promise<void> {
-  using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
-  await ends.ask("hello init", "hello");
-  await ends.ask("1", "start");
-  await guest.run(`echo ${marker} >/sys/kernel/tracing/trace_marker`);
-  await ends.ask("0", "stop");
-  await ends.silence();
-  expect(ends.readers.some((reader) => reader.take().includes(marker))).toBe(true);
-}
+import { tracesMarker } from "../support/trace-marker.ts";
 
 /** The process that runs the agent, once it holds its port; another one than `before`. */
 async function agentPid(guest: Guest, before = "0"): Promise<string> {
@@ -79,14 +68,14 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
   test("comes up by itself in the default runlevel, and traces", async () => {
     await agentPid(guest);
     expect(await guest.text("rc-service trace-agent status", { mayFail: true })).toContain("started");
-    await traces(guest, "MARK-1");
+    expect(await tracesMarker(guest, "MARK-1")).toBe(true);
   }, guestTestTimeoutMs);
 
   test("comes back when it is killed, and ends when it is stopped", async () => {
     const before = await agentPid(guest);
     await guest.run(`kill -KILL ${before}`);
     await agentPid(guest, before);
-    await traces(guest, "MARK-2");
+    expect(await tracesMarker(guest, "MARK-2")).toBe(true);
     await guest.run("rc-service trace-agent stop");
     expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
   }, guestTestTimeoutMs);
@@ -115,11 +104,11 @@ await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files
     await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
     const before = await agentPid(guest());
     expect(await guest().text(`${busyboxScript} status`)).toBe("trace-agent is running");
-    await traces(guest(), "MARK-1");
+    expect(await tracesMarker(guest(), "MARK-1")).toBe(true);
     await guest().run(`${busyboxScript} start`);
     await guest().run(`kill -KILL ${before}`);
     await agentPid(guest(), before);
-    await traces(guest(), "MARK-2");
+    expect(await tracesMarker(guest(), "MARK-2")).toBe(true);
     await guest().run(`${busyboxScript} stop`);
     expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
     expect((await guest().run(`${busyboxScript} status`, { mayFail: true })).code).toBe(3);

@@ -10,6 +10,7 @@ import { guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
 import type { Guest } from "../support/guest-handle.ts";
 import { HostEnds } from "../support/host-ends.ts";
+import { tracesMarker } from "../support/trace-marker.ts";
 
 const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
 if (reason !== undefined) console.log(`skipped: the service under systemd: ${reason}`);
@@ -27,16 +28,6 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
     const { code } = await guest.run(wait, { timeoutMs: 120_000, mayFail: true });
     if (code === 0) return;
     throw new Error(`${unit} is not ${state}\n${await guest.text(`systemctl status ${unit}; journalctl -u ${unit}`, { mayFail: true })}`);
-  };
-  /** A marker goes from the guest's ring buffer to the host, from a start order to a stop order. */
-  const traces = async (marker: string): Promise<void> => {
-    using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
-    await ends.ask("hello systemd", "hello");
-    await ends.ask("1", "start");
-    await guest.run(`echo ${marker} >/sys/kernel/tracing/trace_marker`);
-    await ends.ask("0", "stop");
-    await ends.silence();
-    expect(ends.readers.some((reader) => reader.take().includes(marker))).toBe(true);
   };
   const controlDevice = { driver: "virtserialport", bus: "vser0.0", nr: 1, chardev: `c-${controlPortName}`, id: `p-${controlPortName}`, name: controlPortName };
 
@@ -72,7 +63,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
   }, guestTestTimeoutMs);
 
   test("traces for the host, and what the host sets and asks for works in its confinement", async () => {
-    await traces("MARK-1");
+    expect(await tracesMarker(guest, "MARK-1")).toBe(true);
     using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
     expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({ value: "sched:sched_process_exec", previous: "" });
     expect(await ends.ask("set buffer_size_kb 2000", "set")).toMatchObject({ value: "2000" });
@@ -89,7 +80,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
     await guest.run(`until [ "$(systemctl show -P NRestarts ${unit})" = 1 ]; do sleep 0.3; done`, { timeoutMs: 120_000 });
     await becomes("active");
     expect(await show("MainPID")).not.toBe(before);
-    await traces("MARK-2");
+    expect(await tracesMarker(guest, "MARK-2")).toBe(true);
   }, guestTestTimeoutMs);
 
   test("stops when its port is unplugged, leaves the machine alone, and starts when it is plugged in again", async () => {
@@ -105,7 +96,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
 
     await guest.qmp.execute("device_add", controlDevice);
     await becomes("active");
-    await traces("MARK-3");
+    expect(await tracesMarker(guest, "MARK-3")).toBe(true);
   }, guestTestTimeoutMs);
 
   test("check names what is broken while it is broken", async () => {
@@ -134,6 +125,6 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
     expect(stderr).toContain("/usr/local/bin/trace-agent: made");
     expect(stderr).not.toContain("warning");
     await becomes("active");
-    await traces("MARK-4");
+    expect(await tracesMarker(guest, "MARK-4")).toBe(true);
   }, guestTestTimeoutMs);
 });
