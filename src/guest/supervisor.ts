@@ -92,6 +92,8 @@ export class Supervisor {
   all(state: number): boolean {
     return this.#seats.every((seat) => {
       if (seat.stream === undefined) return seat.retry === undefined || seat.state === "no port";
+      // It is armed, whatever the order in force: what it had was handed over when its CPU went offline.
+      if (seat.state === "parked") return seat.stream.state === WorkerState.armed;
       return seat.stream.state === state && !seat.owes;
     });
   }
