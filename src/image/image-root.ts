@@ -69,12 +69,8 @@ export class ImageRoot {
 
   /** A link whose target is not there does not count. */
   exists(path: string): boolean {
-    return lstatOf(this.place(`${path}/.`))?.isSymbolicLink() === false || this.#resolvedFile(path) !== undefined;
-  }
-
-  read(path: string): string | undefined {
-    const file = this.#resolvedFile(path);
-    return file === undefined ? undefined : readFileSync(file, "utf8");
+    // The dot makes a link in the last part one to follow.
+    return lstatOf(this.place(`${path}/.`)) !== undefined;
   }
 
   /** Never leaves half a file: it is written beside and renamed into place. */
@@ -137,17 +133,6 @@ export class ImageRoot {
       }
       return before === undefined ? "made" : "changed";
     });
-  }
-
-  #resolvedFile(path: string): string | undefined {
-    let place = this.place(path);
-    for (let links = 0; links < linksMax; links++) {
-      const status = lstatOf(place);
-      if (status?.isSymbolicLink() !== true) return status?.isFile() === true ? place : undefined;
-      const target = readlinkSync(place);
-      place = this.place(target.startsWith("/") ? target : join(dirname(path), target));
-    }
-    return undefined;
   }
 
   #carryOut<T>(what: string, place: string, work: () => T): T {

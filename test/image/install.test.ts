@@ -92,6 +92,15 @@ describe("install into a tree", () => {
     expect(existsSync(join(tree, outside, "system/trace-agent.service"))).toBe(true);
   });
 
+  test("follows links to what is there, as in a chroot", () => {
+    put("usr/lib/systemd/systemd");
+    symlinkSync("usr/lib", join(tree, "lib"));
+    symlinkSync("/usr/lib/systemd/systemd", join(tree, "relative"));
+    symlinkSync("/etc/passwd", join(tree, "dangling"));
+    const root = new ImageRoot(tree);
+    expect(["/lib/systemd/systemd", "/relative", "/dangling", "/none"].map((path) => root.exists(path))).toEqual([true, true, false, false]);
+  });
+
   test("refuses a root that is none, and links without end", () => {
     expect(() => new ImageRoot(join(tree, "none"))).toThrow("it is no directory");
     symlinkSync("/loop/x", join(tree, "loop"));
