@@ -1,0 +1,13 @@
+/** The series in the order in which they run. */
+import { drain } from "./series/drain.ts";
+import { guest } from "./series/guest.ts";
+import { idle } from "./series/idle.ts";
+import { latency } from "./series/latency.ts";
+import { memory } from "./series/memory.ts";
+import { overhead } from "./series/overhead.ts";
+import { record } from "./series/record.ts";
+import { start } from "./series/start.ts";
+import { steady } from "./series/steady.ts";
+import type { Series } from "./support/series.ts";
+
+export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, latency, memory, start, record];

@@ -1,0 +1,62 @@
+/** Child processes of the benchmarks: none outlives the run, however that ends. */
+import { benchProgram } from "./programs.ts";
+
+export type Child = ReturnType<typeof startChild>;
+
+const children = new Set<{ kill: (signal?: NodeJS.Signals) => void }>();
+
+/** Starts a program whose standard input and output the caller holds. */
+export function startChild(command: string[], options: { cwd?: string } = {}) {
+  // setpriv: it gets a signal when this process dies.
+  const child = Bun.spawn(["setpriv", "--pdeathsig", "KILL", "--", ...command], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+    ...options,
+  });
+  children.add(child);
+  void child.exited.then(() => children.delete(child));
+  return child;
+}
+
+/** For a signal: what waits for the children then fails, and takes its things away. */
+export function killChildren(): void {
+  for (const child of children) child.kill("SIGKILL");
+}
+
+/** Runs a program to its end; gives its standard output. */
+export async function runChild(command: string[], options: { cwd?: string } = {}): Promise<string> {
+  const child = startChild(command, options);
+  const [text, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (code !== 0) throw new Error(`${command.join(" ")}: exit code ${code}\n${errors}`);
+  return text;
+}
+
+/** CPU time of all threads of a process since it began, in nanoseconds. */
+export async function cpuTimeNs(pid: number): Promise<number> {
+  return Number(await runChild([benchProgram("workload"), "cputime", `${pid}`]));
+}
+
+/** Lines of a stream, one at a time. */
+export class Lines {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#iterator = stream[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<string> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 1);
+        return line;
+      }
+      const part = await this.#iterator.next();
+      if (part.done === true) throw new Error(`the program ended: ${this.#text}`);
+      this.#text += Buffer.from(part.value).toString("latin1");
+    }
+  }
+}

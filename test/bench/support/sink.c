@@ -1,0 +1,95 @@
+/*
+ * The host's end of the data ports in benchmarks: takes all that comes out of FIFOs, as cheaply as can be.
+ *
+ *   sink count FIFO...   splices to /dev/null; after 300 ms of silence prints "BYTES LAST", the bytes since the last such line
+ *                        and the time (nanoseconds since 1970) at which the last of them came
+ *   sink stamps FIFO...  reads, and prints for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many microseconds ago
+ *                        that was
+ *
+ * Ends with SIGTERM or when its standard input ends. FIFOs are held for both ways, so they never hang up.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_FIFOS 64
+#define FIFO_BYTES (1 << 20)
+#define QUIET_MS 300
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* A sub-buffer's unused end can hold stamps of its earlier use: only one that is younger than all before it counts. */
+static void find_stamps(char *text, size_t length, uint64_t *youngest)
+{
+	uint64_t t = now(CLOCK_MONOTONIC);
+	for (char *at = text; (at = memmem(at, text + length - at, "T ", 2)) != NULL; at += 2) {
+		char *end;
+		if (at + 24 > text + length)
+			break;
+		uint64_t then = strtoull(at + 2, &end, 10);
+		if (end <= at + 10 || *end != '\n' || then <= *youngest)
+			continue;
+		*youngest = then;
+		printf("%lu\n", (t - then) / 1000);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static char text[FIFO_BYTES + 1];
+	static uint64_t youngest[MAX_FIFOS];
+	struct pollfd set[MAX_FIFOS + 1];
+	int count = argc - 2, stamps = argc > 1 && !strcmp(argv[1], "stamps");
+	uint64_t total = 0, last = 0;
+	int null = open("/dev/null", O_WRONLY);
+	if (count < 1 || count > MAX_FIFOS || null < 0)
+		return 64;
+	for (int i = 0; i < count; i++) {
+		set[i].fd = open(argv[i + 2], O_RDWR | O_NONBLOCK);
+		set[i].events = POLLIN;
+		if (set[i].fd < 0) {
+			fprintf(stderr, "sink: %s: %s\n", argv[i + 2], strerror(errno));
+			return 1;
+		}
+		fcntl(set[i].fd, F_SETPIPE_SZ, FIFO_BYTES);
+	}
+	set[count].fd = 0;
+	set[count].events = POLLIN;
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		int ready = poll(set, count + 1, total > 0 ? QUIET_MS : -1);
+		if (ready == 0) {
+			if (!stamps)
+				printf("%lu %lu\n", total, last);
+			fflush(stdout);
+			total = 0;
+		}
+		if (ready > 0 && set[count].revents != 0)
+			return 0;
+		for (int i = 0; ready > 0 && i < count; i++) {
+			if (!(set[i].revents & POLLIN))
+				continue;
+			ssize_t got = stamps ? read(set[i].fd, text, FIFO_BYTES)
+					     : splice(set[i].fd, NULL, null, NULL, FIFO_BYTES, SPLICE_F_NONBLOCK);
+			if (got <= 0)
+				continue;
+			total += got;
+			last = now(CLOCK_REALTIME);
+			if (stamps)
+				find_stamps(text, got, &youngest[i]);
+		}
+	}
+}
