@@ -122,6 +122,8 @@ export const limits = {
   streamShareBytes: 4 * MiB,
   /** Ports that were silent for so long are empty: what an earlier host left there has come through. */
   silenceMs: 150,
+  /** Ports that are not silent after so long are those of a guest that sends without end: it is not waited for any longer. */
+  drainMostMs: 10_000,
   /** The kernel's own agent tells no totals: after so long a silence all has come. */
   rawSilenceMs: 1_000,
   /** The status line of a recording is renewed so often. */

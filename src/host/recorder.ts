@@ -75,6 +75,7 @@ class Recorder {
   readonly #calls: RecordCalls;
   readonly #settings: GuestSettings;
   #spooled: SpoolSession;
+  #begun = false;
 
   constructor(guest: GuestDirectory, session: Session, spool: Spool, wanted: Wanted, until: RecordLimits, calls: RecordCalls) {
     this.#guest = guest;
@@ -88,6 +89,8 @@ class Recorder {
   }
 
   async run(): Promise<Recorded> {
+    // Before anything is recorded one Ctrl-C is enough; later the first one asks for an orderly stop.
+    this.#session.cancelled = () => this.#calls.stopAsked() === (this.#begun ? "abort" : "stop");
     const hello = await this.#session.hello();
     if (this.#calls.stopAsked() !== "no") throw new AgentError("unavailable", "stopped before the recording began");
     if (hello === undefined) return this.#recordRaw();
@@ -128,7 +131,6 @@ class Recorder {
       this.#spool.writeEnd({ reason: trouble ?? "" });
       return trouble;
     }
-    if (this.#calls.stopAsked() === "abort") this.#session.aborted = true;
     await this.#settings.putEventsBack();
     const stop = await this.#stop();
     trouble ??= typeof stop === "string" ? stop : undefined;
@@ -167,14 +169,15 @@ class Recorder {
       });
     for (;;) {
       const silentMs = performance.now() - Math.max(begun, pump.lastByteMs);
-      if (pump.full !== undefined || this.#calls.stopAsked() === "abort") return;
+      if (pump.full !== undefined || this.#session.cancelled()) return;
+      if (!missing() && performance.now() - begun > limits.drainMostMs) return;
       if (silentMs >= (missing() ? limits.replySilenceMs : limits.silenceMs)) return;
       await pump.turns(limits.silenceMs / 4);
     }
   }
 
   async #finalMetadata(): Promise<void> {
-    if (this.#session.pump.full !== undefined || this.#session.aborted) return;
+    if (this.#session.pump.full !== undefined || this.#session.cancelled()) return;
     try {
       const { body } = await this.#session.request("metadata", "metadata");
       this.#spool.writeMetadata("end", body);
@@ -202,6 +205,7 @@ class Recorder {
     if (!pump.controlGone) this.#session.send("0");
     const begun = performance.now();
     while (performance.now() - Math.max(begun, pump.lastByteMs) < limits.rawSilenceMs && pump.full === undefined) {
+      if (performance.now() - begun > limits.drainMostMs || this.#session.cancelled()) break;
       await pump.turns(limits.silenceMs);
     }
     this.#writeEnd(undefined, watch.ended?.trouble);
@@ -213,12 +217,17 @@ class Recorder {
   async #drainStale(): Promise<void> {
     const { pump } = this.#session;
     const begun = performance.now();
-    while (performance.now() - Math.max(begun, pump.lastByteMs) < limits.silenceMs) await pump.turns(limits.silenceMs / 4);
+    while (performance.now() - Math.max(begun, pump.lastByteMs) < limits.silenceMs) {
+      if (performance.now() - begun > limits.drainMostMs) break;
+      await pump.turns(limits.silenceMs / 4);
+    }
     const stale = pump.streams.reduce((sum, { discarded }) => sum + discarded, 0);
     if (stale > 0) log.info(`${stale} bytes of an earlier session lay in the ports: passed over`);
   }
 
   #beginSpooling(): void {
+    if (this.#calls.stopAsked() !== "no") throw new AgentError("unavailable", "stopped before the recording began");
+    this.#begun = true;
     for (const stream of this.#session.pump.streams) stream.spoolTo(this.#spool.streamPath(stream.cpu));
     this.#spool.writeSession(this.#spooled);
   }

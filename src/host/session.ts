@@ -21,8 +21,10 @@ export class Session {
   readonly pump: Pump;
   /** The newest status reply, whoever waited for it. */
   lastStatus: StatusReply | undefined;
-  /** The user wants the session to end now: nothing is waited for any more. */
+  /** The user wants the session to end now: no answer is waited for any more. */
   aborted = false;
+  /** Asked while an answer is waited for. */
+  cancelled: () => boolean = () => this.aborted;
   readonly #control: ControlPort;
   readonly #nonce = randomUUID();
   readonly #reader = new ReplyReader(this.#nonce);
@@ -37,9 +39,9 @@ export class Session {
   /** The agent's answer to our hello; undefined when there is none. Said again every second: an agent may be starting. */
   async hello(waitMs: number = limits.helloWaitMs): Promise<HelloReply | undefined> {
     const end = performance.now() + waitMs;
-    while (performance.now() < end && !this.aborted) {
+    while (performance.now() < end && !this.cancelled()) {
       this.send(`hello ${this.#nonce}`);
-      const found = await this.#await("hello", "hello", limits.helloRepeatMs);
+      const found = await this.#await("hello", "hello", limits.helloRepeatMs, limits.helloRepeatMs);
       if (found?.reply.reply === "hello") return found.reply;
       if (this.pump.controlGone) break;
     }
@@ -55,6 +57,7 @@ export class Session {
     const word = order.split(" ", 1)[0] ?? order;
     this.send(order);
     const found = await this.#await(kind, word, silenceMs);
+    if (found === undefined && this.cancelled()) throw new AgentError("unavailable", `interrupted while waiting for guest "${this.guest}"`);
     if (found === undefined) {
       throw new AgentError("unavailable", `guest "${this.guest}" does not answer order "${order.slice(0, 40)}"`, {
         remedy: this.pump.controlGone ? "the VM has ended" : "see that the guest runs and its trace-agent lives",
@@ -74,7 +77,8 @@ export class Session {
     return reply.previous;
   }
 
-  async #await(kind: Kind, word: string, silenceMs: number): Promise<ReadReply | undefined> {
+  /** `mostMs`: a guest that sends without end, but no answer, is waited for no longer. */
+  async #await(kind: Kind, word: string, silenceMs: number, mostMs = Infinity): Promise<ReadReply | undefined> {
     const begun = performance.now();
     for (;;) {
       const index = this.#inbox.findIndex(({ reply }) => reply.reply === kind || (reply.reply === "error" && names(reply.order, word)));
@@ -85,8 +89,8 @@ export class Session {
       }
       this.#inbox = [];
       const silentSince = Math.max(begun, this.pump.lastByteMs);
-      const left = silentSince + silenceMs - performance.now();
-      if (left <= 0 || this.aborted || this.pump.controlGone || this.pump.full !== undefined) return undefined;
+      const left = Math.min(silentSince + silenceMs, begun + mostMs) - performance.now();
+      if (left <= 0 || this.cancelled() || this.pump.controlGone || this.pump.full !== undefined) return undefined;
       await this.pump.turns(Math.min(left, limits.pumpWaitMs));
     }
   }

@@ -10,7 +10,7 @@ export class OutputFile {
   /** Throws what open(2) says. */
   constructor(path: string) {
     this.#path = path;
-    this.#temporary = `${path}.${process.pid}.tmp`;
+    this.#temporary = `${path}.tmp`;
     rmSync(this.#temporary, { force: true });
     this.#fd = openSync(this.#temporary, "wx");
   }
