@@ -26,9 +26,15 @@ export function guestDirectory(guest: string, directory?: string): GuestDirector
   return { guest: name, path: resolve(path) };
 }
 
+/** How a user names this guest on the command line. */
+export function commandName({ guest, path }: GuestDirectory): string {
+  return path === `${guestsDirectory}/${guest}` ? guest : path;
+}
+
 /** The ports that the directory has, data ports by CPU. Throws what is missing and the remedy. */
-export function findHostPorts({ guest, path }: GuestDirectory): HostPorts {
-  const remedy = `make it with: trace-agent setup ${guest} --cpus N`;
+export function findHostPorts(directory: GuestDirectory): HostPorts {
+  const { guest, path } = directory;
+  const remedy = `make it with: trace-agent setup ${commandName(directory)} --cpus N`;
   const found = new Map<string, HostPort>();
   for (const entry of listDirectory(path, remedy)) {
     const [, name, ending] = /^(.+)\.(out|sock)$/.exec(entry) ?? [];

@@ -17,7 +17,7 @@ import { limits } from "../limits.ts";
 import { log } from "../log.ts";
 import type { HelloReply, StopReply } from "../protocol/replies.ts";
 import { DataStream } from "./data-stream.ts";
-import { findHostPorts, type GuestDirectory } from "./guest-directory.ts";
+import { commandName, findHostPorts, type GuestDirectory } from "./guest-directory.ts";
 import { lockGuest } from "./guest-lock.ts";
 import { GuestSettings, type Wanted } from "./guest-settings.ts";
 import { ControlPort, openDataPort } from "./host-port.ts";
@@ -43,7 +43,7 @@ export async function record(guest: GuestDirectory, spool: Spool, wanted: Wanted
   const ports = findHostPorts(guest);
   if (ports.data.length === 0) {
     throw new AgentError("unavailable", `cannot record guest "${guest.guest}": ${guest.path} has no data port`, {
-      remedy: `make them with: trace-agent setup ${guest.guest} --cpus N`,
+      remedy: `make them with: trace-agent setup ${commandName(guest)} --cpus N`,
     });
   }
   const unlock = lockGuest(guest, "record");
