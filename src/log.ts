@@ -3,7 +3,7 @@
  *
  * On a terminal a level is coloured (NO_COLOR is honoured); under journald a line begins with its priority (sd-daemon(3)).
  */
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 import { createConsola, LogLevels, type LogObject } from "consola";
 import { colorize } from "consola/utils";
 
@@ -20,8 +20,18 @@ const levels = [
 ] as const;
 
 const coloured = process.stderr.isTTY && !process.env["NO_COLOR"];
-/** systemd sets this to the device and inode of the journal's socket on stderr. */
-const toJournal = process.env["JOURNAL_STREAM"] !== undefined && !process.stderr.isTTY;
+const toJournal = isJournal(process.env["JOURNAL_STREAM"]);
+
+/** systemd sets it to the device and inode of the journal's socket, and a service's children that write elsewhere inherit it. */
+function isJournal(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(2);
+    return stream === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}
 
 export function formatLine(level: number, tag: string, message: string): string {
   const { word, colour, priority } = levels[Math.max(0, Math.min(level, 4))] ?? levels[3];

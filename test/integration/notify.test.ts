@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { watchdogMs } from "../../src/guest/notify.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
-import { eventually } from "../support/agent-process.ts";
+import { eventually, executable } from "../support/agent-process.ts";
 import { DatagramSocket } from "../support/datagram-socket.ts";
 
 const fixture = new AgentFixture("notify");
@@ -47,10 +47,15 @@ describe.skipIf(fixture.skipReason !== undefined)("the service manager", () => {
     await agent.says("armed: ");
   });
 
-  test("gets lines with the journal's priorities where stderr is the journal", async () => {
+  test("gets lines with the journal's priorities where stderr is the journal, and only there", async () => {
     const ports = fixture.makePorts();
-    const agent = fixture.launch(["--ports", ports.path], { env: { JOURNAL_STREAM: "8:1234", NOTIFY_SOCKET: join(fixture.scratch, "none") } });
+    const env = { NOTIFY_SOCKET: join(fixture.scratch, "none") };
+    const likeSystemd = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$0" "$@"';
+    const agent = fixture.launch(["--ports", ports.path], { env, through: ["sh", "-c", likeSystemd, executable] });
     await agent.says(/^<6>armed: /m);
     expect(agent.log).toMatch(/^<4>warning: cannot tell the service manager/m);
+    await agent.kill();
+    const other = fixture.launch(["--ports", ports.path], { env: { ...env, JOURNAL_STREAM: "8:1234" } });
+    await other.says(/^trace-agent: armed: /m);
   });
 });
