@@ -178,6 +178,11 @@ export const limits = {
 assert(limits.pipeMinBytes <= limits.virtioTakeBytes, "a virtio take must fit the smallest pipe or more");
 assert(limits.pipeDefaultBytes <= limits.pipeMaxBytes, "the default pipe is within the bounds");
 assert(limits.idleLookMs + limits.busyLookMs < 500, "an event reaches the host within 500 ms");
+assert(limits.helloRepeatMs < limits.helloWaitMs, "a hello is said more than once");
+assert(limits.statusEveryMs < limits.statusRepeatMs, "a status order is not repeated before its answer is due");
+assert(limits.replyLineBytes >= limits.cpusMax * 400, "a status reply of all CPUs fits a line");
+assert(limits.silenceMs < limits.drainMostMs && limits.rawSilenceMs < limits.drainMostMs, "silence can be heard");
+assert(limits.setupCpusMax <= limits.cpusMax, "all that can be set up can be recorded");
 assert(limits.exitFlushMs + limits.exitWorkersMs < 1000, "the program ends within a second");
 assert(limits.liveHoldMs > limits.idleLookMs + limits.busyLookMs, "a line waits for the slowest CPU's");
 assert(limits.liveHoldMs + 2 * limits.liveTurnMs < 500, "a line comes within 500 ms of its event");

@@ -2,6 +2,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { readMetadata } from "../../src/host/metadata-read.ts";
+import { executable } from "../support/agent-process.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { reasonWithoutTracefs } from "../support/tracefs.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "./support/recorder-process.ts";
@@ -61,5 +63,14 @@ describe.skipIf(reason !== undefined)("record --local", () => {
     expect(stderr).toContain('refused order "set events no_such_event"');
     expect(readdirSync(base).filter((name) => name.startsWith("none"))).toEqual([]);
     expect(hasInstance(recorder)).toBe(false);
+  }, 60_000);
+
+  test("trace-agent metadata writes what --metadata takes", async () => {
+    const process = Bun.spawn([executable, "metadata"], { stdout: "pipe", stderr: "pipe" });
+    const metadata = readMetadata(new Uint8Array(await new Response(process.stdout).arrayBuffer()), "this machine");
+    expect(await process.exited).toBe(0);
+    expect(metadata.files["events/sched/sched_switch/format"]).toContain("name: sched_switch\n");
+    expect(metadata.files["events/header_page"]).toContain("commit");
+    expect(metadata.cpus).toBeGreaterThan(0);
   }, 60_000);
 });
