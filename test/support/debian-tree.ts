@@ -24,11 +24,18 @@ const unneeded = [
 
 const sources = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
 
-/** Why there can be no such tree here; undefined when there can. */
+/** Why there can be no such tree here; undefined when there is one. */
 export async function whyNoDebianTree(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "needs root to make a Debian tree";
   if (suite() === undefined) return "needs Debian's package sources: this is another system";
-  return await whyNoTools("mmdebstrap", "cpio");
+  const reason = await whyNoTools("mmdebstrap", "cpio");
+  if (reason !== undefined) return reason;
+  try {
+    await debianTree();
+    return undefined;
+  } catch (error) {
+    return String(error).trim().split("\n").at(-1);
+  }
 }
 
 function suite(): string | undefined {
