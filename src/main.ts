@@ -3,6 +3,7 @@ import type { Command } from "./cli/command.ts";
 import { closest } from "./cli/suggest.ts";
 import { AgentError, exitCodes } from "./errors.ts";
 import { log } from "./log.ts";
+import { ReaderGone } from "./standard-output.ts";
 import { version } from "./version.ts";
 
 /** Loaded when asked for: the agent in a guest reads nothing of the host's commands. */
@@ -60,6 +61,8 @@ try {
   await main(process.argv.slice(2));
   process.exit(process.exitCode ?? 0);
 } catch (error) {
+  // The reader of our output has seen enough, as `head` has.
+  if (error instanceof ReaderGone) process.exit(0);
   if (error instanceof AgentError) {
     log.error(error.text);
     process.exit(error.exitCode);

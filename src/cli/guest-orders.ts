@@ -1,6 +1,7 @@
 /** `trace-agent start|stop|status GUEST`: one order, and its answer. */
 import { guestDirectory } from "../host/guest-directory.ts";
 import { giveOrder, type GuestOrder } from "../host/order.ts";
+import { writeAsIs } from "../standard-output.ts";
 import { type Command, makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
 
@@ -24,7 +25,7 @@ function orderCommand(order: GuestOrder): Command {
     },
     positionals: [guestPositional],
     run: async ({ json, dir }, [guest = ""]) => {
-      process.stdout.write(await giveOrder(guestDirectory(guest, dir), order, json));
+      writeAsIs(Buffer.from(await giveOrder(guestDirectory(guest, dir), order, json)));
     },
   });
 }

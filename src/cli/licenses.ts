@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Component, Contents } from "../../ffi/entry/contents.ts";
 import { AgentError } from "../errors.ts";
+import { writeAsIs } from "../standard-output.ts";
 import { version } from "../version.ts";
 import { makeCommand } from "./command.ts";
 
@@ -19,12 +20,16 @@ export const licensesCommand = makeCommand({
   flags: { text: { type: "boolean", description: "Print the texts of the licences too" } },
   run: ({ text }) => {
     const contents = readContents();
-    process.stdout.write(`trace-agent ${version}  MIT\n\nThis executable (${contents.machine}) also holds:\n\n`);
-    process.stdout.write(`${contents.components.map(describe).join("\n")}\n${lgplNote}`);
+    print(`trace-agent ${version}  MIT\n\nThis executable (${contents.machine}) also holds:\n\n`);
+    print(`${contents.components.map(describe).join("\n")}\n${lgplNote}`);
     if (!text) return;
-    for (const { title, text: body } of contents.texts) process.stdout.write(`\n=== ${title} ===\n\n${body}`);
+    for (const { title, text: body } of contents.texts) print(`\n=== ${title} ===\n\n${body}`);
   },
 });
+
+function print(text: string): void {
+  writeAsIs(Buffer.from(text));
+}
 
 /** build.ts puts this file beside the main file in the executable; there is none in the source tree. */
 function readContents(): Contents {

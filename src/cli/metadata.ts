@@ -1,9 +1,9 @@
 /** `trace-agent metadata`, in a guest: what decoding its streams needs, for a host whose guest cannot send it. */
-import { writeSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { AgentError } from "../errors.ts";
 import { collectMetadata } from "../guest/metadata.ts";
 import { findTracing } from "../kernel/tracefs.ts";
+import { writeAsIs } from "../standard-output.ts";
 import { makeCommand } from "./command.ts";
 
 export const metadataCommand = makeCommand({
@@ -18,6 +18,6 @@ export const metadataCommand = makeCommand({
       throw new AgentError("usage", "cannot write metadata to a terminal: it is compressed", { remedy: "as in: trace-agent metadata > metadata.gz" });
     }
     const bytes = gzipSync(JSON.stringify(collectMetadata(findTracing({ tracefs, instance }))));
-    for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done);
+    writeAsIs(bytes);
   },
 });

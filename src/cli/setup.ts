@@ -7,6 +7,7 @@ import { makeGuestDirectory, removeGuestDirectory } from "../host/setup.ts";
 import { planSetup } from "../host/setup-plan.ts";
 import { attachDevices, detachDevices, type VirshOutcome } from "../host/virsh.ts";
 import { log } from "../log.ts";
+import { writeAsIs } from "../standard-output.ts";
 import { type Flags, makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
 
@@ -43,7 +44,7 @@ export const setupCommand = makeCommand({
     log.info(`${path}: ${news} for ${values.cpus} CPUs`);
     if (values.attach) return report(`attached to "${domain}"`, attachDevices(domain, plan, path, transport));
     const text = form === "qemu" ? qemuText(qemuArguments(plan, path, transport)) : libvirtXml(plan, path, transport);
-    process.stdout.write(text);
+    writeAsIs(Buffer.from(text));
     return undefined;
   },
 });

@@ -2,6 +2,7 @@
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Metadata } from "../protocol/metadata.ts";
+import { writeAsIs } from "../standard-output.ts";
 import { type Finished, finishSpool } from "./finish.ts";
 import type { GuestDirectory } from "./guest-directory.ts";
 import type { Wanted } from "./guest-settings.ts";
@@ -75,6 +76,6 @@ function finish(spool: Spool, output: string, format: TraceDatFormat, metadata: 
   else spool.close();
   for (const warning of finished.warnings) log.warn(warning);
   if (!complete) log.warn(`kept ${spool.path}: trace-agent recover ${spool.path} --metadata FILE -o ${output}`);
-  process.stdout.write(summaryText(output, finished));
+  writeAsIs(Buffer.from(summaryText(output, finished)));
   if (trouble !== undefined) throw new AgentError("io", `the recording ended early: ${trouble}`, { remedy: `${output} holds all that was received` });
 }

@@ -8,6 +8,7 @@ import { qemuArguments } from "../../../src/host/qemu-arguments.ts";
 import { makeGuestDirectory, removeGuestDirectory } from "../../../src/host/setup.ts";
 import { planSetup, portsPerController } from "../../../src/host/setup-plan.ts";
 import { attachDevices, detachDevices } from "../../../src/host/virsh.ts";
+import { executable } from "../../support/agent-process.ts";
 import { unpackedPackage, whyNoTools } from "../../support/packages.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-setup-`);
@@ -199,3 +200,18 @@ async function domainSchema(): Promise<{ path: string } | { reason: string }> {
     return { reason: String(error) };
   }
 }
+
+describe("trace-agent setup", () => {
+  test("prints all of it into a pipe whose reader is slow, and ends without a word when the reader goes", () => {
+    const sh = (script: string): { stdout: string; stderr: string } => {
+      const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script, "sh", executable, `${base}/wide`]);
+      return { stdout: stdout.toString().trim(), stderr: stderr.toString() };
+    };
+    const lines = (planSetup(1024).ports.length * 2 + planSetup(1024).controllers).toString();
+    expect(sh('"$1" setup "$2" --cpus 1024 2>/dev/null | { sleep 0.5; wc -l; }').stdout).toBe(lines);
+    expect(sh('"$1" setup "$2" --cpus 1024 --print libvirt | { sleep 0.2; head -1; }')).toMatchObject({
+      stdout: "<controller type='virtio-serial' index='1' ports='16' vectors='35'/>",
+      stderr: `trace-agent: ${base}/wide: nothing to make, all is there for 1024 CPUs\n`,
+    });
+  });
+});
