@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filesUnder, projectFolder, reaches } from "./support/imports.ts";
 import { killRunning, runLimited } from "./support/run-limited.ts";
+import { whyNoTools } from "./support/packages.ts";
 import { reportOf, type TestReport } from "./support/test-report.ts";
 
 const minuteMs = 60_000;
@@ -77,6 +78,8 @@ async function main(patterns: string[]): Promise<number> {
   if (groups.length === 0) total.failures.push(`no test file holds "${patterns.join('", "')}" in its path`);
   total.failed += total.failures.length;
 
+  const noCompiler = await whyNoTools("gcc", "/usr/include/stdio.h");
+  if (noCompiler !== undefined) console.log(noCompiler);
   for (const [name, command] of Object.entries(checks)) {
     if (patterns.length > 0 && name !== "build") continue;
     title(name);

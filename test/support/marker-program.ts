@@ -1,12 +1,29 @@
-/** The static program `markers` (markers.c), compiled once into the cache; it goes into guests as a file. */
+/**
+ * The program `markers`, which goes into guests as a file: markers.c, compiled static once into the cache; where that cannot
+ * be, a shell script that does the same more slowly.
+ */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../ffi/entry/cache.ts";
+import { whyNoTools } from "./packages.ts";
 
 const source = join(import.meta.dir, "markers.c");
 
-/** Path of the executable: `markers FILE CPU FROM COUNT [PER_SECOND]`. Needs gcc, as the build of trace-agent does. */
+const script = `#!/bin/sh
+taskset -p $(printf %x $((1 << $2))) $$ >/dev/null
+exec >"$1"
+number=$3
+while [ $number -lt $(($3 + $4)) ]; do
+  echo "MARK $2 $number"
+  number=$((number + 1))
+  [ -z "$5" ] || sleep $(printf 0.%03d $((1000 / $5)))
+done
+`;
+
+const noCompiler = await whyNoTools("gcc", "/usr/include/stdio.h");
+
+/** Path of the executable: `markers FILE CPU FROM COUNT [PER_SECOND]`. */
 export function markerProgram(): string {
   const hash = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16);
   const folder = cacheFolder("guest");
@@ -15,6 +32,12 @@ export function markerProgram(): string {
   const scratch = mkdtempSync(join(folder, "compile-"));
   try {
     const fresh = join(scratch, "markers");
+    if (noCompiler !== undefined) {
+      writeFileSync(fresh, script);
+      chmodSync(fresh, 0o755);
+      renameSync(fresh, `${program}.sh`);
+      return `${program}.sh`;
+    }
     const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-static", "-Wall", "-Werror", "-o", fresh, source]);
     if (exitCode !== 0) throw new Error(`cannot compile ${source}: ${stderr.toString()}`);
     renameSync(fresh, program);

@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { cacheFolder } from "../../ffi/entry/cache.ts";
 import { takeLock } from "./lock.ts";
 
-/** Programs that tests run: the Debian package of each, and what it is for. */
+/** Programs that tests run (or, by its path, a file): the Debian package of each, and what it is for. */
 const tools = {
   "qemu-system-x86_64": { package: "qemu-system-x86", purpose: "boots the test guests" },
   "qemu-system-aarch64": { package: "qemu-system-arm", purpose: "boots the arm64 test guest" },
@@ -20,14 +20,15 @@ const tools = {
   mmdebstrap: { package: "mmdebstrap", purpose: "makes the Debian tree of guests with systemd" },
   cpio: { package: "cpio", purpose: "packs that tree" },
   genisoimage: { package: "genisoimage", purpose: "makes seed images for cloud-init" },
-  gcc: { package: "gcc", purpose: "compiles the program that writes markers" },
+  gcc: { package: "gcc", purpose: "compiles programs for tests" },
+  "/usr/include/stdio.h": { package: "libc6-dev", purpose: "compiles programs for tests" },
 } as const;
 
 export type Tool = keyof typeof tools;
 
 /** Makes the programs available. Undefined when all are here, else the reason why a test that needs them is skipped. */
 export async function whyNoTools(...names: Tool[]): Promise<string | undefined> {
-  const missing = names.filter((name) => Bun.which(name) === null);
+  const missing = names.filter((name) => !isHere(name));
   if (missing.length === 0) return undefined;
   const packages = missing.map((name) => tools[name].package);
   const wanted = missing.map((name) => `${tools[name].package} (${tools[name].purpose})`).join(", ");
@@ -35,7 +36,7 @@ export async function whyNoTools(...names: Tool[]): Promise<string | undefined> 
   if (process.getuid?.() !== 0) return `needs ${wanted}: run as root, or apt-get install ${packages.join(" ")}`;
   const lock = await takeLock(join(cacheFolder("guest"), "apt.lock"));
   try {
-    if (missing.every((name) => Bun.which(name) !== null)) return undefined;
+    if (missing.every(isHere)) return undefined;
     process.stderr.write(`installing ${wanted}\n`);
     await withFreshLists(() => apt(["install", "--yes", "--no-install-recommends", ...packages]));
     return undefined;
@@ -44,6 +45,10 @@ export async function whyNoTools(...names: Tool[]): Promise<string | undefined> 
   } finally {
     lock.release();
   }
+}
+
+function isHere(name: Tool): boolean {
+  return name.startsWith("/") ? existsSync(name) : Bun.which(name) !== null;
 }
 
 /**
