@@ -1,5 +1,6 @@
 /** Which processes have a file open, as far as /proc lets this one see. */
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { basename } from "node:path";
 
 export type Holder = {
   pid: number;
@@ -9,24 +10,40 @@ export type Holder = {
   writes: boolean;
 };
 
-/** The holders of each of `paths`, found in one walk over /proc; this process is left out. */
+/**
+ * The holders of each of `paths`, found in one walk over /proc; this process is left out. A holder may know the file by
+ * another path (in a container, in a root of its own), so files are compared themselves; only names save looking at all.
+ */
 export function holdersOf(paths: readonly string[]): Map<string, Holder[]> {
   const holders = new Map<string, Holder[]>(paths.map((path) => [path, []]));
   const wanted = new Map<string, string>();
+  const names = new Set<string>();
   for (const path of paths) {
-    const target = attempt(() => realpathSync(path));
-    if (target !== undefined) wanted.set(target, path);
+    const identity = identityOf(path);
+    if (identity === undefined) continue;
+    wanted.set(identity, path);
+    names.add(basename(attempt(() => realpathSync(path)) ?? path));
   }
   if (wanted.size === 0) return holders;
   for (const pid of attempt(() => readdirSync("/proc")) ?? []) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     // A process that ended, or is not ours to look into, holds nothing that we could tell.
     for (const fd of attempt(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
-      const path = wanted.get(attempt(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? "");
+      const link = `/proc/${pid}/fd/${fd}`;
+      if (!names.has(basename(attempt(() => readlinkSync(link)) ?? ""))) continue;
+      const path = wanted.get(identityOf(link) ?? "");
       if (path !== undefined) note(holders.get(path) ?? [], pid, fd);
     }
   }
   return holders;
+}
+
+/** A device is the same under every node of it; another file by where it lies. */
+function identityOf(path: string): string | undefined {
+  return attempt(() => {
+    const status = statSync(path);
+    return status.isCharacterDevice() ? `device ${status.rdev}` : `${status.dev}:${status.ino}`;
+  });
 }
 
 function note(holders: Holder[], pid: string, fd: string): void {
