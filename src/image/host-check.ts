@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentError } from "../errors.ts";
-import { findHostPorts, type GuestDirectory, type HostPort, type HostPorts } from "../host/guest-directory.ts";
+import { commandName, findHostPorts, type GuestDirectory, type HostPort, type HostPorts } from "../host/guest-directory.ts";
 import { lockGuest } from "../host/guest-lock.ts";
 import { ControlPort } from "../host/host-port.ts";
 import { Session } from "../host/session.ts";
@@ -59,11 +59,11 @@ function protectedFifos(): boolean {
 }
 
 /** QEMU opens both FIFOs of a pair, or else a file of the bare name. */
-function pairs({ guest, path }: GuestDirectory, { control, data }: HostPorts): Condition {
+function pairs(guest: GuestDirectory, { control, data }: HostPorts): Condition {
   const name = "ports";
-  const remedy = `trace-agent setup ${guest} --cpus N makes what is missing; then start the VM anew`;
+  const remedy = `trace-agent setup ${commandName(guest)} --cpus N makes what is missing; then start the VM anew`;
   const single = [control, ...data].filter((port) => port.transport === "fifo" && !isFifo(`${port.path}.in`));
-  if (single.length > 0) return failure(name, `${single.map((port) => `${port.name}.in`).join(", ")} missing in ${path}`, remedy);
+  if (single.length > 0) return failure(name, `${single.map((port) => `${port.name}.in`).join(", ")} missing in ${guest.path}`, remedy);
   if (data.length === 0) return failure(name, "the control port, but no data port", remedy);
   const cpus = data.map(({ cpu }) => cpu);
   const gaps = Array.from({ length: Math.max(...cpus) }, (_, cpu) => cpu).filter((cpu) => !cpus.includes(cpu));

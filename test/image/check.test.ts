@@ -142,14 +142,14 @@ describe("check of a guest on its host", () => {
   const port = (name: string): string[] => [`${name}.in`, `${name}.out`];
 
   test("says that there is no directory, or no control port in it", async () => {
-    expect(await lines(join(scratch, "none"))).toMatch(/^failure directory cannot find guest directory .*; make it with: trace-agent setup vm/);
+    expect(await lines(join(scratch, "none"))).toMatch(/^failure directory cannot find guest directory .*; make it with: trace-agent setup \/.*none --cpus N/);
     expect(await lines(directory(port(dataPortName(0))))).toMatch(/^failure directory .*no control port "agent-ctl-path"/);
   });
 
   test("says who may use it, what is missing, and that no VM has it", async () => {
     const open = await lines(directory([...port(controlPortName), ...port(dataPortName(0)), ...port(dataPortName(2))], 0o777));
     expect(open).toMatch(/^warning permissions .* is writable by all; chmod o-w /m);
-    expect(open).toMatch(/^warning ports none for CPUs 1; trace-agent setup vm/m);
+    expect(open).toMatch(/^warning ports none for CPUs 1; trace-agent setup \/.*makes what is missing/m);
     expect(open).toMatch(/^failure VM no process holds the FIFOs; start the VM/m);
     expect(open).toMatch(/^failure agent cannot open port "agent-ctl-path" .* no VM holds it; start the VM/m);
     expect(await lines(directory(port(controlPortName), 0o755))).toMatch(/^warning permissions .* open to all users \(mode 0755\); chmod o-rwx /m);
