@@ -65,14 +65,16 @@ export function moveStream(stream: Stream): Outcome {
       continue;
     }
     if (taken !== -E.EAGAIN) return fail(stream, Outcome.ringBufferFailed, taken);
-    // No whole sub-buffer. The partial one is sent when a stop order asks for all, or when it has waited long enough.
+    // No whole sub-buffer. The partial one is sent when a stop order asks for all, or when the oldest event in it may
+    // have waited long enough: what whole ones were taken in between does not make it younger.
     if (budget !== Infinity) {
       if (takePartial(stream) <= 0) return Outcome.stopped;
       budget = 0;
       continue;
     }
-    if (stream.waitedMs >= limits.idleLookMs) {
-      stream.waitedMs = 0;
+    const now = performance.now();
+    if (now >= stream.partialDueAt) {
+      stream.partialDueAt = now + limits.idleLookMs;
       if (takePartial(stream) > 0) continue;
     }
     waitForData(stream);
@@ -103,7 +105,6 @@ function takePartial(stream: Stream): number {
 
 function queue(stream: Stream, bytes: number): number {
   stream.queued = bytes;
-  stream.waitedMs = 0;
   stream.busy = true;
   stream.wokenInVain = false;
   stream.reopened = false;

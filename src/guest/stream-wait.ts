@@ -13,15 +13,13 @@ import { add, dataSlot, type Stream, wakeSlot } from "./stream.ts";
 export function waitForData(stream: Stream): void {
   const blind = stream.wokenInVain;
   let timeoutMs: number = blind ? limits.emptyWakeMs : limits.busyLookMs;
-  if (!stream.busy && !blind) timeoutMs = Math.max(limits.idleLookMs - stream.waitedMs, 1);
+  if (!stream.busy && !blind) timeoutMs = Math.max(Math.ceil(stream.partialDueAt - performance.now()), 1);
   stream.busy = false;
   stream.wokenInVain = false;
   stream.drained = false;
   stream.dataPoll.set(dataSlot, blind ? -1 : stream.rawFd, POLL.IN);
   const ready = stream.dataPoll.wait(timeoutMs);
-  if (ready === 0) {
-    stream.waitedMs += timeoutMs;
-  } else if (ready > 0) {
+  if (ready > 0) {
     if (stream.dataPoll.revents(wakeSlot) !== 0) clearEventFd(stream.wakeFd);
     stream.wokenInVain = stream.dataPoll.revents(dataSlot) !== 0;
   }

@@ -51,8 +51,8 @@ export class Stream {
   queued = 0;
   /** Bytes of the current sub-buffer that have gone into the port: not 0 only after a short send. */
   sentOfSubBuffer = 0;
-  /** Time since the last data, in whole time-outs of poll. */
-  waitedMs = 0;
+  /** When the partial sub-buffer is to be sent, in the time of performance.now(). */
+  partialDueAt = 0;
   /** Data came in the last look: look again soon. */
   busy = false;
   /** poll said POLLIN and no whole sub-buffer was there: another poll would say the same at once. */
