@@ -6,8 +6,9 @@ import { latency } from "./series/latency.ts";
 import { memory } from "./series/memory.ts";
 import { overhead } from "./series/overhead.ts";
 import { record } from "./series/record.ts";
+import { report } from "./series/report.ts";
 import { start } from "./series/start.ts";
 import { steady } from "./series/steady.ts";
 import type { Series } from "./support/series.ts";
 
-export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, latency, memory, start, record];
+export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, latency, memory, start, record, report];

@@ -3,10 +3,10 @@
  *
  *   sink count FIFO...   splices to /dev/null; after 300 ms of silence prints "BYTES LAST", the bytes since the last such line
  *                        and the time (nanoseconds since 1970) at which the last of them came
- *   sink stamps FIFO...  reads, and prints for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many microseconds ago
- *                        that was
+ *   sink stamps FIFO...  reads, and prints at its end for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many
+ *                        microseconds old it was
  *
- * Ends with SIGTERM or when its standard input ends. FIFOs are held for both ways, so they never hang up.
+ * Ends when its standard input does. FIFOs are held for both ways, so they never hang up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,6 +22,11 @@
 #define MAX_FIFOS 64
 #define FIFO_BYTES (1 << 20)
 #define QUIET_MS 300
+#define MAX_AGES (1 << 20)
+
+/* Kept until the end: a reader of ours that is slow must not slow us down. */
+static uint32_t ages[MAX_AGES];
+static size_t age_count;
 
 static uint64_t now(clockid_t clock)
 {
@@ -42,7 +47,8 @@ static void find_stamps(char *text, size_t length, uint64_t *youngest)
 		if (end <= at + 10 || *end != '\n' || then <= *youngest)
 			continue;
 		*youngest = then;
-		printf("%lu\n", (t - then) / 1000);
+		if (age_count < MAX_AGES)
+			ages[age_count++] = (t - then) / 1000;
 	}
 }
 
@@ -77,8 +83,11 @@ int main(int argc, char **argv)
 			fflush(stdout);
 			total = 0;
 		}
-		if (ready > 0 && set[count].revents != 0)
+		if (ready > 0 && set[count].revents != 0) {
+			for (size_t i = 0; i < age_count; i++)
+				printf("%u\n", ages[i]);
 			return 0;
+		}
 		for (int i = 0; ready > 0 && i < count; i++) {
 			if (!(set[i].revents & POLLIN))
 				continue;
