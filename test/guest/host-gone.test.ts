@@ -86,6 +86,20 @@ await describeWithGuest("a guest whose host does not read", { kernel: "6.12", cp
     ends.reader(1).take();
   }, guestTestTimeoutMs);
 
+  test("has its tracer changed while armed; while running the kernel refuses it, and the stream goes on", async () => {
+    await fresh(guest());
+    await guest().run(`cd ${tracing}; echo function >current_tracer; echo nop >current_tracer`);
+    await ends.ask("1", "start");
+    const { code } = await guest().run(`echo function >${tracing}/current_tracer`, { mayFail: true });
+    await guest().run(`echo 1 >${tracing}/tracing_on; markers ${tracing}/trace_marker 0 0 100`);
+    await ends.ask("0", "stop");
+    await ends.silence();
+    await guest().run(`echo nop >${tracing}/current_tracer`);
+    console.error(`tracer changed while running: exit code ${code}`);
+    expect(findMarkers(ends.reader(0).take(), 0)).toEqual(Array.from({ length: 100 }, (_, index) => index));
+    ends.reader(1).take();
+  }, guestTestTimeoutMs);
+
   test("takes a CPU offline and online again, armed and running, and the agent follows", async () => {
     await fresh(guest());
     const offline = `echo 0 >/sys/devices/system/cpu/cpu1/online`;

@@ -5,6 +5,7 @@ import { readCpuStats } from "../../src/kernel/cpu-stats.ts";
 import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { type AgentProcess, eventually, executable, type PortDirectory } from "../support/agent-process.ts";
+import { TracefsInstance } from "../support/tracefs.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 
 /** Prints the fault, what was expected and what was seen: the table that a person reads. */
@@ -155,6 +156,27 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     } finally {
       writeFileSync(soft, before);
     }
+  });
+
+  test("SIGUSR1 logs the books of every CPU", async () => {
+    const { agent } = await fixture.startOnPorts();
+    agent.child.kill("SIGUSR1");
+    for (const cpu of cpus) await agent.says(new RegExp(`CPU ${cpu}: armed, port open, 0 bytes in 0 sub-buffers sent, 0 events lost`));
+    expect(agent.ended).toBeUndefined();
+  });
+
+  test("the instance is removed while armed: a start says what is missing, and the agent lives", async () => {
+    const doomed = new TracefsInstance("doomed");
+    const ports = fixture.makePorts();
+    const agent = fixture.launch(["--ports", ports.path, "--instance", doomed.name], { instance: false });
+    await agent.says("armed: ");
+    await doomed.remove();
+    ports.order("1\n");
+    for (const cpu of cpus) await agent.says(new RegExp(`CPU ${cpu}(: worker failed| is not served).*(ENOENT|no such file)`, "i"));
+    expect(agent.ended).toBeUndefined();
+    row("instance removed", "words, no death", lastLine(agent, /warning|error/));
+    agent.child.kill("SIGTERM");
+    expect(await agent.end()).toEqual({ code: 0, signal: null });
   });
 
   test("a worker that keeps failing is parked after three tries, reported, and the others go on", async () => {

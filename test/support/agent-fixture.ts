@@ -40,7 +40,8 @@ export class AgentFixture {
 
   /** Starts an agent on the instance, without waiting for it. */
   launch(args: readonly string[], options: AgentProcessOptions = {}): AgentProcess {
-    const agent = new AgentProcess(["--instance", this.tracefs.name, ...args], options);
+    const instance = options.instance === false ? [] : ["--instance", this.tracefs.name];
+    const agent = new AgentProcess([...instance, ...args], options);
     this.#agents.push(agent);
     return agent;
   }

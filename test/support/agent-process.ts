@@ -77,6 +77,8 @@ export type AgentProcessOptions = {
   stdout?: number | "ignore";
   env?: Record<string, string>;
   cwd?: string;
+  /** False: the arguments name the instance. */
+  instance?: boolean;
   /** A command that ends in the executable's path, to run it through. */
   through?: readonly string[];
 };
