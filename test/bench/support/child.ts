@@ -42,8 +42,12 @@ export class Lines {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #text = "";
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  readonly #errors: ReadableStream<Uint8Array> | undefined;
+
+  /** `errors`: told when the lines end too soon. */
+  constructor(stream: ReadableStream<Uint8Array>, errors?: ReadableStream<Uint8Array>) {
     this.#iterator = stream[Symbol.asyncIterator]();
+    this.#errors = errors;
   }
 
   async next(): Promise<string> {
@@ -55,7 +59,7 @@ export class Lines {
         return line;
       }
       const part = await this.#iterator.next();
-      if (part.done === true) throw new Error(`the program ended: ${this.#text}`);
+      if (part.done === true) throw new Error(`the program ended: ${this.#text}${(await this.#errors?.text()) ?? ""}`);
       this.#text += Buffer.from(part.value).toString("latin1");
     }
   }

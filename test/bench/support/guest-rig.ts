@@ -44,7 +44,7 @@ export class GuestRig {
     const fifos = guestCpus.map((cpu) => join(this.guest.directory, `${dataPortName(cpu)}.out`));
     const sink = startChild([benchProgram("sink"), "count", ...fifos]);
     this.#sink = sink;
-    this.#sinkLines = new Lines(sink.stdout);
+    this.#sinkLines = new Lines(sink.stdout, sink.stderr);
     await this.#sinkLines.next();
   }
 

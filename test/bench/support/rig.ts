@@ -52,7 +52,7 @@ export class Rig {
   async startSink(mode: "count" | "stamps" = "count"): Promise<void> {
     const sink = startChild([benchProgram("sink"), mode, ...this.fifos]);
     this.#sink = sink;
-    this.#sinkLines = new Lines(sink.stdout);
+    this.#sinkLines = new Lines(sink.stdout, sink.stderr);
     await this.#sinkLines.next();
   }
 
