@@ -25,7 +25,7 @@ export const idle: Series = {
       for (let pair = 0; pair < Math.min(context.pairs, 3); pair++) {
         for (const contender of contenders(context, pair)) {
           await rig.startSink();
-          await rig.startAgent(contender, context.kernelAgent, context.tiny ? 0 : 3000);
+          await rig.startAgent(contender, context.kernelAgent, context.tiny ? 0 : 15_000);
           await measure(contender, values.armed, values.armedCpu);
           rig.order("1");
           await Bun.sleep(context.tiny ? 50 : 1000);
@@ -47,7 +47,7 @@ export const idle: Series = {
           figure("running, no events: wake-ups", "/s", values.running),
           figure("running, no events: CPU", "ms/s", values.runningCpu),
         ],
-        notes: [`whole process, over ${seconds} s; ${rig.cpus.length} CPUs; wake-ups are voluntary context switches`],
+        notes: [`whole process, over ${seconds} s, 15 s after the start; ${rig.cpus.length} CPUs; wake-ups are voluntary context switches`],
       };
     } finally {
       await rig.close();
