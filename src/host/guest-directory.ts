@@ -69,3 +69,12 @@ function listDirectory(path: string, remedy: string): string[] {
     });
   }
 }
+
+/** The ports of a guest that is to be recorded or followed (`action`): at least one for data. */
+export function requireDataPorts(guest: GuestDirectory, action: string): HostPorts {
+  const ports = findHostPorts(guest);
+  if (ports.data.length > 0) return ports;
+  throw new AgentError("unavailable", `cannot ${action} guest "${guest.guest}": ${guest.path} has no data port`, {
+    remedy: `make them with: trace-agent setup ${commandName(guest)} --cpus N`,
+  });
+}

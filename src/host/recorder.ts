@@ -17,7 +17,7 @@ import { limits } from "../limits.ts";
 import { log } from "../log.ts";
 import type { HelloReply, StopReply } from "../protocol/replies.ts";
 import { DataStream } from "./data-stream.ts";
-import { commandName, findHostPorts, type GuestDirectory } from "./guest-directory.ts";
+import { type GuestDirectory, requireDataPorts } from "./guest-directory.ts";
 import { lockGuest } from "./guest-lock.ts";
 import { GuestSettings, type Wanted } from "./guest-settings.ts";
 import { ControlPort, openDataPort } from "./host-port.ts";
@@ -40,12 +40,7 @@ export type Recorded = {
 
 /** Fills the spool. What it opened is closed and what it set in the guest is put back, whatever happens. */
 export async function record(guest: GuestDirectory, spool: Spool, wanted: Wanted, until: RecordLimits, calls: RecordCalls): Promise<Recorded> {
-  const ports = findHostPorts(guest);
-  if (ports.data.length === 0) {
-    throw new AgentError("unavailable", `cannot record guest "${guest.guest}": ${guest.path} has no data port`, {
-      remedy: `make them with: trace-agent setup ${commandName(guest)} --cpus N`,
-    });
-  }
+  const ports = requireDataPorts(guest, "record");
   const unlock = lockGuest(guest, "record");
   const cleanUp: (() => void)[] = [unlock];
   try {

@@ -13,7 +13,7 @@ import { log } from "../../log.ts";
 import type { Metadata } from "../../protocol/metadata.ts";
 import type { HelloReply, StopReply, StreamPosition } from "../../protocol/replies.ts";
 import { traceMetadata } from "../../protocol/trace-metadata.ts";
-import { findHostPorts, type GuestDirectory } from "../guest-directory.ts";
+import { type GuestDirectory, requireDataPorts } from "../guest-directory.ts";
 import { lockGuest } from "../guest-lock.ts";
 import { GuestSettings, type Wanted } from "../guest-settings.ts";
 import { ControlPort, openDataPort } from "../host-port.ts";
@@ -44,12 +44,7 @@ export type Followed = {
 
 /** What it opened is closed and what it set in the guest is put back, whatever happens. */
 export async function followGuest(guest: GuestDirectory, wanted: Wanted, until: RecordLimits, sink: LiveSink): Promise<Followed> {
-  const ports = findHostPorts(guest);
-  if (ports.data.length === 0) {
-    throw new AgentError("unavailable", `cannot follow guest "${guest.guest}": ${guest.path} has no data port`, {
-      remedy: `make them with: trace-agent setup ${guest.guest} --cpus N`,
-    });
-  }
+  const ports = requireDataPorts(guest, "follow");
   const cleanUp: (() => void)[] = [lockGuest(guest, "stream")];
   try {
     const streams = ports.data.map((port) => {
