@@ -1,5 +1,5 @@
 /** errno numbers that code decides by, their names, and the error that a failed system call becomes. */
-import { constants } from "node:os";
+import { errnoNames } from "./errno-names.ts";
 
 /** include/uapi/asm-generic/errno-base.h and errno.h; the same numbers on x86-64 and arm64. */
 export const E = {
@@ -25,13 +25,6 @@ export const E = {
   ECONNREFUSED: 111,
 } as const;
 
-// EWOULDBLOCK and EOPNOTSUPP are second names of EAGAIN and ENOTSUP on Linux.
-const names = new Map<number, string>(
-  Object.entries(constants.errno)
-    .filter(([name]) => name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP")
-    .map(([name, number]) => [number, name]),
-);
-
 const meanings: Record<string, string> = {
   EPERM: "operation not permitted",
   ENOENT: "no such file or directory",
@@ -54,9 +47,10 @@ const meanings: Record<string, string> = {
   ECONNRESET: "connection reset",
 };
 
-/** "EAGAIN" for 11; "errno 4095" for a number that this system does not name. */
+/** "EAGAIN" for 11; "errno 4095" for a number that has no name. */
 export function errnoName(number: number): string {
-  return names.get(number) ?? `errno ${number}`;
+  const name = errnoNames[number] ?? "-";
+  return name === "-" ? `errno ${number}` : name;
 }
 
 /** "EBUSY, device or resource busy". */

@@ -26,6 +26,8 @@ export async function compile(compilation: Compilation, outfile: string): Promis
     entrypoints,
     root,
     target: "bun",
+    // Each part is read when it is used: as one file the agent would parse the host's commands too, 20 ms of its start.
+    splitting: true,
     compile: {
       outfile,
       executablePath: bun,

@@ -2,8 +2,7 @@
 import { pageSize } from "../../ffi/sysconf.ts";
 import { AgentError } from "../errors.ts";
 import { runAgent } from "../guest/agent.ts";
-import type { AgentOptions } from "../guest/options.ts";
-import { type StdoutFormat, stdoutFormats } from "../guest/outputs.ts";
+import { type AgentOptions, type StdoutFormat, stdoutFormats } from "../guest/options.ts";
 import { parseCpuList } from "../kernel/cpu-list.ts";
 import { limits } from "../limits.ts";
 import { log, logLevelNames, setLogLevel } from "../log.ts";

@@ -5,7 +5,7 @@
  * node's parseArgs, and what it refuses becomes a usage error that suggests what may have been meant.
  */
 import { parseArgs } from "node:util";
-import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from "citty";
+import type { ArgsDef, CommandDef } from "citty";
 import { AgentError } from "../errors.ts";
 import { closest } from "./suggest.ts";
 
@@ -43,10 +43,10 @@ const helpFlag = { help: { type: "boolean", short: "h", description: "Show this 
 export function makeCommand<T extends Flags>(spec: CommandSpec<T>): Command {
   const flags: Flags = { ...spec.flags, ...helpFlag };
   const name = spec.name === "" ? programName : `${programName} ${spec.name}`;
-  const definition = defineCommand({
+  const definition: CommandDef = {
     meta: { name, description: spec.description },
     args: { ...positionalsForHelp(spec.positionals ?? []), ...flagsForHelp(flags) },
-  });
+  };
   return {
     definition,
     run: async (argv) => {
@@ -64,6 +64,7 @@ export function makeCommand<T extends Flags>(spec: CommandSpec<T>): Command {
 
 /** The help, coloured only for a terminal that wants it. */
 export async function usage(definition: CommandDef): Promise<string> {
+  const { renderUsage } = await import("citty");
   const text = await renderUsage(definition);
   return process.stdout.isTTY && !process.env["NO_COLOR"] ? text : Bun.stripANSI(text);
 }

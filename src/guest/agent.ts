@@ -13,7 +13,7 @@ import { ControlChannel } from "./control-channel.ts";
 import { Controller } from "./controller.ts";
 import { Notifier } from "./notify.ts";
 import type { AgentOptions } from "./options.ts";
-import { openDataPort, openStdout } from "./outputs.ts";
+import { openDataPort } from "./port-open.ts";
 import { requireDescriptors } from "./preflight.ts";
 import { awaitPorts, findPorts } from "./port-place.ts";
 import { RunState, WorkerState } from "./run-state.ts";
@@ -37,7 +37,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   cleanUp.push(() => notifier.close());
   try {
     const readerGone = (): void => ending.resolve("the reader of stdout is gone");
-    const stdout = options.stdout ? openStdout(options.format, tracingDirectory, cpus, readerGone) : undefined;
+    const stdout = options.stdout
+      ? await (await import("./stdout-outputs.ts")).openStdout(options.format, tracingDirectory, cpus, readerGone)
+      : undefined;
     if (stdout !== undefined) cleanUp.push(stdout.close);
     const doneFd = makeEventFd();
     cleanUp.push(() => closeFd(doneFd));

@@ -5,8 +5,6 @@
  * when every worker is armed again: all that belongs to the host has gone into the ports. That can take as long as the host
  * likes, so other orders are heard meanwhile, and a new start takes the stop's place.
  */
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import { messageOf } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { log } from "../log.ts";
@@ -14,14 +12,11 @@ import type { Order as HostOrder } from "../protocol/orders.ts";
 import type { Reply, RunState as ReplyState, StreamPosition } from "../protocol/replies.ts";
 import { cpuStatus, summaryLines } from "./accounting.ts";
 import { describeAgent } from "./hello.ts";
-import { collectMetadata } from "./metadata.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { Counter, Order, type RunState, WorkerState } from "./run-state.ts";
 import type { Settings } from "./settings.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { Waiters } from "./waiters.ts";
-
-const compress = promisify(gzip);
 
 export type ControllerParts = {
   run: RunState;
@@ -127,7 +122,8 @@ export class Controller {
         replies.send({ reply: "status", state: this.#state, repliesDropped: replies.dropped, cpus: this.#statuses() });
         return undefined;
       case "metadata": {
-        const body = await compress(JSON.stringify(collectMetadata(tracingDirectory)));
+        const { packedMetadata } = await import("./packed-metadata.ts");
+        const body = await packedMetadata(tracingDirectory);
         replies.send({ reply: "metadata", bytes: body.length, encoding: "gzip" }, body);
         return undefined;
       }

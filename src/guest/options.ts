@@ -1,5 +1,9 @@
 /** What the command line asks of the agent, checked. */
-import type { StdoutFormat } from "./outputs.ts";
+import { liveForms } from "../kernel/live-form.ts";
+
+/** How trace data are written to stdout: as they are, or as lines. */
+export const stdoutFormats = ["raw", ...liveForms] as const;
+export type StdoutFormat = (typeof stdoutFormats)[number];
 
 export type AgentOptions = {
   /** Data to stdout instead of the ports. */

@@ -5,7 +5,16 @@ import { O, openFd } from "../../ffi/fd.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { AgentError } from "../errors.ts";
 import { describeHolder, holdersOf } from "../kernel/file-holders.ts";
-import type { PortPath } from "./port-place.ts";
+import { dataPortName } from "../protocol/ports.ts";
+import type { Output } from "./cpu-stream.ts";
+import type { PortPath, PortPlace } from "./port-place.ts";
+
+/** Opens the data port of a CPU; undefined when the machine has none for it. */
+export function openDataPort(place: PortPlace, cpu: number): Output | undefined {
+  const path = place.data.get(cpu);
+  if (path === undefined) return undefined;
+  return { fd: openForWriting(dataPortName(cpu), path), kind: path.kind, shared: false };
+}
 
 /** Opens the writing side, non-blocking. A FIFO is opened for both ways, so that it never hangs up and keeps what is in it. */
 export function openForWriting(name: string, place: PortPath): number {

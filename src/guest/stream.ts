@@ -1,6 +1,6 @@
 /** One CPU's stream as its worker holds it: fds, sizes, and what the loop keeps between two turns. */
-import { readFileSync } from "node:fs";
 import { EdgeWatch } from "../../ffi/epoll.ts";
+import { readText } from "../../ffi/fd.ts";
 import { POLL, PollSet } from "../../ffi/poll.ts";
 import type { OutputKind } from "./output-kind.ts";
 import { counterIndex, type RunState, Word, wordIndex } from "./run-state.ts";
@@ -91,7 +91,7 @@ export class Stream {
   /** Size of this CPU's ring buffer now; asked for once per stop order, since it can be changed at any time. */
   ringBufferBytes(): number {
     const { tracingDirectory, cpu } = this.settings;
-    return Number.parseInt(readFileSync(`${tracingDirectory}/per_cpu/cpu${cpu}/buffer_size_kb`, "latin1"), 10) * 1024;
+    return Number.parseInt(readText(`${tracingDirectory}/per_cpu/cpu${cpu}/buffer_size_kb`, 64), 10) * 1024;
   }
 
   close(): void {

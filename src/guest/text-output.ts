@@ -4,7 +4,8 @@
  */
 import { closeFd, O, readInto } from "../../ffi/fd.ts";
 import { makePipe } from "../../ffi/pipe.ts";
-import { type LiveForm, LiveText, totalsText } from "../kernel/live-text.ts";
+import type { LiveForm } from "../kernel/live-form.ts";
+import { LiveText, totalsText } from "../kernel/live-text.ts";
 import { SubBufferAssembler } from "../kernel/sub-buffer-assembler.ts";
 import { layoutOf, parseHeaderPage } from "../kernel/sub-buffer.ts";
 import { savedCommands } from "../kernel/tracefs.ts";

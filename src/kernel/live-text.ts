@@ -1,4 +1,5 @@
 /** Live events as lines, text or JSON, losses where they are; and how many there were. */
+import type { LiveForm } from "./live-form.ts";
 import { limits } from "../limits.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import type { EventKind } from "./event-catalog.ts";
@@ -9,8 +10,6 @@ import { LiveEvents } from "./live-events.ts";
 import type { TaskNames } from "./task-names.ts";
 import type { TraceMetadata } from "./trace-source.ts";
 
-export const liveForms = ["text", "json"] as const;
-export type LiveForm = (typeof liveForms)[number];
 
 export type LiveTotals = {
   events: number;

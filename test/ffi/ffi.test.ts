@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { allowedCpus } from "../../ffi/affinity.ts";
 import { E, describeErrno, errnoName, SystemError } from "../../ffi/errno.ts";
@@ -49,6 +49,14 @@ describe("errno", () => {
     expect(errnoName(E.EAGAIN)).toBe("EAGAIN");
     expect(describeErrno(E.EBUSY)).toBe("EBUSY, device or resource busy");
     expect(describeErrno(4095)).toBe("errno 4095");
+    expect(describeErrno(0)).toBe("errno 0");
+  });
+
+  test("errnoName() says what node:os says, of every errno that node:os knows", () => {
+    // Second names of EAGAIN and ENOTSUP on Linux.
+    const { EWOULDBLOCK, EOPNOTSUPP, ...named } = constants.errno;
+    expect([errnoName(EWOULDBLOCK), errnoName(EOPNOTSUPP)]).toEqual(["EAGAIN", "ENOTSUP"]);
+    expect(Object.values(named).map(errnoName)).toEqual(Object.keys(named));
   });
 });
 

@@ -1,6 +1,7 @@
 /** `trace-agent stream`: the events of a guest as lines, while they happen. */
 import { AgentError } from "../../errors.ts";
-import { type LiveForm, LiveText, totalsText } from "../../kernel/live-text.ts";
+import type { LiveForm } from "../../kernel/live-form.ts";
+import { LiveText, totalsText } from "../../kernel/live-text.ts";
 import { log } from "../../log.ts";
 import { ReaderGone, writeStandardOutput } from "../../standard-output.ts";
 import type { GuestDirectory } from "../guest-directory.ts";

@@ -1,26 +1,11 @@
-/** Where each CPU's stream goes: its data port, or the stdout that all share. */
+/** Where the streams go with --stdout: to the stdout that all share, or through text to it. */
 import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { setNonBlocking } from "../../ffi/fd.ts";
 import { AgentError } from "../errors.ts";
-import { liveForms } from "../kernel/live-text.ts";
-import { dataPortName } from "../protocol/ports.ts";
 import type { Output } from "./cpu-stream.ts";
+import type { StdoutFormat } from "./options.ts";
 import type { OutputKind } from "./output-kind.ts";
-import { openForWriting } from "./port-open.ts";
-import type { PortPlace } from "./port-place.ts";
-import { TextOutput } from "./text-output.ts";
-
-/** Opens the data port of a CPU; undefined when the machine has none for it. */
-export function openDataPort(place: PortPlace, cpu: number): Output | undefined {
-  const path = place.data.get(cpu);
-  if (path === undefined) return undefined;
-  return { fd: openForWriting(dataPortName(cpu), path), kind: path.kind, shared: false };
-}
-
-/** How trace data are written to stdout: as they are, or as lines. */
-export const stdoutFormats = ["raw", ...liveForms] as const;
-export type StdoutFormat = (typeof stdoutFormats)[number];
 
 export type StdoutOutputs = {
   /** What a CPU's worker writes to. */
@@ -30,7 +15,12 @@ export type StdoutOutputs = {
 };
 
 /** The common output of all CPUs. Without a format it is text on a terminal, else raw. */
-export function openStdout(format: StdoutFormat | undefined, tracingDirectory: string, cpus: readonly number[], onReaderGone: () => void): StdoutOutputs {
+export async function openStdout(
+  format: StdoutFormat | undefined,
+  tracingDirectory: string,
+  cpus: readonly number[],
+  onReaderGone: () => void,
+): Promise<StdoutOutputs> {
   const terminal = isatty(1);
   if (terminal && format === "raw") {
     throw new AgentError("usage", "cannot write raw trace data to a terminal: it is binary", {
@@ -39,6 +29,7 @@ export function openStdout(format: StdoutFormat | undefined, tracingDirectory: s
   }
   const form = format ?? (terminal ? "text" : "raw");
   if (form !== "raw") {
+    const { TextOutput } = await import("./text-output.ts");
     const text = new TextOutput(tracingDirectory, cpus, form, onReaderGone);
     return { open: (cpu) => text.open(cpu), close: () => text.close() };
   }
