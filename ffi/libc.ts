@@ -29,6 +29,8 @@ const library = dlopen("libc.so.6", {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   send: { args: ["i32", "ptr", "u32", "i32"], returns: "i32" },
+  fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+  sync_file_range: { args: ["i32", "i64", "i64", "u32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   prctl: { args: ["i32", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
 });

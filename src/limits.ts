@@ -139,8 +139,10 @@ export const limits = {
   metadataFiles: 50_000,
   /** A guest's text shown to a person: host name, kernel release, reason of an error. */
   guestTextChars: 300,
-  /** Read and written at a time when a spool becomes a trace.dat. */
-  copyBytes: 1 * MiB,
+  /** Read, counted and written at a time when a spool becomes a trace.dat: it stays in a CPU's cache meanwhile. */
+  copyBytes: 256 * KiB,
+  /** After so much the disk is told to begin, so that it is nearly done when the last byte is written. */
+  writebackBytes: 8 * MiB,
   /** Compressed at a time in a version 7 file: what a reader must unpack to get at one event. */
   compressBytes: 256 * KiB,
 

@@ -205,29 +205,3 @@ export function parseSubBufferHeader(view: DataView, offset: number, layout: Sub
     damage: cursor.damage,
   };
 }
-
-export type EventCount = {
-  subBuffers: number;
-  events: number;
-  /** Sum of the counted losses. */
-  lostEvents: number;
-  /** Sub-buffers that say that events were lost, but not how many. */
-  unknownLosses: number;
-  damaged: number;
-};
-
-/** Counts the events of whole sub-buffers that lie one after the other; a last one that is cut short is left out. */
-export function countEvents(bytes: Uint8Array, layout: SubBufferLayout): EventCount {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const cursor = new SubBufferCursor(layout);
-  const count: EventCount = { subBuffers: 0, events: 0, lostEvents: 0, unknownLosses: 0, damaged: 0 };
-  for (let offset = 0; offset + layout.sizeBytes <= bytes.byteLength; offset += layout.sizeBytes) {
-    cursor.reset(view, offset);
-    count.subBuffers++;
-    if (cursor.lostEvents === unknownLoss) count.unknownLosses++;
-    else count.lostEvents += cursor.lostEvents;
-    while (cursor.next()) count.events++;
-    if (cursor.damage !== undefined) count.damaged++;
-  }
-  return count;
-}

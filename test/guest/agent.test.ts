@@ -1,6 +1,7 @@
 /** The agent as its user runs it: the static executable in a guest that holds busybox and nothing else, no udev links. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
+import { countEvents } from "../../src/kernel/event-count.ts";
+import { layoutOf } from "../../src/kernel/sub-buffer.ts";
 import { parseCpuStats } from "../../src/kernel/cpu-stats.ts";
 import { sequence } from "../support/agent-fixture.ts";
 import { executable } from "../support/agent-process.ts";

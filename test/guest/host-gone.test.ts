@@ -1,6 +1,7 @@
 /** The host is slow, absent or gone, and the guest does not notice: over FIFOs (a reader that sleeps) and sockets (a client that leaves). */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { countEvents, layoutOf } from "../../src/kernel/sub-buffer.ts";
+import { countEvents } from "../../src/kernel/event-count.ts";
+import { layoutOf } from "../../src/kernel/sub-buffer.ts";
 import { parseCpuStats } from "../../src/kernel/cpu-stats.ts";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { readCpuStats } from "../../src/kernel/cpu-stats.ts";
-import { countEvents } from "../../src/kernel/sub-buffer.ts";
+import { countEvents } from "../../src/kernel/event-count.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";

@@ -1,7 +1,7 @@
 /** The books: whatever the workload, the readers, the stalls and the orders, written = received + lost, for every CPU. */
 import { describe, expect, test } from "bun:test";
 import { readCpuStats } from "../../src/kernel/cpu-stats.ts";
-import { countEvents } from "../../src/kernel/sub-buffer.ts";
+import { countEvents } from "../../src/kernel/event-count.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { countEvents, layoutOf, parseHeaderPage, parseSubBufferHeader, SubBufferCursor, unknownLoss } from "../../src/kernel/sub-buffer.ts";
+import { countEvents } from "../../src/kernel/event-count.ts";
+import { layoutOf, parseHeaderPage, parseSubBufferHeader, SubBufferCursor, unknownLoss } from "../../src/kernel/sub-buffer.ts";
 
 /** The first bytes of a sub-buffer of Linux 6.18: five markers 0.2 s apart, one of 300 bytes, one raw marker. */
 const captured = "H4sIAAAAAAACA9M3cLpqysTAEADEIMAJxKwMDIx7tBgYpFZ7Nv4HgozUnJx8hdzEouzUIgVDLrC6eyHPGhmJUW8EUW938gRx6o0h6vclqRCn3gSiPo77dANR6k0h6v/ZzDkA9TKDCyNEz1kkPRWjgGgAClFVZlYGYWgYguIhMSk5JTUtPQMAaAOkUGACAAA=";

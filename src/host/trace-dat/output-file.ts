@@ -1,11 +1,15 @@
 /** A file that appears under its name only when it is whole: written to a temporary name beside it, then renamed. */
 import { closeSync, fdatasyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { reserveSpace, startWriteback } from "../../../ffi/file-space.ts";
+import { limits } from "../../limits.ts";
 
 export class OutputFile {
   readonly #path: string;
   readonly #temporary: string;
   readonly #fd: number;
   #position = 0;
+  /** Up to here the disk was told to write. */
+  #begun = 0;
 
   /** Throws what open(2) says. */
   constructor(path: string) {
@@ -24,6 +28,14 @@ export class OutputFile {
       done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#position + done);
     }
     this.#position += bytes.length;
+    if (this.#position - this.#begun < limits.writebackBytes) return;
+    startWriteback(this.#fd, this.#begun, this.#position - this.#begun);
+    this.#begun = this.#position;
+  }
+
+  /** Says that so many bytes will follow. Throws when the disk has no room for them. */
+  reserve(bytes: number): void {
+    reserveSpace(this.#fd, this.#position, bytes);
   }
 
   /** Zeros up to the next multiple of `size`; nothing where the position is one. */

@@ -26,6 +26,9 @@ export function writeV6(file: OutputFile, recording: Recording, observe: Observe
   file.write(new Bytes().u64(clock.length).text(clock).take());
 
   const table = new Bytes();
+  // Each stream is whole sub-buffers, so that only the first needs to be aligned.
+  file.align(layout.sizeBytes);
+  file.reserve(recording.streams.reduce((sum, { bytes }) => sum + bytes, 0));
   for (let cpu = 0; cpu < cpus; cpu++) {
     file.align(layout.sizeBytes);
     const stream = streamOf(recording, cpu);

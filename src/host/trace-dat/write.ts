@@ -1,6 +1,6 @@
 /** Writes a recording to a trace.dat, and counts its events on the way. */
 import { AgentError, messageOf } from "../../errors.ts";
-import { SubBufferCursor, unknownLoss } from "../../kernel/sub-buffer.ts";
+import { EventCounter, type EventTally } from "../../kernel/event-count.ts";
 import { OutputFile } from "./output-file.ts";
 import type { Recording } from "./recording.ts";
 import { writeV6 } from "./v6.ts";
@@ -9,25 +9,17 @@ import { writeV7 } from "./v7.ts";
 export const traceDatFormats = ["v6", "v7"] as const;
 export type TraceDatFormat = (typeof traceDatFormats)[number];
 
-export type CpuTally = {
-  cpu: number;
-  bytes: number;
-  events: number;
-  /** Sum of the losses that the kernel counted into the stream. */
-  lostEvents: number;
-  /** Sub-buffers that say that events were lost before them, but not how many. */
-  unknownLosses: number;
-  /** Sub-buffers that cannot be read to their end. */
-  damaged: number;
-};
+export type CpuTally = { cpu: number; bytes: number } & EventTally;
 
 /** The file appears only when it is whole. `bytes` is its size. */
 export function writeTraceDat(path: string, recording: Recording, format: TraceDatFormat): { bytes: number; cpus: CpuTally[] } {
   const tallies = Array.from({ length: recording.cpus }, (_, cpu) => newTally(cpu));
-  const cursor = new SubBufferCursor(recording.layout);
+  const counter = new EventCounter(recording.layout);
   const observe = (cpu: number, subBuffers: Uint8Array): void => {
     const tally = tallies[cpu];
-    if (tally !== undefined) count(cursor, subBuffers, tally);
+    if (tally === undefined) return;
+    tally.bytes += subBuffers.length;
+    counter.add(subBuffers, tally);
   };
   let file: OutputFile | undefined;
   try {
@@ -45,17 +37,4 @@ export function writeTraceDat(path: string, recording: Recording, format: TraceD
 
 function newTally(cpu: number): CpuTally {
   return { cpu, bytes: 0, events: 0, lostEvents: 0, unknownLosses: 0, damaged: 0 };
-}
-
-function count(cursor: SubBufferCursor, subBuffers: Uint8Array, tally: CpuTally): void {
-  const view = new DataView(subBuffers.buffer, subBuffers.byteOffset, subBuffers.byteLength);
-  const size = cursor.layout.sizeBytes;
-  tally.bytes += subBuffers.length;
-  for (let offset = 0; offset + size <= subBuffers.length; offset += size) {
-    cursor.reset(view, offset);
-    if (cursor.lostEvents === unknownLoss) tally.unknownLosses++;
-    else tally.lostEvents += cursor.lostEvents;
-    while (cursor.next()) tally.events++;
-    if (cursor.damage !== undefined) tally.damaged++;
-  }
 }
