@@ -53,8 +53,8 @@ export class Pump {
     return came;
   }
 
-  /** Turns for a while; in between the program's events (signals, timers) have their say. */
-  async turns(forMs: number): Promise<void> {
+  /** Turns for a while, or until `enough` says so; in between the program's events (signals, timers) have their say. */
+  async turns(forMs: number, enough: () => boolean = () => false): Promise<void> {
     const end = performance.now() + forMs;
     do {
       const now = performance.now();
@@ -62,7 +62,7 @@ export class Pump {
       // A busy guest: many turns for one look at the events.
       while (performance.now() - now < limits.pumpBusyMs && this.turn(0));
       await new Promise<void>((resolve) => setImmediate(resolve));
-    } while (performance.now() < end && this.full === undefined);
+    } while (performance.now() < end && this.full === undefined && !enough());
   }
 
   get received(): number {

@@ -115,8 +115,9 @@ class Recorder {
     this.#spool.writeSession(this.#spooled);
     const watch = new RecordingWatch(this.#session, start, this.#until);
     let trouble: string | undefined;
-    while (watch.ended === undefined && this.#calls.stopAsked() === "no") {
-      await this.#session.pump.turns(limits.pumpWaitMs);
+    const stopAsked = (): boolean => this.#calls.stopAsked() !== "no";
+    while (watch.ended === undefined && !stopAsked()) {
+      await this.#session.pump.turns(limits.pumpWaitMs, stopAsked);
       watch.look();
       this.#calls.show(watch);
     }
@@ -167,7 +168,7 @@ class Recorder {
       if (pump.full !== undefined || this.#session.cancelled()) return;
       if (!missing() && performance.now() - begun > limits.drainMostMs) return;
       if (silentMs >= (missing() ? limits.replySilenceMs : limits.silenceMs)) return;
-      await pump.turns(limits.silenceMs / 4);
+      await pump.turns(Math.min(limits.silenceMs / 4, Math.max(1, limits.silenceMs - silentMs)));
     }
   }
 

@@ -91,7 +91,7 @@ export class Session {
       const silentSince = Math.max(begun, this.pump.lastByteMs);
       const left = Math.min(silentSince + silenceMs, begun + mostMs) - performance.now();
       if (left <= 0 || this.cancelled() || this.pump.controlGone || this.pump.full !== undefined) return undefined;
-      await this.pump.turns(Math.min(left, limits.pumpWaitMs));
+      await this.pump.turns(Math.min(left, limits.pumpWaitMs), () => this.#inbox.length > 0 || this.cancelled());
     }
   }
 
