@@ -8,6 +8,7 @@
  */
 import { controlPortName } from "../protocol/ports.ts";
 import { programPath, type ServiceFiles } from "./service-files.ts";
+import { enablingFiles } from "./systemd-enabling.ts";
 
 /** As systemd.unit(5) writes a path into a unit's name ("systemd-escape --path --suffix=device"). */
 export function deviceUnit(path: string): string {
@@ -71,8 +72,11 @@ SystemCallErrorNumber=EPERM
 WantedBy=${device}
 `;
 
+const deviceLink = `/etc/systemd/system/${device}.wants/trace-agent.service`;
+const links = [{ path: deviceLink, target: unitPath }];
+
 export const systemd: ServiceFiles = {
-  files: [{ path: unitPath, content: unit, mode: 0o644 }],
-  links: [{ path: `/etc/systemd/system/${device}.wants/trace-agent.service`, target: unitPath }],
+  files: [{ path: unitPath, content: unit, mode: 0o644 }, ...enablingFiles(deviceLink, links)],
+  links,
   directories: [`/etc/systemd/system/${device}.wants`],
 };

@@ -140,6 +140,29 @@ describe("the systemd unit", () => {
     const score = Number(/exposure level for trace-agent.service: ([\d.]+)/.exec(security)?.[1]);
     expect(score).toBeLessThanOrEqual(2);
   });
+
+  test("stays enabled where an image's presets disable by default", () => {
+    if (Bun.which("systemctl") === null) {
+      console.log("skipped: systemctl is not here");
+      return;
+    }
+    put("usr/lib/systemd/system-preset/99-default.preset", "disable *\n");
+    put("etc/systemd/system/other.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n");
+    mkdirSync(join(tree, "etc/systemd/system/multi-user.target.wants"));
+    symlinkSync("/etc/systemd/system/other.service", join(tree, "etc/systemd/system/multi-user.target.wants/other.service"));
+    const links = install(new ImageRoot(tree), "systemd", program).filter(({ path }) => path.includes(".wants/"));
+    expect(Bun.spawnSync(["systemctl", `--root=${tree}`, "preset-all"]).exitCode).toBe(0);
+    expect(lstatSync(join(tree, "etc/systemd/system/multi-user.target.wants/other.service"), { throwIfNoEntry: false })).toBeUndefined();
+    expect(links.length).toBeGreaterThan(0);
+    for (const { path } of links) expect(lstatSync(join(tree, path)).isSymbolicLink()).toBe(true);
+  });
+
+  test("udev asks for it, too, while it is enabled: its rule names the link that is there", () => {
+    install(new ImageRoot(tree), "systemd", program);
+    const rule = readFileSync(join(tree, "etc/udev/rules.d/80-trace-agent.rules"), "latin1");
+    const [, link = ""] = /TEST=="([^"]+)"/.exec(rule) ?? [];
+    expect(readlinkSync(join(tree, link))).toBe("/etc/systemd/system/trace-agent.service");
+  });
 });
 
 describe("the scripts for OpenRC and sysvinit", () => {
