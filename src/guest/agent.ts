@@ -1,5 +1,4 @@
 /** The agent: preflight, set-up, the run, and an end that gives back all that was taken, on every way out. */
-import { type FSWatcher, watch } from "node:fs";
 import { makeEventFd } from "../../ffi/eventfd.ts";
 import { closeFd } from "../../ffi/fd.ts";
 import { AgentError, messageOf } from "../errors.ts";
@@ -11,6 +10,7 @@ import { log } from "../log.ts";
 import { controlPortName } from "../protocol/ports.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { Controller } from "./controller.ts";
+import { MachineWatch } from "./machine-watch.ts";
 import { Notifier } from "./notify.ts";
 import type { AgentOptions } from "./options.ts";
 import { openDataPort } from "./port-open.ts";
@@ -55,10 +55,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       cpus,
       pipeSizeBytes: options.pipeSizeBytes,
       doneFd,
+      findOutputs: () => {
+        place = findPorts(options.portsDirectory);
+      },
       openOutput: (cpu) => stdout?.open(cpu) ?? openDataPort(place, cpu),
       onChange: () => changes.changed(),
       onOutputClosed: readerGone,
     });
+    const machine = new MachineWatch(() => void rescan());
+    cleanUp.push(() => machine.close());
+    const watchRegularly = (): void => machine.lookRegularly(controller.state === "running" || !channel.attached);
     // Orders that lie in the port already are carried out once the workers are there to obey.
     const armed = Promise.withResolvers<void>();
     const channel = new ControlChannel(run, doneFd, {
@@ -73,7 +79,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         supervisor.settle();
         changes.changed();
       },
-      onLost: () => controller.forgetHost(),
+      onLost: () => {
+        controller.forgetHost();
+        watchRegularly();
+      },
     });
     const controller = new Controller({
       run,
@@ -82,7 +91,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       tracingDirectory,
       replies: channel.replies,
       changes,
-      onState: (state) => notifier.status(state === "running" ? `running: CPUs ${servedCpus(supervisor)}` : "armed"),
+      onState: (state) => {
+        notifier.status(state === "running" ? `running: CPUs ${servedCpus(supervisor)}` : "armed");
+        watchRegularly();
+      },
     });
     await channel.open(place.control);
     cleanUp.push(() => channel.close());
@@ -90,17 +102,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       supervisor.close();
       await changes.until(() => supervisor.serving === 0, limits.exitWorkersMs);
     });
-    const rescan = (): void => {
-      place = findPorts(options.portsDirectory);
+    const rescan = async (): Promise<void> => {
       supervisor.rescan();
-      if (!channel.attached && place.control !== undefined) {
-        channel.open(place.control).catch((error: unknown) => log.debug(messageOf(error)));
+      if (channel.attached || place.control === undefined) return;
+      try {
+        await channel.open(place.control);
+      } catch (error) {
+        log.debug(messageOf(error));
       }
+      watchRegularly();
     };
     supervisor.rescan();
     if (supervisor.serving === 0) throw noStreams(supervisor, options);
     await changes.until(() => supervisor.all(WorkerState.armed), limits.workerReadyMs);
-    cleanUp.push(watchMachine(rescan));
+    machine.begin();
     process.on("SIGUSR1", () => controller.logSummary());
     const served = `armed: CPUs ${servedCpus(supervisor)} on ${tracingDirectory}`;
     log.info(served);
@@ -129,28 +144,6 @@ function chooseCpus(tracingDirectory: string, wanted: number[] | undefined): num
 
 function servedCpus(supervisor: Supervisor): string {
   return formatCpuList(supervisor.seats.filter((seat) => seat.port === "open").map((seat) => seat.cpu));
-}
-
-/** Looks at CPUs and ports again when a device node comes or goes, and every now and then for what makes no node. */
-function watchMachine(rescan: () => void): () => void {
-  const timer = setInterval(rescan, limits.rescanMs);
-  let pending: NodeJS.Timeout | undefined;
-  let devices: FSWatcher | undefined;
-  try {
-    devices = watch("/dev", (_, name) => {
-      if (!/^vport|^virtio-ports/.test(name ?? "")) return;
-      // The name in sysfs and udev's link come a moment after the node.
-      clearTimeout(pending);
-      pending = setTimeout(rescan, limits.deviceSettleMs);
-    });
-  } catch (error) {
-    log.debug(`new ports are seen after ${limits.rescanMs} ms only: ${messageOf(error)}`);
-  }
-  return () => {
-    clearInterval(timer);
-    clearTimeout(pending);
-    devices?.close();
-  };
 }
 
 function noControlPort(options: AgentOptions): AgentError {

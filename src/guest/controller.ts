@@ -116,6 +116,7 @@ export class Controller {
         return undefined;
       case "hello":
         this.#heardHello = true;
+        supervisor.rescan();
         replies.send(describeAgent(order.nonce, this.#state, supervisor, tracingDirectory));
         return undefined;
       case "status":

@@ -21,6 +21,8 @@ export type SupervisorSetup = {
   cpus: readonly number[];
   pipeSizeBytes: number;
   doneFd: number;
+  /** Looks where the outputs are now. */
+  findOutputs: () => void;
   /** Opens the output of a CPU: undefined when there is none (yet). Throws what is in the way. */
   openOutput: (cpu: number) => Output | undefined;
   /** Something changed: states, streams. */
@@ -68,6 +70,7 @@ export class Supervisor {
 
   /** Starts what can be started and parks what cannot: at the beginning, at a start order, and every now and then. */
   rescan(): void {
+    this.#setup.findOutputs();
     const online = onlineCpus();
     for (const seat of this.#seats) {
       const present = online === undefined || online.includes(seat.cpu);

@@ -222,9 +222,12 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     await Bun.sleep(1500);
     const before = switches(agent);
     await Bun.sleep(4000);
-    const all = [...switches(agent)].reduce((sum, [thread, count]) => sum + count - (before.get(thread) ?? 0), 0);
-    row("running without events for 4 s", `at most ${3 * 4 * cpus.length} and a few of the runtime`, `${all} context switches`);
-    expect(all).toBeLessThanOrEqual(3 * 4 * cpus.length + 8);
+    const perThread = [...switches(agent)].map(([thread, count]) => count - (before.get(thread) ?? 0)).sort((a, b) => b - a);
+    const all = perThread.reduce((sum, count) => sum + count, 0);
+    row("running without events for 4 s", `at most ${3 * 4} of each worker and a few of the runtime`, `${perThread.join(", ")} context switches`);
+    expect(perThread[0]).toBeLessThanOrEqual(3 * 4);
+    // The runtime's own threads: some while after the start, in the end one every three seconds.
+    expect(all).toBeLessThanOrEqual(3 * 4 * cpus.length + 20);
   });
 
   test("memory and descriptors stay where they are under a soak at full rate", async () => {
