@@ -74,7 +74,7 @@ export const limits = {
   // -- supervision --
   /** CPUs of a virtio-serial set-up: 511 ports less the reserved one, the control port and one to spare. */
   cpusMax: 4096,
-  /** While running, CPUs and ports are looked over so often; an armed agent looks when it is ordered to start. */
+  /** While running, CPUs and ports are looked over so often; an armed agent looks when an order comes. */
   rescanMs: 10_000,
   /** At start the ports of a virtio-serial device are waited for so long; QEMU names them a moment after the device. */
   portsWaitMs: 2_000,

@@ -116,10 +116,11 @@ export class Controller {
         return undefined;
       case "hello":
         this.#heardHello = true;
-        supervisor.rescan();
+        this.#lookAnew();
         replies.send(describeAgent(order.nonce, this.#state, supervisor, tracingDirectory));
         return undefined;
       case "status":
+        this.#lookAnew();
         replies.send({ reply: "status", state: this.#state, repliesDropped: replies.dropped, cpus: this.#statuses() });
         return undefined;
       case "metadata": {
@@ -138,6 +139,11 @@ export class Controller {
         this.#ignore(order.text, order.reason);
         return undefined;
     }
+  }
+
+  /** An armed agent looks at CPUs and ports only when it is asked. */
+  #lookAnew(): void {
+    if (this.#state !== "running") this.#parts.supervisor.rescan();
   }
 
   #ignore(text: string, reason: string): void {

@@ -1,6 +1,6 @@
 /**
  * Tells when CPUs and ports are to be looked over: when a device node of a port comes or goes, and, where nothing tells of
- * a change and somebody depends on it, every now and then. An armed agent sleeps: a start order looks anew anyway.
+ * a change and somebody depends on it, every now and then. An armed agent sleeps: orders look anew.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { messageOf } from "../errors.ts";

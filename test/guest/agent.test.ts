@@ -115,7 +115,9 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
       // The CPU workers and the control worker do not wake at all; the runtime's own threads hardly ever.
       expect(armed.filter((count) => count === 0).length).toBeGreaterThanOrEqual(cpus.length + 1);
       expect(sum(armed)).toBeLessThan(20);
-      expect(sum(running)).toBeLessThanOrEqual(3 * 5 * cpus.length + 10);
+      expect(Math.max(...running)).toBeLessThanOrEqual(3 * 5);
+      // The runtime's own: its compiler's and collector's work after the start.
+      expect(sum(running)).toBeLessThanOrEqual(3 * 5 * cpus.length + 30);
     }, guestTestTimeoutMs);
 
     test("a second agent says who is in the way", async () => {
