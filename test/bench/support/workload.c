@@ -1,7 +1,7 @@
 /*
  * What the benchmarks make events with, and small measuring helps. Static, so that it runs in a guest without a libc.
  *
- *   workload fill FILE CPU BYTES            writes large markers into a trace_marker file
+ *   workload fill FILE CPU BYTES [TEXT]     writes markers of 960 (or TEXT) chars into a trace_marker file
  *   workload calls CPU PER_SECOND SECONDS   getppid() at a rate (0: as fast as it can); prints calls and nanoseconds
  *   workload stamps FILE CPU PER_SECOND SECONDS  writes markers "T nanoseconds-of-CLOCK_MONOTONIC"
  *   workload loop CPU COUNT                 COUNT times getppid(); prints nanoseconds
@@ -59,14 +59,16 @@ static int open_marker(const char *path)
 	return fd;
 }
 
-static void fill(const char *path, const char *cpu, uint64_t bytes)
+static void fill(const char *path, const char *cpu, uint64_t bytes, size_t length)
 {
 	char text[960];
+	/* Heads of 20 bytes, a line end, a NUL; of the largest only four have room in a sub-buffer. */
+	uint64_t event_bytes = length == sizeof(text) ? 1024 : (length + 20 + 2 + 3) & ~3ull;
 	pin(cpu);
 	int fd = open_marker(path);
 	memset(text, 'x', sizeof(text));
-	for (uint64_t done = 0; done < bytes; done += 1024)
-		if (write(fd, text, sizeof(text)) < 0)
+	for (uint64_t done = 0; done < bytes; done += event_bytes)
+		if (write(fd, text, length) < 0)
 			fail("write");
 }
 
@@ -152,8 +154,8 @@ static void cputime(const char *pid)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	if (!strcmp(mode, "fill") && argc == 5)
-		fill(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+	if (!strcmp(mode, "fill") && (argc == 5 || (argc == 6 && atoi(argv[5]) > 0 && atoi(argv[5]) <= 960)))
+		fill(argv[2], argv[3], strtoull(argv[4], NULL, 10), argc == 6 ? atoi(argv[5]) : 960);
 	else if (!strcmp(mode, "calls") && argc == 5)
 		calls(argv[2], strtoull(argv[3], NULL, 10), atof(argv[4]));
 	else if (!strcmp(mode, "stamps") && argc == 6)
