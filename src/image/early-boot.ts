@@ -4,39 +4,26 @@
  *
  * The agent that starts there serves the ports for the whole life of the machine, so that a recording goes on across the
  * change to the real root. A process of the initramfs finds none of its files after that change, so it lives in a root of
- * its own under /run, which moves along. The service of the real root leaves the ports to it, told by a file in /run.
+ * its own under /run, which moves along. The service of the real root leaves the ports to it, told by a file in /run, for
+ * as long as it lives.
  * The executable makes the initramfs some 40 MB larger, so all this is made on demand only.
  */
-import { controlPortName } from "../protocol/ports.ts";
 import { programPath, type ServiceFiles } from "./service-files.ts";
-import { earlyMarker } from "./systemd.ts";
+import { earlyCommand, earlyMarker, findPort } from "./shell-parts.ts";
 
-/** For the shells of initramfs images, klibc's too: no grep, no functions of a distribution. */
 const startEarly = `early=/run/trace-agent
-modprobe -q virtio_pci
-modprobe -q virtio_console
 
-has_port() {
-	for file in /sys/class/virtio-ports/*/name; do
-		[ -e "$file" ] && read -r name <"$file" && [ "$name" = ${controlPortName} ] && return 0
-	done
-	return 1
-}
-
-tries=50
-until has_port || [ $tries -eq 0 ]; do
-	tries=$((tries - 1))
-	sleep 0.1
-done
-if has_port; then
+${findPort}
+if find_port; then
 	mkdir -p $early/proc $early/sys $early/dev
 	mount -t proc proc $early/proc
 	mount -t sysfs sysfs $early/sys
 	mount -t tracefs tracefs $early/sys/kernel/tracing
 	mount -t devtmpfs devtmpfs $early/dev
-	: >$early/trace-agent
-	mount -o bind ${programPath} $early/trace-agent
-	chroot $early /trace-agent </dev/null >/dev/null 2>/dev/kmsg &
+	: >$early/${earlyCommand}
+	mount -o bind ${programPath} $early/${earlyCommand}
+	# Found by its name alone, so that this is its argv[0].
+	PATH=/:$PATH chroot $early ${earlyCommand} </dev/null >/dev/null 2>/dev/kmsg &
 	echo $! >${earlyMarker}
 fi
 `;

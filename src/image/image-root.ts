@@ -14,6 +14,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -71,6 +72,15 @@ export class ImageRoot {
   exists(path: string): boolean {
     // The dot makes a link in the last part one to follow.
     return lstatOf(this.place(`${path}/.`)) !== undefined;
+  }
+
+  /** The names in a directory, in order. */
+  list(path: string): string[] {
+    return readdirSync(this.place(`${path}/.`)).sort();
+  }
+
+  read(path: string): string {
+    return readFileSync(this.place(`${path}/.`), "utf8");
   }
 
   /** Never leaves half a file: it is written beside and renamed into place. */

@@ -4,20 +4,24 @@ import type { ImageRoot, Outcome } from "./image-root.ts";
 import { type InitName, initNames, serviceFiles } from "./init.ts";
 import { forgetService, startService, stopService } from "./running-init.ts";
 import { programPath, type ServiceFiles } from "./service-files.ts";
+import { addWord, removeWord } from "./word-in-line.ts";
 
 export type Installed = { path: string; outcome: Outcome };
 
 /** `early`: what makes the image's initramfs, for an agent in it. */
 export function install(root: ImageRoot, init: InitName, program: string, early: readonly ServiceFiles[] = []): Installed[] {
-  const wanted = [serviceFiles(init, root), ...early];
+  const service = serviceFiles(init, root);
+  const wanted = [service, ...early];
   const files = wanted.flatMap((set) => set.files);
   const links = wanted.flatMap((set) => set.links);
+  const words = wanted.flatMap((set) => set.words ?? []);
   const done: Installed[] = [
     { path: programPath, outcome: root.copy(programPath, program, 0o755) },
     ...files.map(({ path, content, mode }) => ({ path, outcome: root.write(path, content, mode) })),
     ...links.map(({ path, target }) => ({ path, outcome: root.link(path, target) })),
+    ...words.map((place) => ({ path: place.path, outcome: addWord(root, place) })),
   ];
-  if (root.isRunningSystem) startService(init, done.some(({ outcome }) => outcome === "changed"));
+  if (root.isRunningSystem) startService(init, service.script, done.some(({ outcome }) => outcome === "changed"));
   return done;
 }
 
@@ -33,10 +37,11 @@ export function findInitramfsMakers(root: ImageRoot): ServiceFiles[] {
 export function uninstall(root: ImageRoot): string[] {
   const removed: string[] = [];
   for (const init of initNames) {
-    const { files, links, directories } = serviceFiles(init, root);
+    const { files, links, directories, script, words = [] } = serviceFiles(init, root);
     const paths = [...links, ...files].map(({ path }) => path);
-    if (root.isRunningSystem && paths.some((path) => root.exists(path))) stopService(init);
+    if (root.isRunningSystem && paths.some((path) => root.exists(path))) stopService(init, script);
     removed.push(...paths.filter((path) => root.remove(path)));
+    for (const place of words) removeWord(root, place);
     for (const directory of directories) root.removeEmpty(directory);
     if (root.isRunningSystem) forgetService(init);
   }

@@ -1,5 +1,6 @@
 /** The OpenRC service, as Alpine has it: watched over by supervise-daemon, which starts it again when it ends. */
 import { programPath, type ServiceFiles } from "./service-files.ts";
+import { earlyAgentLives, earlyCommand, findPort, mountTracefs } from "./shell-parts.ts";
 
 const scriptPath = "/etc/init.d/trace-agent";
 
@@ -21,18 +22,25 @@ depend() {
 	keyword -lxc -docker -podman -systemd-nspawn
 }
 
+${findPort}
+${earlyAgentLives}
 start_pre() {
-	[ -d /sys/bus/virtio/drivers/virtio_console ] || modprobe -q virtio_console
-	grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
-	if ! grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; then
+	${mountTracefs}
+	if ! find_port; then
 		eerror "this VM has no port agent-ctl-path (trace-agent check tells more)"
 		return 1
+	fi
+	if early_agent_lives; then
+		einfo "the agent of the initramfs (pid $early) has the ports: this one follows when it ends"
+		command=/bin/sh
+		command_args="-c 'while grep -qsx ${earlyCommand} /proc/$early/comm; do sleep 5; done; exec ${programPath} \${TRACE_AGENT_ARGS:-}'"
 	fi
 }
 `;
 
 export const openrc: ServiceFiles = {
   files: [{ path: scriptPath, content: script, mode: 0o755 }],
+  script: scriptPath,
   links: [{ path: "/etc/runlevels/default/trace-agent", target: scriptPath }],
   directories: [],
 };

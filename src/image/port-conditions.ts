@@ -5,11 +5,12 @@ import { formatCpuList } from "../kernel/cpu-list.ts";
 import { controlPortName, dataPortName } from "../protocol/ports.ts";
 import { type Condition, failure, ok, warning } from "./condition.ts";
 import { type MachineView, whyNoAccess } from "./machine-view.ts";
+import { earlyCommand } from "./shell-parts.ts";
 
 /** VIRTIO_ID_CONSOLE (include/uapi/linux/virtio_ids.h). */
 const consoleDevice = "0x0003";
-/** Its /proc/PID/comm. */
-const agentCommand = "trace-agent";
+/** The agent's /proc/PID/comm, and that of one from the initramfs. */
+const agentCommands = new Set(["trace-agent", earlyCommand]);
 const setupHint = "give the VM ports: trace-agent setup on the host";
 
 export function virtioConsole(view: MachineView): Condition {
@@ -44,7 +45,7 @@ export function controlPort(place: PortPlace): Condition {
   if (trouble !== undefined) return failure(name, `${path} cannot be opened: ${trouble}`, remedyFor(trouble));
   const [holder] = holdersOfPorts([place.control]).get(path) ?? [];
   if (holder === undefined) return ok(name, path);
-  if (holder.command === agentCommand) return ok(name, `${path}, held by ${describeHolder(holder)}: the agent runs`);
+  if (agentCommands.has(holder.command)) return ok(name, `${path}, held by ${describeHolder(holder)}: the agent runs`);
   return failure(name, `${path} is held by ${describeHolder(holder)}`, "end that program");
 }
 
@@ -59,7 +60,7 @@ export function dataPorts(place: PortPlace, cpus: readonly number[]): Condition 
     const trouble = troubleWith(port);
     if (trouble !== undefined) return failure(name, `${port.path} cannot be opened: ${trouble}`, remedyFor(trouble));
     const [holder] = holders.get(port.path) ?? [];
-    if (holder === undefined || holder.command === agentCommand) continue;
+    if (holder === undefined || agentCommands.has(holder.command)) continue;
     return failure(name, `${port.path} is held by ${describeHolder(holder)}`, "end that program");
   }
   if (missing.length > 0) {

@@ -1,25 +1,36 @@
 /** What the init of the running system is told after its files were written, and before they are taken away. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { log } from "../log.ts";
 import { virtioPorts } from "../kernel/virtio-ports.ts";
 import { controlPortName } from "../protocol/ports.ts";
 import type { InitName } from "./init.ts";
 
-/** Files that are there when that init runs this system: not in a chroot, not while an image is made. */
-const signs: Record<InitName, string | undefined> = {
-  systemd: "/run/systemd/system",
-  openrc: "/run/openrc/softlevel",
-  sysv: undefined,
-  none: undefined,
-};
-
+/** Whether that init runs this system: not in a chroot, not while an image is made. */
 export function isRunning(init: InitName): boolean {
-  const sign = signs[init];
-  return sign !== undefined && existsSync(sign);
+  switch (init) {
+    case "systemd":
+      return existsSync("/run/systemd/system");
+    case "openrc":
+      return existsSync("/run/openrc/softlevel");
+    case "sysv":
+      return ownsFirstProcess();
+    case "none":
+      return false;
+  }
+}
+
+/** Its scripts run under any init of that name, BusyBox' too. A chroot has another root than process 1. */
+function ownsFirstProcess(): boolean {
+  try {
+    const [here, there] = [statSync("/"), statSync("/proc/1/root/")];
+    return readFileSync("/proc/1/comm", "latin1") === "init\n" && here.dev === there.dev && here.ino === there.ino;
+  } catch {
+    return false;
+  }
 }
 
 /** Starts the agent where the VM has the port, and anew where an older one runs. Never waits for it: this may be boot. */
-export function startService(init: InitName, changed: boolean): void {
+export function startService(init: InitName, script: string | undefined, changed: boolean): void {
   if (!isRunning(init)) return;
   const hasPort = virtioPorts().has(controlPortName);
   if (init === "systemd") {
@@ -27,12 +38,13 @@ export function startService(init: InitName, changed: boolean): void {
     if (changed) run(["systemctl", "--no-block", "try-restart", "trace-agent.service"]);
     if (hasPort) run(["systemctl", "--no-block", "start", "trace-agent.service"]);
     else log.info(`not started: this VM has no port "${controlPortName}" yet`);
-  } else if (hasPort) run(["rc-service", "trace-agent", changed ? "restart" : "start"]);
+  } else if (script !== undefined && hasPort) run([script, changed ? "restart" : "start"]);
 }
 
-export function stopService(init: InitName): void {
+export function stopService(init: InitName, script: string | undefined): void {
   if (!isRunning(init)) return;
-  run(init === "systemd" ? ["systemctl", "stop", "trace-agent.service"] : ["rc-service", "trace-agent", "stop"]);
+  if (init === "systemd") run(["systemctl", "stop", "trace-agent.service"]);
+  else if (script !== undefined) run([script, "stop"]);
 }
 
 export function forgetService(init: InitName): void {

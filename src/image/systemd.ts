@@ -8,6 +8,7 @@
  */
 import { controlPortName } from "../protocol/ports.ts";
 import { programPath, type ServiceFiles } from "./service-files.ts";
+import { earlyCommand, earlyMarker } from "./shell-parts.ts";
 import { enablingFiles } from "./systemd-enabling.ts";
 
 /** As systemd.unit(5) writes a path into a unit's name ("systemd-escape --path --suffix=device"). */
@@ -20,10 +21,9 @@ export function deviceUnit(path: string): string {
 }
 
 const device = deviceUnit(`/dev/virtio-ports/${controlPortName}`);
-const unitPath = "/etc/systemd/system/trace-agent.service";
-
-/** What an agent that was started in the initramfs leaves here keeps the ports to it (early-boot.ts). */
-export const earlyMarker = "/run/trace-agent.early";
+const folder = "/etc/systemd/system";
+const unitPath = `${folder}/trace-agent.service`;
+const earlyUnitPath = `${folder}/trace-agent-early.service`;
 
 const unit = `[Unit]
 Description=Agent that moves this guest's ftrace data to the host
@@ -72,11 +72,37 @@ SystemCallErrorNumber=EPERM
 WantedBy=${device}
 `;
 
-const deviceLink = `/etc/systemd/system/${device}.wants/trace-agent.service`;
-const links = [{ path: deviceLink, target: unitPath }];
+/**
+ * Where an agent came along from the initramfs, the service leaves the ports to it, and this unit adopts it by its process
+ * id: systemd watches it, and starts the service when it has ended. Its ExecStart= only sees that it lives.
+ */
+const earlyUnit = `[Unit]
+Description=Agent of the initramfs that moves this guest's ftrace data to the host
+ConditionPathExists=${earlyMarker}
+
+[Service]
+Type=forking
+PIDFile=${earlyMarker}
+ExecStart=/bin/sh -c 'read -r pid <${earlyMarker} && grep -qx ${earlyCommand} /proc/$$pid/comm'
+ExecStopPost=/bin/rm -f ${earlyMarker}
+ExecStopPost=-/bin/systemctl --no-block start trace-agent.service
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const deviceLink = `${folder}/${device}.wants/trace-agent.service`;
+const links = [
+  { path: deviceLink, target: unitPath },
+  { path: `${folder}/multi-user.target.wants/trace-agent-early.service`, target: earlyUnitPath },
+];
 
 export const systemd: ServiceFiles = {
-  files: [{ path: unitPath, content: unit, mode: 0o644 }, ...enablingFiles(deviceLink, links)],
+  files: [
+    { path: unitPath, content: unit, mode: 0o644 },
+    { path: earlyUnitPath, content: earlyUnit, mode: 0o644 },
+    ...enablingFiles(deviceLink, links),
+  ],
   links,
-  directories: [`/etc/systemd/system/${device}.wants`],
+  directories: [`${folder}/${device}.wants`],
 };

@@ -4,12 +4,14 @@
  */
 import type { ImageRoot } from "./image-root.ts";
 import { programPath, type ServiceFiles } from "./service-files.ts";
+import { earlyAgentLives, findPort, mountTracefs } from "./shell-parts.ts";
 
 const script = `#!/bin/sh
 ### BEGIN INIT INFO
 # Provides:          trace-agent
 # Required-Start:    $local_fs
 # Required-Stop:     $local_fs
+# Should-Start:      $syslog
 # Default-Start:     2 3 4 5
 # Default-Stop:      0 1 6
 # Short-Description: Moves this guest's ftrace data to the host
@@ -21,15 +23,22 @@ pidfile=/run/trace-agent.pid
 [ -x "$program" ] || exit 0
 umask 077
 
+${findPort}
+${earlyAgentLives}
 running() {
 	[ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null
 }
 
-# Starts the agent again and again: 0 is its end by a signal, 64 a mistake in this file.
+# Starts the agent again and again, after that of the initramfs: 0 is its end by a signal, 64 a mistake in this file.
 supervise() {
 	echo $$ >"$pidfile"
 	stopping=
-	trap 'stopping=1; kill "$agent"' TERM INT
+	agent=
+	trap 'stopping=1; [ -z "$agent" ] || kill "$agent"' TERM INT
+	while [ -z "$stopping" ] && early_agent_lives; do
+		sleep 5 &
+		wait $!
+	done
 	while [ -z "$stopping" ]; do
 		"$program" &
 		agent=$!
@@ -45,14 +54,13 @@ supervise() {
 
 start() {
 	running && return
-	[ -d /sys/bus/virtio/drivers/virtio_console ] || modprobe virtio_console 2>/dev/null
-	grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
-	if ! grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; then
+	${mountTracefs}
+	if ! find_port; then
 		echo "trace-agent: not started: this VM has no port agent-ctl-path (trace-agent check tells more)" >&2
 		return
 	fi
 	if [ -S /dev/log ] && command -v logger >/dev/null; then
-		"$0" supervise 2>&1 </dev/null | logger -t trace-agent -p daemon.info &
+		"$0" supervise 2>&1 </dev/null | logger -t trace-agent -p daemon.info >/dev/null 2>&1 &
 	else
 		"$0" supervise </dev/null >/dev/null 2>/dev/console &
 	fi
@@ -79,13 +87,33 @@ supervise) supervise ;;
 esac
 `;
 
+const plainPath = "/etc/init.d/trace-agent";
+const startLevels = ["2", "3", "4", "5"];
+const stopLevels = ["0", "1", "6"];
+
+/** Where Debian keeps what runs in parallel with what; a script that is not among the targets is not run. */
+const orderFiles = ["/etc/init.d/.depend.start", "/etc/init.d/.depend.stop"];
+
 /** Debian's sysvinit has runlevel directories; without them rcS runs the scripts named S and a number. */
 export function sysv(root: ImageRoot): ServiceFiles {
-  const levels = ["2", "3", "4", "5"].filter((level) => root.exists(`/etc/rc${level}.d`));
-  const path = levels.length > 0 ? "/etc/init.d/trace-agent" : "/etc/init.d/S60trace-agent";
+  const links = [
+    ...startLevels.flatMap((level) => runlevelLinks(root, level, "S20")),
+    ...stopLevels.flatMap((level) => runlevelLinks(root, level, "K01")),
+  ];
+  const path = links.length > 0 ? plainPath : "/etc/init.d/S60trace-agent";
   return {
     files: [{ path, content: script, mode: 0o755 }],
-    links: levels.map((level) => ({ path: `/etc/rc${level}.d/S20trace-agent`, target: "../init.d/trace-agent" })),
+    links: links.map((link) => ({ path: link, target: "../init.d/trace-agent" })),
+    script: path,
+    words: orderFiles.filter((file) => root.exists(file)).map((file) => ({ path: file, line: "TARGETS =", word: "trace-agent" })),
     directories: [],
   };
+}
+
+/** insserv gives links that are there another number. */
+function runlevelLinks(root: ImageRoot, level: string, place: string): string[] {
+  const folder = `/etc/rc${level}.d`;
+  if (!root.exists(folder)) return [];
+  const known = root.list(folder).filter((name) => /^[SK]\d\dtrace-agent$/.test(name));
+  return (known.length > 0 ? known : [`${place}trace-agent`]).map((name) => `${folder}/${name}`);
 }

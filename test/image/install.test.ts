@@ -1,10 +1,25 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { dracut, initramfsTools } from "../../src/image/early-boot.ts";
 import { ImageRoot } from "../../src/image/image-root.ts";
 import { findInit, type InitName, initNames } from "../../src/image/init.ts";
 import { install, uninstall } from "../../src/image/install.ts";
+import { programPath } from "../../src/image/service-files.ts";
 import { deviceUnit } from "../../src/image/systemd.ts";
 import { executable } from "../support/agent-process.ts";
 
@@ -60,6 +75,29 @@ describe("install into a tree", () => {
       expect(uninstall(root)).toEqual([]);
     });
   }
+
+  test("Debian's sysvinit: links in every runlevel, whatever number they got, and a word in the lists of what runs beside what", () => {
+    const levels = ["0", "1", "2", "3", "4", "5", "6"];
+    for (const level of levels) mkdirSync(join(tree, `etc/rc${level}.d`), { recursive: true });
+    const order = "INTERACTIVE = \nTARGETS = dbus cron\ncron: dbus\n";
+    put("etc/init.d/.depend.start", order);
+    put("etc/init.d/.depend.stop", "TARGETS =\n");
+    const root = new ImageRoot(tree);
+    const before = listing();
+    install(root, "sysv", program);
+    const links = (): string[] => levels.flatMap((level) => readdirSync(join(tree, `etc/rc${level}.d`)));
+    expect(links()).toEqual(["K01", "K01", "S20", "S20", "S20", "S20", "K01"].map((place) => `${place}trace-agent`));
+    expect(readFileSync(join(tree, "etc/rc2.d/S20trace-agent"), "latin1")).toStartWith("#!/bin/sh\n");
+    expect(readFileSync(join(tree, "etc/init.d/.depend.start"), "latin1")).toBe(order.replace("cron\n", "cron trace-agent\n"));
+    expect(readFileSync(join(tree, "etc/init.d/.depend.stop"), "latin1")).toBe("TARGETS = trace-agent\n");
+
+    renameSync(join(tree, "etc/rc2.d/S20trace-agent"), join(tree, "etc/rc2.d/S03trace-agent"));
+    expect(install(root, "sysv", program).filter(({ outcome }) => outcome !== "unchanged")).toEqual([]);
+    expect(links()[2]).toBe("S03trace-agent");
+    uninstall(root);
+    expect(listing().filter((entry) => !before.includes(entry) && !entry.endsWith(" 755 "))).toEqual([]);
+    expect(before.filter((entry) => !listing().includes(entry))).toEqual([]);
+  });
 
   test("runs nothing: a tree whose every program is missing or foreign is fine", () => {
     put("usr/lib/systemd/systemd", "not a program");
@@ -133,8 +171,13 @@ describe("the systemd unit", () => {
     }
     install(new ImageRoot(tree), "systemd", "/bin/true");
     for (const target of ["sysinit", "basic", "shutdown"]) put(`usr/lib/systemd/system/${target}.target`, "[Unit]\nDefaultDependencies=no\n");
+    put("usr/lib/systemd/system/multi-user.target", "[Unit]\n");
     const unit = "etc/systemd/system/trace-agent.service";
-    const verify = Bun.spawnSync([analyze, "verify", `--root=${tree}`, "trace-agent.service"]);
+    for (const name of ["sh", "rm", "systemctl"]) {
+      put(`bin/${name}`);
+      chmodSync(join(tree, "bin", name), 0o755);
+    }
+    const verify = Bun.spawnSync([analyze, "verify", `--root=${tree}`, "trace-agent.service", "trace-agent-early.service"]);
     expect(verify.stderr.toString()).toBe("");
     const security = Bun.spawnSync([analyze, "security", "--offline=true", join(tree, unit)]).stdout.toString();
     const score = Number(/exposure level for trace-agent.service: ([\d.]+)/.exec(security)?.[1]);
@@ -165,11 +208,12 @@ describe("the systemd unit", () => {
   });
 });
 
-describe("the scripts for OpenRC and sysvinit", () => {
+describe("the scripts for OpenRC, sysvinit and initramfs makers", () => {
   test("are read by a POSIX shell without complaint", () => {
-    put("etc/init.d/rcS");
+    const root = new ImageRoot(tree);
     for (const init of ["openrc", "sysv"] as const) {
-      for (const { path } of install(new ImageRoot(tree), init, program).filter(({ path }) => path.startsWith("/etc/init.d/"))) {
+      const done = install(root, init, program, [initramfsTools, dracut]);
+      for (const { path } of done.filter(({ path }) => path !== programPath && !path.startsWith("/etc/runlevels/"))) {
         const { exitCode, stderr } = Bun.spawnSync(["sh", "-n", join(tree, path)]);
         expect(`${path} ${exitCode} ${stderr.toString()}`).toBe(`${path} 0 `);
       }
