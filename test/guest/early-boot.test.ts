@@ -18,6 +18,8 @@ if (reason !== undefined) console.log(`skipped: the agent in the initramfs: ${re
 
 const initramfsPackages = ["initramfs-tools", "initramfs-tools-core", "klibc-utils", "libklibc", "busybox", "cpio"];
 
+const serviceIsActive = 'until [ "$(systemctl is-active trace-agent)" = active ]; do sleep 0.3; done';
+
 function run(...words: string[]): void {
   const { exitCode, stdout, stderr } = Bun.spawnSync(words, { env: { ...process.env, LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
   if (exitCode !== 0) throw new Error(`${words.join(" ")}\n${stdout.toString()}${stderr.toString()}`);
@@ -65,9 +67,9 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
     await guest.run("until dmesg | grep -q 'armed: CPUs 0-1'; do sleep 0.3; done", { timeoutMs: 120_000 });
     // Its own root is what the script in the initramfs made for it.
     expect(await guest.text("readlink /proc/$(cat /run/trace-agent.early)/root")).toBe("/run/trace-agent");
-    expect(await guest.text("cat /proc/$(cat /run/trace-agent.early)/comm")).toBe("trace-agent");
+    expect(await guest.text("cat /proc/$(cat /run/trace-agent.early)/comm")).toBe("@trace-agent");
     expect(await guest.text("systemctl show -P ConditionResult -P ActiveState trace-agent")).toBe("inactive\nno");
-    expect(await guest.text("trace-agent check")).toMatch(/^ok +control port .*held by trace-agent/m);
+    expect(await guest.text("trace-agent check")).toMatch(/^ok +control port .*held by @trace-agent/m);
   }, guestTestTimeoutMs);
 
   test("traces, and answers what needs the files of tracefs and /proc", async () => {
@@ -77,6 +79,22 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
     expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({ previous: "" });
     expect(await ends.ask("status", "status")).toMatchObject({ state: "armed" });
     expect(await ends.ask("metadata", "metadata")).toMatchObject({ encoding: "gzip" });
+  }, guestTestTimeoutMs);
+
+  test("is watched by systemd: when it ends, the service takes over", async () => {
+    const early = await guest.text("cat /run/trace-agent.early");
+    expect(await guest.text("systemctl show -P ActiveState -P MainPID trace-agent-early")).toBe(`${early}\nactive`);
+    await guest.run(`kill -KILL ${early}`);
+    await guest.run(serviceIsActive, { timeoutMs: 120_000 });
+    expect(await guest.text("cat /run/trace-agent.early; systemctl show -P MainPID trace-agent-early", { mayFail: true })).toBe("0");
+    expect(await tracesMarker(guest, "MARK-taken-over")).toBe(true);
+  }, guestTestTimeoutMs);
+
+  test("does not keep the service away when it ended before systemd knew of it", async () => {
+    await guest.run("systemctl stop trace-agent; sleep 0.1 & wait $!; echo $! >/run/trace-agent.early; systemctl start trace-agent");
+    expect(await guest.text("systemctl show -P ActiveState trace-agent")).toBe("inactive");
+    expect((await guest.run("systemctl start trace-agent-early", { mayFail: true })).code).not.toBe(0);
+    await guest.run(serviceIsActive, { timeoutMs: 120_000 });
   }, guestTestTimeoutMs);
 
   test("is the only one: nothing of it stays in the tree after uninstall", () => {

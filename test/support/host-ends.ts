@@ -65,7 +65,9 @@ export class HostEnds {
     for (let text = ""; Date.now() < deadline; await Bun.sleep(lookMs)) {
       text += this.replies.take().toString("latin1");
       for (const line of text.split("\n").slice(0, -1)) {
-        if (line.startsWith(`{"reply":"${reply}"`)) return JSON.parse(line) as Record<string, unknown>;
+        // In front of it may lie the body of an older answer that was cut by its agent's end.
+        const start = line.lastIndexOf(`{"reply":"${reply}"`);
+        if (start >= 0) return JSON.parse(line.slice(start)) as Record<string, unknown>;
       }
     }
     throw new Error(`no reply "${reply}" to order "${order}" within ${answerTimeoutMs} ms`);
