@@ -26,6 +26,11 @@ async function agentPid(guest: Guest, before = "0"): Promise<string> {
 const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
 if (reason !== undefined) console.log(`skipped: the service under OpenRC: ${reason}`);
 
+/** What an initramfs leaves: an agent of that name, and its process id. */
+const startEarlyAgent = `cd /usr/local/bin; ln -f trace-agent @trace-agent; ./@trace-agent >/dev/null 2>&1 &
+echo $! >/run/trace-agent.early
+until ls -l /proc/$!/fd | grep -q /dev/vport; do usleep 300000; done`;
+
 const inittab = `::sysinit:/etc/setup
 ::sysinit:/sbin/openrc sysinit
 ::sysinit:/sbin/openrc boot
@@ -80,6 +85,19 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
     expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
   }, guestTestTimeoutMs);
 
+  test("leaves the ports to an agent of the initramfs, and takes them over when it ends", async () => {
+    await guest.run(startEarlyAgent, { timeoutMs: 120_000 });
+    await guest.run("rc-service trace-agent start");
+    await guest.run("sleep 2");
+    expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
+    expect(await guest.text("rc-service trace-agent status")).toContain("started");
+    await guest.run("kill -KILL $(cat /run/trace-agent.early)");
+    await agentPid(guest);
+    expect(await tracesMarker(guest, "MARK-3")).toBe(true);
+    await guest.run("rc-service trace-agent stop");
+    expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
+  }, guestTestTimeoutMs);
+
   test("says what is missing where there is no port, and does not try", async () => {
     await guest.qmp.execute("device_del", { id: "p-agent-ctl-path" });
     await guest.run("while grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; do usleep 100000; done");
@@ -112,5 +130,17 @@ await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files
     await guest().run(`${busyboxScript} stop`);
     expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
     expect((await guest().run(`${busyboxScript} status`, { mayFail: true })).code).toBe(3);
+  }, guestTestTimeoutMs);
+
+  test("leaves the ports to an agent of the initramfs, and takes them over when it ends", async () => {
+    await guest().run(startEarlyAgent, { timeoutMs: 120_000 });
+    await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
+    await guest().run("sleep 2");
+    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
+    await guest().run("kill -KILL $(cat /run/trace-agent.early)");
+    await agentPid(guest());
+    expect(await tracesMarker(guest(), "MARK-3")).toBe(true);
+    await guest().run(`${busyboxScript} stop`);
+    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
   }, guestTestTimeoutMs);
 });
