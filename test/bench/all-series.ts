@@ -1,4 +1,5 @@
 /** The series in the order in which they run. */
+import { absent } from "./series/absent.ts";
 import { drain } from "./series/drain.ts";
 import { guest } from "./series/guest.ts";
 import { idle } from "./series/idle.ts";
@@ -11,4 +12,4 @@ import { start } from "./series/start.ts";
 import { steady } from "./series/steady.ts";
 import type { Series } from "./support/series.ts";
 
-export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, latency, memory, start, record, report];
+export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, absent, latency, memory, start, record, report];

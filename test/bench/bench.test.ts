@@ -1,5 +1,6 @@
 /** Each series runs as small as can be, so that it cannot rot. That figures come out is looked at, not how good they are. */
 import { expect, test } from "bun:test";
+import { guestHookTimeoutMs } from "../support/guest.ts";
 import { allSeries } from "./all-series.ts";
 import { svgOf } from "./support/chart.ts";
 import { kernelAgent } from "./support/kernel-agent.ts";
@@ -7,7 +8,7 @@ import { pairedRatio, percentile } from "./support/statistics.ts";
 import { barsOf, isReached, tableOf } from "./support/table.ts";
 
 for (const series of allSeries) {
-  const reason = series.guest ? "needs a guest of its own" : await series.skipReason();
+  const reason = await series.skipReason();
   if (reason !== undefined) console.error(`skipped: benchmark series ${series.name}: ${reason}`);
   test.skipIf(reason !== undefined)(`series ${series.name} gives figures`, async () => {
     const context = { tiny: true, kernelAgent: await kernelAgent(false), pairs: 1, say: () => {} };
@@ -17,7 +18,7 @@ for (const series of allSeries) {
     expect(notes.length).toBeGreaterThan(0);
     expect(tableOf(figures).split("\n")).toHaveLength(figures.length + 1);
     expect(svgOf(series.title, figures)).toContain("</svg>");
-  }, 60_000);
+  }, series.guest ? guestHookTimeoutMs : 60_000);
 }
 
 test("a ratio is the median over pairs, so a drift of the machine cancels out", () => {

@@ -6,8 +6,8 @@ import type { Figure, Series } from "../support/series.ts";
 import { contenders } from "./drain.ts";
 
 const workloads = [
-  { name: "system calls", command: "workload loop 0 200000", events: "raw_syscalls" },
-  { name: "context switches", command: "workload switches 0 20000", events: "sched" },
+  { name: "system calls", command: "workload loop 0", count: 200_000, events: "raw_syscalls" },
+  { name: "context switches", command: "workload switches 0", count: 20_000, events: "sched" },
 ];
 
 export const overhead: Series = {
@@ -19,8 +19,8 @@ export const overhead: Series = {
     const rig = await GuestRig.boot(context.kernelAgent);
     const figures: Figure[] = [];
     try {
-      for (const { name, command, events } of workloads) {
-        const timeNs = async (): Promise<number> => Number(await rig.guest.text(command, { timeoutMs: 120_000 }));
+      for (const { name, command, count, events } of workloads) {
+        const timeNs = async (): Promise<number> => Number(await rig.guest.text(`${command} ${context.tiny ? count / 100 : count}`, { timeoutMs: 120_000 }));
         const traced: number[] = [];
         const shipped: Record<Contender, number[]> = { ours: [], C: [] };
         for (let pair = 0; pair < context.pairs; pair++) {

@@ -5,29 +5,36 @@ import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { bootGuest } from "../../support/guest.ts";
 import type { Guest, GuestProcess } from "../../support/guest-handle.ts";
 import { agentExecutable } from "./agent-executable.ts";
+import type { Transport } from "../../support/qemu.ts";
 import { type Child, Lines, startChild } from "./child.ts";
 import { benchProgram } from "./programs.ts";
 import type { Contender } from "./rig.ts";
 
 export const guestCpus = [0, 1];
+
+/** "C bounded": with an option of its own that bounds what it puts into one entry of a port's queue, as ours does. */
+export type GuestContender = Contender | "C bounded";
+const kernelAgentOptions = { C: "", "C bounded": "-s 65536" } as const;
+
 const tracing = "/sys/kernel/tracing";
 
 export class GuestRig {
   readonly guest: Guest;
-  readonly #orders: number;
+  /** Undefined over sockets. */
+  readonly #orders: number | undefined;
   #agent: GuestProcess | undefined;
   #sink: Child | undefined;
   #sinkLines: Lines | undefined;
 
   private constructor(guest: Guest) {
     this.guest = guest;
-    this.#orders = openSync(join(guest.directory, `${controlPortName}.in`), constants.O_RDWR);
+    if (guest.transport === "fifo") this.#orders = openSync(join(guest.directory, `${controlPortName}.in`), constants.O_RDWR);
   }
 
-  static async boot(kernelAgent: string | undefined): Promise<GuestRig> {
+  static async boot(kernelAgent: string | undefined, transport: Transport = "fifo"): Promise<GuestRig> {
     const files: Record<string, string> = { "/bin/trace-agent": agentExecutable, "/bin/workload": benchProgram("workload") };
     if (kernelAgent !== undefined) files["/bin/kernel-agent"] = kernelAgent;
-    const guest = await bootGuest({ kernel: "6.12", cpus: guestCpus.length, memoryMb: 1024, files });
+    const guest = await bootGuest({ kernel: "6.12", cpus: guestCpus.length, memoryMb: 1024, transport, files });
     // The kernel's agent finds its paths relative to its folder.
     await guest.run(`mkdir -p /bench/ports && ln -s ${tracing} /bench/tracing
       for p in /sys/class/virtio-ports/*; do for end in in out; do
@@ -59,9 +66,14 @@ export class GuestRig {
     this.#sink = undefined;
   }
 
-  async startAgent(contender: Contender): Promise<void> {
-    if (contender === "C") {
-      this.#agent = await this.guest.spawn("cd /bench; exec kernel-agent");
+  get agentPid(): number {
+    return this.#agent?.pid ?? 0;
+  }
+
+  async startAgent(contender: GuestContender): Promise<void> {
+    if (contender !== "ours") {
+      // It can say much when its host is absent.
+      this.#agent = await this.guest.spawn(`cd /bench; exec kernel-agent ${kernelAgentOptions[contender]} >/dev/null`);
       await Bun.sleep(1000);
       return;
     }
@@ -72,12 +84,12 @@ export class GuestRig {
   }
 
   order(text: "1" | "0"): void {
-    writeSync(this.#orders, `${text}\n`);
+    if (this.#orders !== undefined) writeSync(this.#orders, `${text}\n`);
   }
 
   /** CPU time of the agent in the guest so far. */
   async agentCpuNs(): Promise<number> {
-    return Number(await this.guest.text(`workload cputime ${this.#agent?.pid ?? 0}`));
+    return Number(await this.guest.text(`workload cputime ${this.agentPid}`));
   }
 
   async endAgent(): Promise<void> {
@@ -88,7 +100,7 @@ export class GuestRig {
 
   async close(): Promise<void> {
     await this.endSink();
-    closeSync(this.#orders);
+    if (this.#orders !== undefined) closeSync(this.#orders);
     await this.guest.close();
   }
 }

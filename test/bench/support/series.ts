@@ -25,7 +25,7 @@ export type Series = {
   name: string;
   /** One line: what is measured. */
   title: string;
-  /** Boots a guest: not part of the tiny runs. */
+  /** Boots a guest: the tiny run may have to wait for another process's. */
   guest: boolean;
   /** Why it cannot run here; undefined when it can. */
   skipReason: () => string | undefined | Promise<string | undefined>;
