@@ -35,12 +35,14 @@ export function findInitramfsMakers(root: ImageRoot): ServiceFiles[] {
 
 /** Returns the paths that were there. Every init's files are looked for: the image may have had another one before. */
 export function uninstall(root: ImageRoot): string[] {
+  const services = initNames.map((init) => [init, serviceFiles(init, root)] as const);
+  // All before the first file goes: OpenRC's script and sysvinit's have the same name.
+  for (const [init, { files, script }] of services) {
+    if (root.isRunningSystem && files.some(({ path }) => root.exists(path))) stopService(init, script);
+  }
   const removed: string[] = [];
-  for (const init of initNames) {
-    const { files, links, directories, script, words = [] } = serviceFiles(init, root);
-    const paths = [...links, ...files].map(({ path }) => path);
-    if (root.isRunningSystem && paths.some((path) => root.exists(path))) stopService(init, script);
-    removed.push(...paths.filter((path) => root.remove(path)));
+  for (const [init, { files, links, directories, words = [] }] of services) {
+    removed.push(...[...links, ...files].map(({ path }) => path).filter((path) => root.remove(path)));
     for (const place of words) removeWord(root, place);
     for (const directory of directories) root.removeEmpty(directory);
     if (root.isRunningSystem) forgetService(init);

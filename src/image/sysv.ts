@@ -29,6 +29,18 @@ running() {
 	[ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null
 }
 
+stopped() {
+	! running
+}
+
+await() {
+	tries=50
+	until "$1" || [ $tries -eq 0 ]; do
+		sleep 0.1
+		tries=$((tries - 1))
+	done
+}
+
 # Starts the agent again and again, after that of the initramfs: 0 is its end by a signal, 64 a mistake in this file.
 supervise() {
 	echo $$ >"$pidfile"
@@ -64,17 +76,13 @@ start() {
 	else
 		"$0" supervise </dev/null >/dev/null 2>/dev/console &
 	fi
+	await running
 }
 
 stop() {
 	running || return 0
-	supervisor=$(cat "$pidfile")
-	kill "$supervisor"
-	tries=50
-	while [ $tries -gt 0 ] && kill -0 "$supervisor" 2>/dev/null; do
-		sleep 0.1
-		tries=$((tries - 1))
-	done
+	kill "$(cat "$pidfile")"
+	await stopped
 }
 
 case "$1" in

@@ -119,9 +119,8 @@ const files = { "/usr/local/bin/trace-agent": executable, [busyboxScript]: join(
 await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files }, (guest) => {
   test("starts the agent, starts it again when it is killed, and stops it", async () => {
     // As rcS does: it does not wait for what the script leaves behind.
-    await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
+    expect(await guest().text(`${busyboxScript} start >/dev/null 2>&1; ${busyboxScript} status`)).toBe("trace-agent is running");
     const before = await agentPid(guest());
-    expect(await guest().text(`${busyboxScript} status`)).toBe("trace-agent is running");
     expect(await tracesMarker(guest(), "MARK-1")).toBe(true);
     await guest().run(`${busyboxScript} start`);
     await guest().run(`kill -KILL ${before}`);
