@@ -1,11 +1,16 @@
-/** Memory of an armed agent by the number of CPUs. Where this machine has fewer, stand-ins take the place of the rest. */
+/**
+ * Memory of an agent by the number of CPUs: armed, and, on CPUs that this machine has, in a recording: while it tells its
+ * metadata (event formats, kallsyms), after that, and running. Where the machine has fewer, stand-ins take the place of CPUs.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../../ffi/pipe.ts";
+import { tracedCpus } from "../../../src/kernel/cpus.ts";
 import { readTracing, tracefsMountPoints } from "../../../src/kernel/tracefs.ts";
 import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
-import { reasonWithoutTracefs } from "../../support/tracefs.ts";
+import { PortDirectory } from "../../support/agent-process.ts";
+import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
 import { Lines, startChild } from "../support/child.ts";
 import { residentBytes } from "../support/process.ts";
@@ -15,7 +20,7 @@ const MiB = 2 ** 20;
 
 export const memory: Series = {
   name: "memory",
-  title: "memory of an armed agent by the number of CPUs",
+  title: "memory of an agent by the number of CPUs, armed and in a recording",
   guest: false,
   skipReason: reasonWithoutTracefs,
   run: async (context) => {
@@ -25,9 +30,15 @@ export const memory: Series = {
       figures.push({ name: `${cpus} CPUs: resident`, unit: "MiB", ours: [all / MiB] });
       figures.push({ name: `${cpus} CPUs: anonymous`, unit: "MiB", ours: [anonymous / MiB], reach: { value: 4 + 1.7 * cpus, is: "most" } });
     }
+    for (const cpus of context.tiny ? [1] : [1, 2]) {
+      for (const [state, bytes] of Object.entries(await anonymousOfServing(cpus, context))) {
+        const reach = { value: 4 + 1.7 * cpus, is: "most" } as const;
+        figures.push({ name: `${cpus} CPUs: anonymous, ${state}`, unit: "MiB", ours: [bytes / MiB], reach });
+      }
+    }
     return {
       figures,
-      notes: ["armed for some seconds; the resident memory is mostly pages of the executable, which the kernel can drop; CPUs that the machine lacks are stand-ins: directories for their trace files, FIFOs for their ports"],
+      notes: ["armed for some seconds; metadata: event formats and kallsyms, as a recorder asks for them; running with sched events; the resident memory is mostly pages of the executable, which the kernel can drop; CPUs that the machine lacks are stand-ins: directories for their trace files, FIFOs for their ports"],
     };
   },
 };
@@ -59,4 +70,49 @@ async function measure(cpus: number, context: SeriesContext): Promise<{ all: num
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** By what the agent does: told its metadata once, as every recorder asks for it, then runs. */
+async function anonymousOfServing(cpus: number, context: SeriesContext): Promise<Record<string, number>> {
+  const tracefs = new TracefsInstance("bench-memory");
+  const numbers = tracedCpus(tracefs.path).slice(0, cpus);
+  const ports = new PortDirectory(numbers);
+  const agent = startChild([agentExecutable, "--tracefs", tracefs.path, "--ports", ports.path, "--cpus", numbers.join(",")]);
+  const settled = async (): Promise<number> => {
+    await Bun.sleep(context.tiny ? 100 : 4000);
+    return residentBytes(agent.pid).anonymous;
+  };
+  try {
+    tracefs.reset();
+    const lines = new Lines(agent.stderr);
+    while (!(await lines.next()).includes("armed: ")) continue;
+    const armed = await settled();
+    await ports.ask("hello bench", "hello", () => "");
+    ports.replies.take();
+    ports.order("metadata\n");
+    let most = 0;
+    while (!isWhole(ports.replies.peek())) {
+      most = Math.max(most, residentBytes(agent.pid).anonymous);
+      await Bun.sleep(5);
+    }
+    const told = await settled();
+    tracefs.write("events/sched/enable", "1");
+    await ports.ask("1", "start", () => "");
+    const running = await settled();
+    return { "armed on a real ring buffer": armed, "most while it tells metadata": Math.max(most, armed), "after metadata": told, "running after metadata": running };
+  } finally {
+    agent.kill("SIGTERM");
+    await agent.exited;
+    ports.close();
+    await tracefs.remove();
+  }
+}
+
+/** A line that says how many bytes follow, and these. */
+function isWhole(reply: Buffer): boolean {
+  const end = reply.indexOf("\n");
+  if (end < 0) return false;
+  const { bytes } = JSON.parse(reply.toString("latin1", 0, end)) as { bytes?: number };
+  if (bytes === undefined) throw new Error(`no metadata: ${reply.toString("latin1", 0, end)}`);
+  return reply.length >= end + 1 + bytes;
 }
