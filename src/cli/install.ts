@@ -1,5 +1,6 @@
 /** `trace-agent install`: this very executable and its service, into the running system or an image's tree. */
 import { AgentError } from "../errors.ts";
+import { makeInitramfsAnew } from "../image/early-boot.ts";
 import { ImageRoot } from "../image/image-root.ts";
 import { findInit, type InitName, initNames } from "../image/init.ts";
 import { findInitramfsMakers, install } from "../image/install.ts";
@@ -30,7 +31,7 @@ export const installCommand = makeCommand({
     for (const { path, outcome } of install(root, init, program, early)) log.info(`${path}: ${outcome}`);
     if (init === "none") log.info("no service: start trace-agent from what your image runs at boot");
     else log.info(`enabled for ${init}`);
-    if (early.length > 0) log.info("make the initramfs anew: update-initramfs -u, or dracut --force");
+    if (early.length > 0) log.info(makeInitramfsAnew);
   },
 });
 

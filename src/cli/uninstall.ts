@@ -1,4 +1,5 @@
 /** `trace-agent uninstall`: undoes `trace-agent install`. */
+import { makeInitramfsAnew, needsInitramfsAnew } from "../image/early-boot.ts";
 import { ImageRoot } from "../image/image-root.ts";
 import { uninstall } from "../image/install.ts";
 import { log } from "../log.ts";
@@ -15,6 +16,7 @@ export const uninstallCommand = makeCommand({
   run: ({ root = "/" }) => {
     const removed = uninstall(new ImageRoot(root));
     for (const path of removed) log.info(`${path}: removed`);
+    if (removed.some(needsInitramfsAnew)) log.info(makeInitramfsAnew);
     if (removed.length === 0) log.info("nothing to remove");
   },
 });

@@ -90,3 +90,10 @@ export const dracut: ServiceFiles = {
   links: [],
   directories: [dracutModule],
 };
+
+export const makeInitramfsAnew = "make the initramfs anew: update-initramfs -u, or dracut --force";
+
+/** Whether a change of this file is without effect before the initramfs is made anew. */
+export function needsInitramfsAnew(path: string): boolean {
+  return [initramfsTools, dracut].some(({ files }) => files.some((file) => file.path === path));
+}

@@ -43,8 +43,11 @@ export function startService(init: InitName, script: string | undefined, changed
 
 export function stopService(init: InitName, script: string | undefined): void {
   if (!isRunning(init)) return;
-  if (init === "systemd") run(["systemctl", "stop", "trace-agent.service"]);
-  else if (script !== undefined) run([script, "stop"]);
+  if (init === "systemd") {
+    // In this order, one after the other: the end of the agent of the initramfs starts the service.
+    run(["systemctl", "stop", "trace-agent-early.service"]);
+    run(["systemctl", "stop", "trace-agent.service"]);
+  } else if (script !== undefined) run([script, "stop"]);
 }
 
 export function forgetService(init: InitName): void {

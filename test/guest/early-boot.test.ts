@@ -97,6 +97,17 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
     await guest.run(serviceIsActive, { timeoutMs: 120_000 });
   }, guestTestTimeoutMs);
 
+  test("ends, too, when the program is uninstalled", async () => {
+    await guest.run("systemctl stop trace-agent; cd /usr/local/bin; ln trace-agent @trace-agent");
+    await guest.run("cd /usr/local/bin; ./@trace-agent >/dev/null 2>&1 & echo $! >/run/trace-agent.early");
+    await guest.run("systemctl start trace-agent-early");
+    expect(await guest.text("systemctl is-active trace-agent-early")).toBe("active");
+    const { stderr } = await guest.run("trace-agent uninstall");
+    expect(stderr).toContain("make the initramfs anew");
+    expect(stderr).not.toContain("warn");
+    expect(await guest.text("pidof trace-agent @trace-agent; ls /run /etc/systemd/system | grep trace-agent[.-]", { mayFail: true })).toBe("");
+  }, guestTestTimeoutMs);
+
   test("is the only one: nothing of it stays in the tree after uninstall", () => {
     const tree = join(folder, "tree");
     run(executable, "uninstall", "--root", tree);
