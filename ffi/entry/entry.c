@@ -43,6 +43,8 @@ struct state { char preload[16 + MAX_LIBRARIES * 32]; word page_size;
 
 /* The variable that stays in the place of LD_PRELOAD: without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
+/* A function is compiled when it is hot, also where few of its branches were taken: the splice loop's are failures. */
+static const char no_compile_delay[] = "BUN_JSC_maximumOptimizationDelay=0";
 
 static word *environment_of(word *block) { return block + 1 + block[0] + 1; }
 
@@ -58,12 +60,12 @@ static word auxiliary(word *vector, word type)
   return 0;
 }
 
-/* Bytes that the second block needs at most: the kernel's, one variable more, and the state; a multiple of 16. */
+/* Bytes that the second block needs at most: the kernel's, two variables more, and the state; a multiple of 16. */
 word block_size(word *block)
 {
   word *end = after_list(environment_of(block));
   while (end[0] != AT_NULL) end += 2;
-  return ((word)(end + 2 - block) * sizeof(word) + sizeof(word) + sizeof(struct state) + 31) & ~15ul;
+  return ((word)(end + 2 - block) * sizeof(word) + 2 * sizeof(word) + sizeof(struct state) + 31) & ~15ul;
 }
 
 static long map(word address, word size, word protection, word flags, long fd, word offset)
@@ -159,6 +161,7 @@ word start_loader(word *kernel_block, word *block)
 
   while (from < variables) *to++ = *from++; /* argc, argv and its 0 */
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
+  *to++ = (word)no_compile_delay;
   word *state_slot = to++;
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {

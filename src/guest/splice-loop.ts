@@ -105,7 +105,7 @@ function takePartial(stream: Stream): number {
 
 function queue(stream: Stream, bytes: number): number {
   stream.queued = bytes;
-  stream.busy = true;
+  stream.foundBytes += bytes;
   stream.wokenInVain = false;
   stream.reopened = false;
   add(stream, Counter.subBuffers, bytes / stream.subBufferBytes);

@@ -12,9 +12,8 @@ import { add, dataSlot, type Stream, wakeSlot } from "./stream.ts";
  */
 export function waitForData(stream: Stream): void {
   const blind = stream.wokenInVain;
-  let timeoutMs: number = blind ? limits.emptyWakeMs : limits.busyLookMs;
-  if (!stream.busy && !blind) timeoutMs = Math.max(Math.ceil(stream.partialDueAt - performance.now()), 1);
-  stream.busy = false;
+  const timeoutMs = blind ? limits.emptyWakeMs : nextLookMs(stream);
+  stream.foundBytes = 0;
   stream.wokenInVain = false;
   stream.drained = false;
   stream.dataPoll.set(dataSlot, blind ? -1 : stream.rawFd, POLL.IN);
@@ -23,6 +22,13 @@ export function waitForData(stream: Stream): void {
     if (stream.dataPoll.revents(wakeSlot) !== 0) clearEventFd(stream.wakeFd);
     stream.wokenInVain = stream.dataPoll.revents(dataSlot) !== 0;
   }
+}
+
+function nextLookMs({ foundBytes, partialDueAt }: Stream): number {
+  if (foundBytes > 0 && foundBytes < limits.heavyLookBytes) return limits.busyLookMs;
+  const untilPartialMs = Math.ceil(partialDueAt - performance.now());
+  if (foundBytes === 0) return Math.max(untilPartialMs, 1);
+  return Math.min(Math.max(untilPartialMs, limits.busyLookMs), limits.heavyLookMs);
 }
 
 /** Waits until the port can take data, without spinning while it has no host. */

@@ -53,8 +53,8 @@ export class Stream {
   sentOfSubBuffer = 0;
   /** When the partial sub-buffer is to be sent, in the time of performance.now(). */
   partialDueAt = 0;
-  /** Data came in the last look: look again soon. */
-  busy = false;
+  /** What came since the last wait: look again soon. */
+  foundBytes = 0;
   /** poll said POLLIN and no whole sub-buffer was there: another poll would say the same at once. */
   wokenInVain = false;
   /** splice to this output is refused (O_APPEND): read and write instead. */
