@@ -36,11 +36,11 @@ export const limits = {
   /** After data the next look comes sooner, so that a busy CPU's events reach the host within 50 ms. */
   busyLookMs: 30,
   /**
-   * What a look costs is the wake-up and the cold caches, not the data: where a look finds so much (some 400,000 events/s), the
+   * What a look costs is the wake-up and the cold caches, not the data: where a look finds so much (some 200,000 events/s), the
    * next comes later. The wake-up of buffer_percent comes in between where the ring buffer is small.
    */
-  heavyLookBytes: 512 * KiB,
-  heavyLookMs: 100,
+  heavyLookBytes: 256 * KiB,
+  heavyLookMs: 200,
   /** After POLLIN without a whole sub-buffer poll would spin: so long the ring buffer is left out of the poll set. */
   emptyWakeMs: 10,
   /** Armed for so long, a worker rehearses its loop: by then the others have started too. */
