@@ -10,6 +10,9 @@ import type { Report } from "../sample/main.ts";
 const folder = join(import.meta.dir, "../sample");
 export const sampleProgram = { entrypoints: [join(folder, "main.ts"), join(folder, "worker.ts")], root: folder };
 
+/** What the executable gives its runtime (ffi/entry/entry.c). */
+export const ownVariables = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_maximumOptimizationDelay: "0" };
+
 export type Sample = { folder: string; static: string; dynamic: string; remove: () => void };
 
 /** Builds both in a new folder that the caller removes. */
