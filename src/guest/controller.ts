@@ -127,6 +127,8 @@ export class Controller {
         const { packedMetadata } = await import("./packed-metadata.ts");
         const body = await packedMetadata(tracingDirectory);
         replies.send({ reply: "metadata", bytes: body.length, encoding: "gzip" }, body);
+        // Some 30 MiB of text: an idle runtime would keep them.
+        setImmediate(() => Bun.gc(true));
         return undefined;
       }
       case "set": {
