@@ -1,7 +1,6 @@
-/** sched_setaffinity(2) and its reading twin, for the calling thread. */
+/** sched_setaffinity(2) for the calling thread. */
 import { ptr } from "bun:ffi";
 import { errno, libc } from "./libc.ts";
-import { SystemError } from "./errno.ts";
 
 /** Kernels are built for at most 8192 CPUs (CONFIG_NR_CPUS on x86-64 with MAXSMP). */
 const maskBytes = 8192 / 8;
@@ -12,16 +11,4 @@ export function pinThread(cpu: number): number {
   const mask = new Uint8Array(new ArrayBuffer(maskBytes));
   mask[cpu >> 3] = 1 << (cpu & 7);
   return libc.sched_setaffinity(0, maskBytes, ptr(mask)) === 0 ? 0 : errno();
-}
-
-/** The CPUs that the calling thread may run on. */
-export function allowedCpus(): number[] {
-  const mask = new Uint8Array(new ArrayBuffer(maskBytes));
-  const length = libc.sched_getaffinity(0, maskBytes, ptr(mask));
-  if (length < 0) throw new SystemError("sched_getaffinity", "0", errno());
-  const cpus: number[] = [];
-  for (let cpu = 0; cpu < maskBytes * 8; cpu++) {
-    if (((mask[cpu >> 3] ?? 0) >> (cpu & 7)) & 1) cpus.push(cpu);
-  }
-  return cpus;
 }

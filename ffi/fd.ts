@@ -1,22 +1,32 @@
 /** File descriptors: open, close, read, write, flags. All that is opened here is close-on-exec. */
+import { architecture } from "./architecture.ts";
 import { ptr } from "bun:ffi";
 import { cString } from "./c-string.ts";
 import { errno, libc } from "./libc.ts";
 import { E, SystemError } from "./errno.ts";
 
-/** include/uapi/asm-generic/fcntl.h. O_DIRECT and O_DIRECTORY differ by architecture and are not used. */
+/** arch/arm64/include/uapi/asm/fcntl.h has its own numbers for these two; all others are the same on x86-64 and arm64. */
+const [DIRECTORY, NOFOLLOW] = architecture === "arm64" ? [0o40000, 0o100000] : [0o200000, 0o400000];
+
+/** include/uapi/asm-generic/fcntl.h. O_TMPFILE holds the bit of O_DIRECTORY, as there. */
 export const O = {
   RDONLY: 0,
   WRONLY: 1,
   RDWR: 2,
   CREAT: 0o100,
   EXCL: 0o200,
-  TRUNC: 0o1000,
   APPEND: 0o2000,
+  NOCTTY: 0o400,
   NONBLOCK: 0o4000,
+  DIRECTORY,
+  NOFOLLOW,
   CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+  TMPFILE: 0o20000000 | DIRECTORY,
 } as const;
 
+const SEEK_SET = 0;
+const SEEK_END = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
@@ -31,22 +41,42 @@ export function openFd(path: string, flags: number, mode = 0): number {
   }
 }
 
-/** Closes `fd`. Linux has released it even where close() reports an error, so there is nothing to retry or to tell. */
+/** Closes `fd`. Linux has released it even where close() reports an error, so there is nothing to retry or report. */
 export function closeFd(fd: number): void {
   if (!(fd >= 0)) throw new RangeError(`cannot close fd ${fd}`);
   libc.close(fd);
 }
 
-/** Bytes read (0 at the end of the data), or -errno. `buffer` must lie on a buffer of its own, see FFI notes in libc.ts. */
-export function readInto(fd: number, buffer: Uint8Array<ArrayBuffer>, length = buffer.byteLength): number {
-  const count = libc.read(fd, ptr(buffer), length);
+/** Bytes read (0 at the end of the data), or -errno. `buffer` must have an ArrayBuffer of its own, see FFI notes in libc.ts. */
+export function readInto(fd: number, buffer: Uint8Array<ArrayBuffer>, length = buffer.byteLength, offset = 0): number {
+  const count = libc.read(fd, ptr(buffer, offset), length);
+  return count >= 0 ? count : -errno();
+}
+
+/** The same from a position in the file, whose own position stays as it is. */
+export function readAt(fd: number, buffer: Uint8Array<ArrayBuffer>, position: number): number {
+  const count = libc.pread(fd, ptr(buffer), buffer.byteLength, position);
   return count >= 0 ? count : -errno();
 }
 
 /** Bytes written, or -errno. */
-export function writeFrom(fd: number, buffer: Uint8Array<ArrayBuffer>, offset = 0, length = buffer.byteLength - offset): number {
+export function writeFrom(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+  offset = 0,
+  length = buffer.byteLength - offset,
+): number {
   const count = libc.write(fd, ptr(buffer, offset), length);
   return count >= 0 ? count : -errno();
+}
+
+/**
+ * Sets the position of a file after its last whole piece of `unit` bytes, so that an incomplete one is overwritten. Devices
+ * and pipes, which have no position, are not changed.
+ */
+export function seekBehindWhole(fd: number, unit: number): void {
+  const size = Number(libc.lseek(fd, 0, SEEK_END));
+  if (size > 0) libc.lseek(fd, size - (size % unit), SEEK_SET);
 }
 
 /**
@@ -71,7 +101,7 @@ export function statusFlags(fd: number): number {
   return flags;
 }
 
-/** Sets or clears O_NONBLOCK of the file description, which other processes may share. Says whether it was set before. */
+/** Sets or clears O_NONBLOCK of the file description, which other processes may share. Returns whether it was set before. */
 export function setNonBlocking(fd: number, on: boolean): boolean {
   const before = statusFlags(fd);
   const after = on ? before | O.NONBLOCK : before & ~O.NONBLOCK;

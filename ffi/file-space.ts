@@ -1,4 +1,8 @@
-/** fallocate(2) and sync_file_range(2): how a large file gets its place on the disk, and goes there while it is written. */
+/**
+ * fallocate(2), copy_file_range(2) and sync_file_range(2): reserving space for a large file, filling it from another one inside
+ * the kernel, and writing it to the disk early.
+ */
+import { ptr } from "bun:ffi";
 import { errno, libc } from "./libc.ts";
 import { E, SystemError } from "./errno.ts";
 
@@ -21,8 +25,27 @@ export function reserveSpace(fd: number, offset: number, length: number): void {
   }
 }
 
+const [fromPlace, toPlace] = [new BigInt64Array(new ArrayBuffer(8)), new BigInt64Array(new ArrayBuffer(8))];
+
 /**
- * Has the kernel begin to write a part of a file to the disk. Nothing is promised by it: what fails here is told by the
+ * Copies up to `length` bytes between two regular files; where the file system can, both then share the blocks. Bytes copied (0: the
+ * source ends there), or -errno: EXDEV, EINVAL, EOPNOTSUPP and ENOSYS mean that these two files cannot do it.
+ */
+export function copyFileRange(
+  fdIn: number,
+  offsetIn: number,
+  fdOut: number,
+  offsetOut: number,
+  length: number,
+): number {
+  fromPlace[0] = BigInt(offsetIn);
+  toPlace[0] = BigInt(offsetOut);
+  const copied = Number(libc.copy_file_range(fdIn, ptr(fromPlace), fdOut, ptr(toPlace), BigInt(length), 0));
+  return copied >= 0 ? copied : -errno();
+}
+
+/**
+ * Makes the kernel start writing a part of a file to the disk. It guarantees nothing: a failure is reported by the
  * fdatasync at the end.
  */
 export function startWriteback(fd: number, offset: number, length: number): void {

@@ -1,4 +1,4 @@
-/** Pipes and FIFOs: making them, their size, and how much lies in them. */
+/** Pipes and FIFOs: making them, and their size. */
 import { ptr } from "bun:ffi";
 import { cString } from "./c-string.ts";
 import { O } from "./fd.ts";
@@ -8,8 +8,6 @@ import { E, SystemError } from "./errno.ts";
 /** include/uapi/linux/fcntl.h. */
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
-/** include/uapi/asm-generic/ioctls.h. */
-const FIONREAD = 0x541b;
 
 export type Pipe = { read: number; write: number };
 
@@ -23,7 +21,7 @@ export function makePipe(flags = 0): Pipe {
 
 /**
  * Asks for a pipe of `bytes` and returns what it now holds (the kernel rounds up to a power of two of pages), or -errno:
- * EPERM where /proc/sys/fs/pipe-max-size or pipe-user-pages-soft forbids it, EBUSY when more than that lies in it.
+ * EPERM where /proc/sys/fs/pipe-max-size or pipe-user-pages-soft forbids it, EBUSY when it holds more than that.
  */
 export function setPipeSize(fd: number, bytes: number): number {
   const size = libc.fcntl(fd, F_SETPIPE_SZ, bytes);
@@ -34,13 +32,6 @@ export function pipeSize(fd: number): number {
   const size = libc.fcntl(fd, F_GETPIPE_SZ, 0);
   if (size < 0) throw new SystemError("fcntl", `${fd}, F_GETPIPE_SZ`, errno());
   return size;
-}
-
-/** Bytes that lie in a pipe, FIFO or socket, waiting to be read. */
-export function bytesQueued(fd: number): number {
-  const count = new Int32Array(new ArrayBuffer(4));
-  if (libc.ioctl(fd, FIONREAD, ptr(count)) < 0) throw new SystemError("ioctl", `${fd}, FIONREAD`, errno());
-  return count[0] ?? 0;
 }
 
 /** Makes a FIFO. False when something of that name exists already. */

@@ -1,4 +1,4 @@
-/** sysconf(3): what the kernel told this process about the machine. */
+/** sysconf(3): values of the machine. */
 import { libc } from "./libc.ts";
 
 /** <bits/confname.h> of glibc; musl has the same number. */

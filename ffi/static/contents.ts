@@ -1,9 +1,9 @@
 /**
- * What is inside the executable that others wrote: names, versions, licences, where their source is, licence texts.
+ * Parts of the executable that others wrote: names, versions, licences, where their source is, licence texts.
  *
  * build.ts puts this into the executable as contents.json (`trace-agent licenses` reads it) and makes the SBOM of it.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Runtime } from "./runtime-libraries.ts";
 
@@ -14,9 +14,9 @@ export type Component = {
   license: string;
   /** Where the source is. */
   source: string;
-  /** A package URL (purl), which tools that look for known faults understand. */
+  /** A package URL (purl), which vulnerability scanners understand. */
   purl: string;
-  /** What this is here for, and what was changed. */
+  /** Its purpose, and what was changed. */
   note: string;
   /** Files carried as they are, with their SHA-256. */
   files: { name: string; sha256: string }[];
@@ -57,7 +57,11 @@ export function describeContents(machine: string, runtime: Runtime): Contents {
         name: "libgcc",
         version: runtime.libgccVersion,
         license: "GPL-3.0-or-later WITH GCC-exception-3.1",
-        source: sourceOf(`gcc-${runtime.libgccVersion.split(".")[0]}`, runtime.libgccVersion, "https://gcc.gnu.org/git/gcc.git"),
+        source: sourceOf(
+          `gcc-${runtime.libgccVersion.split(".")[0]}`,
+          runtime.libgccVersion,
+          "https://gcc.gnu.org/git/gcc.git",
+        ),
         purl: `pkg:deb/debian/libgcc-s1@${encodeURIComponent(runtime.libgccVersion)}?arch=${debianName(machine)}`,
         note: "unwinder, which glibc loads when a thread ends; unchanged",
         files: libgcc === undefined ? [] : [{ name: libgcc.name, sha256: libgcc.sha256 }],
@@ -94,7 +98,8 @@ function bundledPackages(): { component: Component; text: string }[] {
     const source = typeof repository === "string" ? `https://github.com/${repository}` : (repository?.url ?? "");
     const purl = `pkg:npm/${name}@${version}`;
     const component = { name, version, license, source, purl, note: "npm package, bundled", files: [] };
-    return { component, text: readFileSync(join(folder, "LICENSE"), "utf8") };
+    const licenseFile = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file)) ?? "LICENSE";
+    return { component, text: readFileSync(join(folder, licenseFile), "utf8") };
   });
 }
 

@@ -1,4 +1,4 @@
-/** What the build cannot do, in words: what was wrong, and what to do about it. build.ts prints it and ends with 1. */
+/** A failure of the build: what was wrong, and what to do about it. build.ts prints it and exits with 1. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
   readonly remedy: string | undefined;

@@ -6,13 +6,13 @@ import { compilerVersion, findCompiler } from "./link.ts";
 import type { Ingredients } from "./executable.ts";
 
 /** A hash of every source file under the paths, and of what comes from this machine. */
-export function hashInputs(paths: string[], ingredients: Ingredients): string {
+export function hashInputs(paths: string[], ingredients: Ingredients, commit: string): string {
   const hash = createHash("sha256");
   for (const file of paths.flatMap(filesUnder).sort()) hash.update(`${file}\0`).update(readFileSync(file));
   const bun = statSync(ingredients.bun);
   hash.update(`${Bun.version} ${Bun.revision} ${bun.size}`);
   hash.update(ingredients.entryCode).update(compilerVersion(findCompiler(ingredients.target)));
-  hash.update(JSON.stringify(ingredients.contents));
+  hash.update(JSON.stringify(ingredients.contents)).update(commit);
   return hash.digest("hex");
 }
 

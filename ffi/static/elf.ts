@@ -40,7 +40,7 @@ export type ProgramHeader = {
 
 export type Elf = { entry: number; headersOffset: number; headers: ProgramHeader[] };
 
-export const fileHeaderSize = 64;
+const fileHeaderSize = 64;
 export const programHeaderSize = 56;
 
 function viewOf(bytes: Uint8Array): DataView {

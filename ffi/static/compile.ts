@@ -18,14 +18,17 @@ export type Compilation = Program & {
   bun: string;
   /** Files that the program finds beside its main file. */
   assets: string[];
+  /** Names in the program that stand for these texts. */
+  constants: Record<string, string>;
 };
 
 export async function compile(compilation: Compilation, outfile: string): Promise<void> {
-  const { entrypoints, root, bun, assets } = compilation;
+  const { entrypoints, root, bun, assets, constants } = compilation;
   await Bun.build({
     entrypoints,
     root,
     target: "bun",
+    define: Object.fromEntries(Object.entries(constants).map(([name, text]) => [name, JSON.stringify(text)])),
     // Each part is read when it is used: as one file the agent would parse the host's commands too, 20 ms of its start.
     splitting: true,
     compile: {

@@ -7,7 +7,7 @@ import { type Machine, readElf, segmentTypes } from "./elf.ts";
 import { run } from "./run.ts";
 import { hostMachine, type Target } from "./targets.ts";
 
-const folder = import.meta.dir;
+const folder = join(import.meta.dir, "entry");
 
 /** Freestanding, and nothing that needs set-up which has not happened: no stack protector, no vector registers. */
 const compilerFlags = [
@@ -34,7 +34,7 @@ export function findCompiler(target: Target): string {
     if (name !== undefined && name !== "" && Bun.which(name) !== null) return name;
   }
   throw new BuildError(
-    `cannot build for ${target.machine}: no C compiler (looked for ${names.filter(Boolean).join(", ")})`,
+    `cannot build for ${target.machine}: no C compiler (searched for ${names.filter(Boolean).join(", ")})`,
     `install one, on Debian: apt-get install --no-install-recommends ${compilerPackage(target)}`,
   );
 }
@@ -64,7 +64,7 @@ export function linkEntry(target: Target): Uint8Array {
       return codeOf(readFileSync(output), target.machine);
     });
     if (low === undefined || high === undefined || !low.equals(high)) {
-      throw new BuildError("the entry code depends on its address", "this is a bug in ffi/entry/entry.c");
+      throw new BuildError("the entry code depends on its address", "this is a bug in ffi/static/entry/entry.c");
     }
     return new Uint8Array(low);
   } finally {

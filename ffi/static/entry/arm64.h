@@ -2,8 +2,9 @@
  * What the entry code knows of arm64: how it is entered and left, how a system call is made, what Bun asks of the CPU.
  */
 enum {
-  SYS_openat = 56, SYS_close = 57, SYS_write = 64, SYS_sendfile = 71, SYS_exit_group = 94, SYS_mremap = 216,
-  SYS_mmap = 222, SYS_mprotect = 226, SYS_memfd_create = 279,
+  SYS_fcntl = 25, SYS_openat = 56, SYS_close = 57, SYS_read = 63, SYS_write = 64, SYS_sendfile = 71, SYS_exit_group = 94,
+  SYS_rt_sigaction = 134, SYS_munmap = 215, SYS_mremap = 216, SYS_mmap = 222, SYS_mprotect = 226, SYS_prlimit64 = 261,
+  SYS_memfd_create = 279,
 };
 
 static inline long system_call(long number, long a, long b, long c, long d, long e, long f)

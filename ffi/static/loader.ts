@@ -16,7 +16,7 @@ export function withoutPreloadFile(loader: Uint8Array): Uint8Array {
   if (at < 0 || again >= 0) {
     throw new BuildError(
       `cannot use this loader: expected the text "/etc/ld.so.preload" once, found it ${at < 0 ? "nowhere" : "twice"}`,
-      "build with glibc 2.34 to 2.41, or mend ffi/entry/loader.ts",
+      "build with glibc 2.34 to 2.41, or adapt ffi/static/loader.ts",
     );
   }
   return loader.slice().fill(0, at, at + path.length);

@@ -21,8 +21,8 @@ import { withoutPreloadFile } from "./loader.ts";
 import { findRuntime, type Runtime } from "./runtime-libraries.ts";
 import type { Target } from "./targets.ts";
 
-/** The name under which the contents lie beside the main file in the bundle. */
-export const contentsName = "contents.json";
+/** The name of the list of contents beside the main file in the bundle. */
+const contentsName = "contents.json";
 
 /** What goes into an executable besides the program itself. */
 export type Ingredients = { target: Target; bun: string; runtime: Runtime; entryCode: Uint8Array; contents: Contents };
@@ -30,11 +30,22 @@ export type Ingredients = { target: Target; bun: string; runtime: Runtime; entry
 export function findIngredients(target: Target): Ingredients {
   const entryCode = linkEntry(target);
   const runtime = findRuntime(target);
-  return { target, bun: bunExecutable(target), runtime, entryCode, contents: describeContents(target.machine, runtime) };
+  return {
+    target,
+    bun: bunExecutable(target),
+    runtime,
+    entryCode,
+    contents: describeContents(target.machine, runtime),
+  };
 }
 
 /** Writes the static executable of a program to `outfile`, or nothing at all. */
-export async function makeExecutable(program: Program, ingredients: Ingredients, outfile: string): Promise<void> {
+export async function makeExecutable(
+  program: Program,
+  ingredients: Ingredients,
+  outfile: string,
+  constants: Record<string, string> = {},
+): Promise<void> {
   const { target, runtime, entryCode } = ingredients;
   mkdirSync(dirname(outfile), { recursive: true });
   const scratch = mkdtempSync(join(dirname(outfile), ".build-"));
@@ -43,7 +54,7 @@ export async function makeExecutable(program: Program, ingredients: Ingredients,
     const dynamic = join(scratch, "trace-agent");
     const contentsFile = join(scratch, contentsName);
     writeFileSync(contentsFile, JSON.stringify(ingredients.contents));
-    await compile({ ...program, bun: ingredients.bun, assets: [contentsFile] }, dynamic);
+    await compile({ ...program, bun: ingredients.bun, assets: [contentsFile], constants }, dynamic);
     const pieces = makeStatic(readFileSync(dynamic), dynamic, {
       machine: target.machine,
       entryCode,
@@ -62,7 +73,7 @@ function writePieces(path: string, pieces: Uint8Array[]): void {
   const fd = openSync(path, "w", 0o755);
   try {
     for (const piece of pieces) {
-      for (let written = 0; written < piece.length; ) written += writeSync(fd, piece, written);
+      for (let written = 0; written < piece.length;) written += writeSync(fd, piece, written);
     }
   } finally {
     closeSync(fd);

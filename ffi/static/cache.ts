@@ -6,7 +6,8 @@ import { closeFd, O, openFd } from "../fd.ts";
 import { tryLock } from "../lock.ts";
 
 export function cacheFolder(name: string): string {
-  const base = process.env["TRACE_AGENT_CACHE"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "trace-agent");
+  const base =
+    process.env["TRACE_AGENT_CACHE"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "trace-agent");
   const folder = join(base, name);
   mkdirSync(folder, { recursive: true });
   return folder;

@@ -2,8 +2,9 @@
  * What the entry code knows of x86-64: how it is entered and left, how a system call is made, what Bun asks of the CPU.
  */
 enum {
-  SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_mremap = 25, SYS_sendfile = 40,
-  SYS_exit_group = 231, SYS_openat = 257, SYS_memfd_create = 319,
+  SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
+  SYS_mremap = 25, SYS_sendfile = 40, SYS_fcntl = 72, SYS_exit_group = 231, SYS_openat = 257, SYS_prlimit64 = 302,
+  SYS_memfd_create = 319,
 };
 
 static inline long system_call(long number, long a, long b, long c, long d, long e, long f)

@@ -16,7 +16,7 @@ export type Runtime = {
   libraries: RuntimeFile[];
   glibcVersion: string;
   libgccVersion: string;
-  /** Where the distribution's own licence notes of the two lie, if it keeps some. */
+  /** Where the distribution keeps its own licence notes of the two, if any. */
   notices: { glibc: string | undefined; libgcc: string | undefined };
 };
 

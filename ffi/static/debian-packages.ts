@@ -2,7 +2,17 @@
  * Unpacks Debian packages of any machine into the cache, without installing anything or touching dpkg's list of
  * architectures: apt gets package lists of its own.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { BuildError } from "./build-error.ts";
 import { lockedFolder } from "./cache.ts";
@@ -37,7 +47,10 @@ type AptSettings = string[];
 
 function fetchInto(wanted: string, folder: string, architecture: string, choose: (apt: AptSettings) => string[]): void {
   if (Bun.which("apt-get") === null || Bun.which("dpkg-deb") === null) {
-    throw new BuildError(`cannot fetch packages for ${architecture}: apt-get and dpkg-deb are not here`, "use Debian or Ubuntu");
+    throw new BuildError(
+      `cannot fetch packages for ${architecture}: apt-get and dpkg-deb are not here`,
+      "use Debian or Ubuntu",
+    );
   }
   const scratch = mkdtempSync(join(folder, "fetch-"));
   try {

@@ -12,13 +12,13 @@ export function sbom(contents: Contents, version: string, sha256: string): strin
     version: 1,
     metadata: {
       component: {
-        "type": "application",
+        type: "application",
         "bom-ref": "trace-agent",
-        "name": "trace-agent",
+        name: "trace-agent",
         version,
-        "licenses": [{ license: { id: "MIT" } }],
-        "hashes": [{ alg: "SHA-256", content: sha256 }],
-        "properties": [{ name: "trace-agent:machine", value: contents.machine }],
+        licenses: [{ license: { id: "MIT" } }],
+        hashes: [{ alg: "SHA-256", content: sha256 }],
+        properties: [{ name: "trace-agent:machine", value: contents.machine }],
       },
     },
     components: contents.components.map(componentEntry),
@@ -29,14 +29,14 @@ export function sbom(contents: Contents, version: string, sha256: string): strin
 
 function componentEntry(component: Component): object {
   return {
-    "type": "library",
+    type: "library",
     "bom-ref": component.purl,
-    "name": component.name,
-    "version": component.version,
-    "description": component.note,
-    "licenses": [{ expression: component.license }],
-    "purl": component.purl,
-    "externalReferences": [{ type: "distribution", url: component.source.split(" ")[0] }],
+    name: component.name,
+    version: component.version,
+    description: component.note,
+    licenses: [{ expression: component.license }],
+    purl: component.purl,
+    externalReferences: [{ type: "distribution", url: component.source.split(" ")[0] }],
     ...(component.files.length === 0 ? {} : { components: component.files.map(fileEntry) }),
   };
 }

@@ -117,7 +117,7 @@ function writeTable(elf: Elf, dynamicAddress: number, tableAddress: number, plac
   return table;
 }
 
-/** `struct image`: where the file lies in ours, and its segments with offsets in ours. */
+/** `struct image`: where the file is in ours, and its segments with offsets in ours. */
 function writeImage(table: Uint8Array, at: number, image: Placed): void {
   const loads = image.elf.headers.filter((header) => header.type === segmentTypes.load);
   if (loads.length === 0 || loads.length > maxSegments) {

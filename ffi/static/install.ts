@@ -4,7 +4,7 @@ import { compilerPackage, findCompiler } from "./link.ts";
 import { run } from "./run.ts";
 import type { Target } from "./targets.ts";
 
-/** Installs a target's compiler when there is none, and says so. Does nothing where it cannot: the build then has the words. */
+/** Installs a target's compiler when there is none, and says so. Does nothing if it cannot: the build then reports the missing compiler. */
 export function installCompiler(target: Target, say: (text: string) => void): void {
   try {
     findCompiler(target);

@@ -26,6 +26,8 @@
 #endif
 #include "system.h"
 #include "environment.h"
+#include "memory.h"
+#include "caller.h"
 
 /* The table in front of the code, written by bundle.ts; keep the two alike. Offsets count from the file's start. */
 enum { MAX_SEGMENTS = 6, MAX_LIBRARIES = 8 };
@@ -37,14 +39,21 @@ struct bundle { word program_entry, dynamic, headers_offset, header_count, libra
 extern const struct bundle bundle __attribute__((visibility("hidden")));
 extern const char loaded[] __attribute__((visibility("hidden")));
 
-/* What `finish` must take back. It lies behind the block; the last environment string is its first member. */
-struct state { char preload[16 + MAX_LIBRARIES * 32]; word page_size;
-               long executable, memfds[MAX_LIBRARIES]; };
+/*
+ * What `finish` must undo. It is behind the block; the last environment string is its first member. `code_size`
+ * stays: it is an environment string of the program.
+ */
+struct state { char preload[16 + MAX_LIBRARIES * 32]; char code_size[64]; word page_size;
+               struct limit stack; long executable, memfds[MAX_LIBRARIES]; };
 
-/* The variable that stays in the place of LD_PRELOAD: without it an idle agent wakes six times a second to collect. */
+/* The last two variables are the loader's and glibc's until all is linked; then these stand in their place. */
+enum { VARIABLES_MAX = 10 };
+/* Without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
 /* A function is compiled when it is hot, also where few of its branches were taken: the splice loop's are failures. */
 static const char no_compile_delay[] = "BUN_JSC_maximumOptimizationDelay=0";
+/* What reads a recording is mostly over before the compiler's last tier pays: it comes at four times the runtime's count. */
+static const char late_last_tier[] = "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=400000";
 
 static word *environment_of(word *block) { return block + 1 + block[0] + 1; }
 
@@ -60,12 +69,12 @@ static word auxiliary(word *vector, word type)
   return 0;
 }
 
-/* Bytes that the second block needs at most: the kernel's, two variables more, and the state; a multiple of 16. */
+/* Bytes that the second block needs at most: the kernel's, our variables, and the state; a multiple of 16. */
 word block_size(word *block)
 {
   word *end = after_list(environment_of(block));
   while (end[0] != AT_NULL) end += 2;
-  return ((word)(end + 2 - block) * sizeof(word) + 2 * sizeof(word) + sizeof(struct state) + 31) & ~15ul;
+  return ((word)(end + 2 - block) * sizeof(word) + VARIABLES_MAX * sizeof(word) + sizeof(struct state) + 31) & ~15ul;
 }
 
 static long map(word address, word size, word protection, word flags, long fd, word offset)
@@ -90,7 +99,7 @@ static void map_file_pages(const struct segment *segment, word base, word page_s
       segment->file_offset - before);
 }
 
-/* Maps ld.so the way the kernel maps an interpreter: file pages, then zeroed memory. Returns where it lies. */
+/* Maps ld.so the way the kernel maps an interpreter: file pages, then zeroed memory. Returns its address. */
 static word map_loader(word page_size, long executable)
 {
   const struct image *loader = &bundle.loader;
@@ -117,23 +126,11 @@ static long library_file(const struct image *library, long executable)
   word offset = library->file_offset, end = offset + library->size;
   while (offset < end) {
     long sent = system_call(SYS_sendfile, fd, executable, (long)&offset, (long)(end - offset), 0, 0);
+    if (sent == -EFBIG) too_small_files();
     if (sent < 0) give_up("sendfile to a memfd", -sent, "free memory (3 MiB are needed for a moment)");
     if (sent == 0) give_up("this file is too short", 0, "copy it again");
   }
   return fd;
-}
-
-/* Appends "/proc/self/fd/N" and a NUL; returns where the next text goes, over the NUL. */
-static char *append_path(char *to, long fd)
-{
-  static const char folder[] = "/proc/self/fd/";
-  char digits[8], *digit = digits + sizeof digits;
-  copy_bytes(to, folder, sizeof folder - 1);
-  to += sizeof folder - 1;
-  do *--digit = (char)('0' + fd % 10); while (fd /= 10);
-  while (digit < digits + sizeof digits) *to++ = *digit++;
-  *to = 0;
-  return to;
 }
 
 static void check_world(word *vector)
@@ -147,29 +144,80 @@ static void check_world(word *vector)
     give_up(missing, 0, "the Bun runtime needs it: give the guest a newer CPU (QEMU: -cpu max or -cpu host)");
 }
 
+/* Whether the program runs as the agent: src/main.ts takes a first word that is no option for a command. */
+static int is_agent(const word *block)
+{
+  return block[0] < 2 || *(const char *)block[2] == '-';
+}
+
+/* Whether the program reads a recording to its end: the commands that src/main.ts has for it. */
+static int reads_recording(const word *block)
+{
+  if (block[0] < 2) return 0;
+  const char *command = (const char *)block[2];
+  return same_text(command, "report") || same_text(command, "export") || same_text(command, "open");
+}
+
+/* Adds the variables that make the runtime a small one; returns where the next goes. */
+static word *add_small_runtime(word *to, struct state *state, word code_bytes)
+{
+  copy_bytes(state->code_size, code_variable, sizeof code_variable - 1);
+  append_number(state->code_size + sizeof code_variable - 1, code_bytes);
+  *to++ = (word)state->code_size;
+  *to++ = (word)small_structures;
+  *to++ = (word)small_arenas;
+  *to++ = (word)commit_later;
+  *to++ = (word)commit_pages;
+  *to++ = (word)large_objects_apart;
+  *to++ = (word)no_purge_thread;
+  *to++ = (word)purge_at_once;
+  return to;
+}
+
+/*
+ * glibc takes the limit of the stack for the size of a thread's; `finish` gives it back. What is on the stack already,
+ * the strings of a large environment, must stay within it.
+ */
+static void limit_thread_stacks(word *block, word *vector, struct state *state)
+{
+  word used = auxiliary(vector, AT_EXECFN) - (word)block;
+  struct limit low = { (used + thread_stack_bytes + 0xffff) & ~0xfffful, 0 };
+  state->stack = (struct limit){ 0, 0 };
+  system_call(SYS_prlimit64, 0, RLIMIT_STACK, 0, (long)&state->stack, 0, 0);
+  low.hard = state->stack.hard;
+  if (low.soft < state->stack.soft) system_call(SYS_prlimit64, 0, RLIMIT_STACK, (long)&low, 0, 0, 0);
+}
+
 /* First half. Fills the second block and returns the loader's entry; the assembly jumps there with that block. */
 word start_loader(word *kernel_block, word *block)
 {
   word *to = block, *from = kernel_block;
   word *variables = environment_of(kernel_block), *vector = after_list(variables);
   word page_size = auxiliary(vector, AT_PAGESZ);
+  settle_with_caller();
   check_world(vector);
   long executable = system_call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_CLOEXEC, 0, 0, 0);
   if (executable == -ENOENT) give_up("/proc is not mounted", 0, "mount it first: mount -t proc proc /proc");
   if (executable < 0) give_up("cannot open /proc/self/exe", -executable, "is this file readable, is /proc mounted?");
+  int agent = is_agent(kernel_block);
+  word cpus = cpu_count(), code_bytes = 0; /* 0: the runtime may reserve what it likes */
+  if (agent) code_bytes = agent_code_bytes + cpus * cpu_code_bytes;
+  else if (memory_is_counted()) code_bytes = command_code_bytes;
+  if (code_bytes) probe_memory(code_bytes, agent, cpus, (word)&bundle);
   word loader = map_loader(page_size, executable);
 
   while (from < variables) *to++ = *from++; /* argc, argv and its 0 */
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
-  *to++ = (word)no_compile_delay;
-  word *state_slot = to++;
+  /* The state is behind the block: its place is known when all variables are counted. */
+  word *slots = to;
+  to += code_bytes ? VARIABLES_MAX : 2;
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
     to[1] = from[1];
     if (from[0] == AT_PHDR) to[1] = (word)&bundle + bundle.headers_offset; /* Bun's headers as they were linked */
     if (from[0] == AT_PHNUM) to[1] = bundle.header_count;
-    if (from[0] == AT_BASE) to[1] = loader;           /* where the interpreter lies; the kernel mapped none */
+    if (from[0] == AT_BASE) to[1] = loader;           /* the interpreter's address; the kernel mapped none */
     if (from[0] == AT_ENTRY) to[1] = (word)loaded;    /* our second half instead of Bun */
     if (from[0] == AT_SECURE) to[1] = 0; /* set for file capabilities and by SELinux: the loader would take no
                                             LD_PRELOAD, not even ours; what it guards against is dropped above */
@@ -177,7 +225,10 @@ word start_loader(word *kernel_block, word *block)
   }
 
   struct state *state = (struct state *)(to + 2);
-  *state_slot = (word)state->preload;
+  if (code_bytes) slots = add_small_runtime(slots, state, code_bytes);
+  *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
+  *slots = (word)state->preload;
+  limit_thread_stacks(block, vector, state);
   state->page_size = page_size;
   state->executable = executable;
   char *text = state->preload;
@@ -234,7 +285,9 @@ word finish(word *block)
 {
   word *last = after_list(environment_of(block)) - 2;
   struct state *state = (struct state *)*last;
-  *last = (word)no_idle_wakeups;
+  last[-1] = (word)(reads_recording(block) ? late_last_tier : no_compile_delay);
+  last[0] = (word)no_idle_wakeups;
+  if (state->stack.soft) system_call(SYS_prlimit64, 0, RLIMIT_STACK, (long)&state->stack, 0, 0, 0);
   for (word i = 0; i < bundle.library_count; i++) {
     leave_memfd(&bundle.libraries[i], find_object(state->memfds[i])->base, state->page_size, state->executable);
     system_call(SYS_close, state->memfds[i], 0, 0, 0, 0, 0);

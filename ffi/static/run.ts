@@ -1,4 +1,4 @@
-/** Runs a tool of the build and gives back what it said; a failure is a BuildError with the command and its words. */
+/** Runs a tool of the build and returns its output; a failure is a BuildError with the command and its output. */
 import { BuildError } from "./build-error.ts";
 
 /** Standard output of the command. Messages of tools are asked for in English. */
