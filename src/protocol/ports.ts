@@ -1,4 +1,4 @@
-/** Names of the virtio-serial ports, the same on both sides, and as the kernel's own agent has them. */
+/** Names of the virtio-serial ports: the same on both sides, and those of the kernel's own agent. */
 
 /** Orders from the host, replies to it. */
 export const controlPortName = "agent-ctl-path";

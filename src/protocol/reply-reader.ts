@@ -1,13 +1,15 @@
 /**
- * Reads what an agent answers on the control port (replies.ts). Every byte of it comes from a guest and is not trusted:
- * a line has a bound, a body has a bound, and what is no reply is counted and passed over.
+ * Reads what an agent answers on the control port (replies.ts). Every byte comes from a guest and is untrusted: a
+ * line has a bound, a body has a bound, and anything that is no reply is counted and skipped.
  *
- * What an earlier host left unread lies in front: it may be cut replies or half a body, so nothing counts before the hello
- * that bears our nonce, wherever in a line that hello begins.
+ * Leftovers of an earlier host come first: cut replies or half a body. So nothing counts before the hello with our
+ * nonce, wherever in a line that hello begins.
  */
-import { limits } from "../limits.ts";
-import { parseReply } from "./reply-parser.ts";
-import type { Reply } from "./replies.ts";
+import { foreignAscii } from "../base/foreign-text.ts";
+import { protocolLimits } from "./limits.ts";
+import { type BodyTarget, FramedBody } from "./framed-body.ts";
+import { parseReply, whyNoReply } from "./replies.ts";
+import type { FrameReply, Reply } from "./replies.ts";
 
 export type ReadReply = { reply: Reply; body?: Uint8Array };
 
@@ -17,36 +19,37 @@ const helloStart = '{"reply":"hello"';
 export class ReplyReader {
   /** Lines since our hello that were no reply. */
   ignored = 0;
+  /**
+   * The beginning of the last of them that claims to be a reply we know, or that is no reply at all; not a newer
+   * agent's reply.
+   */
+  broken: string | undefined;
+  /** What is wrong with a hello that has our nonce and is whole, but is none that we can read. */
+  invalidHello: string | undefined;
+  /** Where a body that is announced from now on goes; undefined: it comes with its reply. */
+  bodyTarget: BodyTarget | undefined;
   readonly #nonce: string;
   #synchronized = false;
-  /** The pieces of the line, or of the body, that is not complete yet. */
-  #pieces: Uint8Array[] = [];
+  /** The incomplete line; grows, because a guest may send byte by byte. */
+  #bytes = new Uint8Array(smallBytes);
   #length = 0;
   /** The line is longer than the bound: its rest is dropped. */
   #dropping = false;
-  /** The metadata reply whose body comes in, and what is missing of it. */
-  #awaited: Reply | undefined;
-  #bodyMissing = 0;
+  /** The body that is received, mostly in frames, with other replies between them. */
+  readonly #framed = new FramedBody();
 
   constructor(nonce: string) {
     this.#nonce = nonce;
   }
 
-  /** Whether our hello was answered. */
-  get synchronized(): boolean {
-    return this.#synchronized;
-  }
-
-  /** Takes bytes as they come, split or joined in any way, and gives the replies that they complete. */
+  /** Takes bytes as they arrive, split or joined in any way, and returns the replies that they complete. */
   push(bytes: Uint8Array): ReadReply[] {
     const replies: ReadReply[] = [];
-    for (let at = 0; at < bytes.length; ) {
-      if (this.#awaited !== undefined) {
-        const part = bytes.subarray(at, at + this.#bodyMissing);
-        at += part.length;
-        this.#bodyMissing -= part.length;
-        this.#keep(part);
-        if (this.#bodyMissing === 0) replies.push(this.#endBody(this.#awaited));
+    for (let at = 0; at < bytes.length;) {
+      if (this.#framed.inFrame) {
+        at += this.#framed.take(bytes.subarray(at));
+        const whole = this.#framed.whole();
+        if (whole !== undefined) replies.push(whole);
         continue;
       }
       const end = bytes.indexOf(newline, at);
@@ -55,9 +58,16 @@ export class ReplyReader {
       at = end + 1;
       const reply = this.#endLine();
       if (reply === undefined) continue;
-      if (reply.reply === "metadata" && reply.bytes > 0) {
-        this.#awaited = reply;
-        this.#bodyMissing = reply.bytes;
+      if (reply.reply === "frame") {
+        // It belongs to no body, or exceeds the announced size: its bytes are skipped.
+        if (!this.#framed.frame(reply)) this.#ignore(JSON.stringify(reply));
+      } else if (reply.reply === "sections") {
+        this.#framed.begin(reply, undefined, this.bodyTarget);
+      } else if (reply.reply === "metadata" && reply.frames === true && reply.bytes > 0) {
+        this.#framed.begin(reply, reply.bytes);
+      } else if (reply.reply === "metadata" && reply.bytes > 0) {
+        this.#framed.begin(reply, reply.bytes);
+        this.#framed.frame({ reply: "frame", bytes: reply.bytes });
       } else {
         replies.push({ reply });
       }
@@ -65,55 +75,77 @@ export class ReplyReader {
     return replies;
   }
 
+  /** The guest is not heard any more: a body that is not whole takes no more memory. */
+  close(): void {
+    this.#framed.drop();
+  }
+
+  #ignore(text: string): void {
+    this.ignored++;
+    const start = text.slice(0, protocolLimits.guestTextChars);
+    if (knownStart.test(start) || !anyStart.test(start)) this.broken = foreignAscii(start.slice(0, 40));
+  }
+
   #keepOfLine(part: Uint8Array): void {
     if (this.#dropping) return;
-    if (this.#length + part.length <= limits.replyLineBytes) {
+    if (this.#length + part.length <= protocolLimits.replyLineBytes) {
       this.#keep(part);
       return;
     }
-    // Of stale bytes the end may be the beginning of our hello; afterwards a line that long is none of ours.
-    const tail = this.#synchronized ? new Uint8Array(0) : Buffer.concat([...this.#pieces, part]).subarray(-helloTailBytes);
+    // The end of leftovers may be the beginning of our hello; after the hello, so long a line is no reply.
     this.#dropping = this.#synchronized;
-    this.#pieces = [tail];
-    this.#length = tail.length;
+    const kept = this.#synchronized ? 0 : Math.max(0, Math.min(this.#length, helloTailBytes - part.length));
+    this.#bytes.copyWithin(0, this.#length - kept, this.#length);
+    this.#length = kept;
+    if (!this.#synchronized) this.#keep(part.subarray(-helloTailBytes));
   }
 
   #keep(part: Uint8Array): void {
-    if (part.length === 0) return;
-    // The caller's buffer is used again for the next read.
-    this.#pieces.push(part.slice());
-    this.#length += part.length;
+    const length = this.#length + part.length;
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(part, this.#length);
+    this.#length = length;
   }
 
-  #take(): Buffer {
-    const bytes = Buffer.concat(this.#pieces, this.#length);
-    this.#pieces = [];
+  #endLine(): Reply | FrameReply | undefined {
+    const text = Buffer.from(this.#bytes.buffer, 0, this.#length).toString("latin1");
     this.#length = 0;
-    return bytes;
-  }
-
-  #endBody(reply: Reply): ReadReply {
-    this.#awaited = undefined;
-    return { reply, body: this.#take() };
-  }
-
-  #endLine(): Reply | undefined {
-    const text = this.#take().toString("latin1");
     const tooLong = this.#dropping;
     this.#dropping = false;
     if (!this.#synchronized) {
       const start = text.lastIndexOf(helloStart);
-      const reply = start < 0 ? undefined : parseReply(text.slice(start));
+      if (start < 0) return undefined;
+      const line = text.slice(start);
+      const reply = parseReply(line);
+      if (reply === undefined && this.#isOurs(line))
+        this.invalidHello = foreignAscii(whyNoReply(line), protocolLimits.guestTextChars);
       if (reply?.reply !== "hello" || reply.nonce !== this.#nonce) return undefined;
       this.#synchronized = true;
       return reply;
     }
     if (text.trim() === "" && !tooLong) return undefined;
     const reply = tooLong ? undefined : parseReply(text);
-    if (reply === undefined) this.ignored++;
+    if (reply === undefined) this.#ignore(text);
     return reply;
+  }
+
+  /** Of an agent that ended within its hello, the next one's reply may follow in the line. */
+  #isOurs(hello: string): boolean {
+    const isWhole = hello.trimEnd().endsWith("}") && hello.lastIndexOf('{"reply":') === 0;
+    return isWhole && hello.includes(`"nonce":${JSON.stringify(this.#nonce)}`);
   }
 }
 
+/** The replies that we know, as a line of them begins. */
+const knownStart =
+  /^\{"reply":"(?:hello|host|start|stop|status|clock|metadata|sections|frame|set|restore|progress|error)"/;
+const anyStart = /^\{"reply":"\w+"/;
+
+/** Most replies fit. */
+const smallBytes = 16 * 1024;
 /** A hello of `cpusMax` CPUs fits. */
-const helloTailBytes = limits.replyLineBytes / 2;
+const helloTailBytes = protocolLimits.replyLineBytes / 2;

@@ -1,0 +1,160 @@
+/**
+ * A directory that is held open. Operations happen in this very directory, whatever its path leads to meanwhile,
+ * and never through a link in it.
+ */
+import { fchmodSync, fchownSync, fstatSync, fsyncSync, readdirSync, readSync, type Stats } from "node:fs";
+import {
+  AT_FDCWD,
+  linkFdAt,
+  makeDirectoryAt,
+  makeFifoAt,
+  openAt,
+  removeDirectoryAt,
+  renameAt,
+  unlinkAt,
+} from "../../ffi/at.ts";
+import { E, SystemError } from "../../ffi/errno.ts";
+import { closeFd, O } from "../../ffi/fd.ts";
+import { AgentError, isDenied, messageOf, sizeRemedy } from "./errors.ts";
+
+export class Directory {
+  readonly fd: number;
+  /** For messages only. */
+  readonly path: string;
+
+  constructor(fd: number, path: string) {
+    this.fd = fd;
+    this.path = path;
+  }
+
+  /** For reading: links on the way are followed, whoever owns them. Throws a SystemError. */
+  static openToRead(path: string): Directory {
+    return new Directory(openAt(AT_FDCWD, path, O.PATH | O.DIRECTORY), path);
+  }
+
+  /** A directory in this one. */
+  child(name: string): Directory {
+    return new Directory(openAt(this.fd, name, O.PATH | O.DIRECTORY | O.NOFOLLOW), `${this.path}/${name}`);
+  }
+
+  get status(): Stats {
+    return fstatSync(this.fd);
+  }
+
+  /** Status of the entry itself, also if it is a link. */
+  statusOf(name: string): Stats | undefined {
+    let fd: number;
+    try {
+      fd = openAt(this.fd, name, O.PATH | O.NOFOLLOW);
+    } catch (error) {
+      if (error instanceof SystemError && error.errno === E.ENOENT) return undefined;
+      throw error;
+    }
+    try {
+      return fstatSync(fd);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Fails with ELOOP if a link is there. */
+  open(name: string, flags: number, mode = 0): number {
+    return openAt(this.fd, name, flags | O.NOFOLLOW | O.NOCTTY, mode);
+  }
+
+  /** A file without a name, which vanishes when it is closed. */
+  openUnnamed(mode: number): number {
+    return openAt(this.fd, ".", O.TMPFILE | O.RDWR, mode);
+  }
+
+  /** Gives such a file its name. */
+  name(fd: number, name: string): void {
+    linkFdAt(fd, this.fd, name);
+  }
+
+  /** The bytes of a regular file, at most `bytesMax`. */
+  read(name: string, bytesMax: number): Buffer {
+    const fd = this.open(name, O.RDONLY | O.NONBLOCK);
+    try {
+      const status = fstatSync(fd);
+      const refuse = (why: string): never => {
+        throw new AgentError("input", `cannot read "${this.path}/${name}": ${why}`);
+      };
+      if (!status.isFile()) refuse("it is not a regular file");
+      if (status.size > bytesMax) refuse(`it is larger than ${bytesMax} bytes`);
+      const bytes = Buffer.alloc(status.size);
+      let done = 0;
+      for (let count = -1; count !== 0 && done < bytes.length; done += count)
+        count = readSync(fd, bytes, done, bytes.length - done, done);
+      return bytes.subarray(0, done);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  list(): string[] {
+    return readdirSync(`/proc/self/fd/${this.fd}`);
+  }
+
+  makeDirectory(name: string, mode: number): void {
+    makeDirectoryAt(this.fd, name, mode);
+  }
+
+  /** False if something of that name exists already. */
+  makeFifo(name: string, mode: number): boolean {
+    return makeFifoAt(this.fd, name, mode);
+  }
+
+  rename(from: string, to: string, into: Directory = this): void {
+    renameAt(this.fd, from, into.fd, to);
+  }
+
+  /** False when there was none. */
+  remove(name: string): boolean {
+    return unlinkAt(this.fd, name);
+  }
+
+  removeDirectory(name: string): boolean {
+    return removeDirectoryAt(this.fd, name);
+  }
+
+  /** Writes new and changed names to the disk, if the file system can. */
+  sync(): void {
+    try {
+      this.use((fd) => fsyncSync(fd));
+    } catch {
+      // A directory that may be written but not read, or a file system without fsync of directories: the file's bytes
+      // are safe.
+    }
+  }
+
+  /** Lends an fd of the directory that can do more than resolve names in it. */
+  use(work: (fd: number) => void): void {
+    const fd = openAt(this.fd, ".", O.RDONLY | O.DIRECTORY);
+    try {
+      work(fd);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Mode and owner of the directory itself. */
+  give(mode: number, uid: number, gid: number): void {
+    this.use((fd) => {
+      fchownSync(fd, uid, gid);
+      fchmodSync(fd, mode);
+    });
+  }
+
+  close(): void {
+    closeFd(this.fd);
+  }
+}
+
+/** An error of the system about a path, as an AgentError. */
+export function placeError(path: string, action: string, cause: unknown): AgentError {
+  return new AgentError(isDenied(cause) ? "permission" : "io", `cannot ${action} "${path}": ${messageOf(cause)}`, {
+    ...sizeRemedy(cause),
+    cause,
+  });
+}
