@@ -1,0 +1,50 @@
+/**
+ * printk_formats: strings of the kernel that events refer to by address. Parsed when the first is needed: lines of
+ * `0xffffffff81234567 : "text\\n"`.
+ */
+import { constant } from "../base/byte-writer.ts";
+import { log } from "../base/log.ts";
+import { eventLimits } from "./limits.ts";
+import type { Metadata } from "./trace-metadata.ts";
+
+export class PrintkFormats {
+  readonly #source: Pick<Metadata, "printkFormats">;
+  #texts: Map<string, Uint8Array> | undefined;
+  readonly #cache = new Map<number, Uint8Array | undefined>();
+
+  constructor(source: Pick<Metadata, "printkFormats">) {
+    this.#source = source;
+  }
+
+  find(high: number, low: number): Uint8Array | undefined {
+    // Nearly all of them are in the kernel's last 4 GiB.
+    if (high === -1 && this.#cache.has(low)) return this.#cache.get(low);
+    const texts = (this.#texts ??= readTexts(this.#source.printkFormats ?? ""));
+    const text = texts.get(((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString(16));
+    if (high === -1 && this.#cache.size < eventLimits.printkFormats) this.#cache.set(low, text);
+    return text;
+  }
+}
+
+function readTexts(text: string): Map<string, Uint8Array> {
+  const texts = new Map<string, Uint8Array>();
+  for (let at = 0; at < text.length;) {
+    const newline = text.indexOf("\n", at);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.startsWith("0x", at) ? text.slice(at, Math.min(end, at + eventLimits.printkFormatChars)) : "";
+    at = end + 1;
+    const middle = line.indexOf(' : "');
+    const address = line.slice(2, middle);
+    if (middle < 0 || line.length < middle + 5 || !line.endsWith('"') || !/^[0-9a-f]{1,16}$/.test(address)) continue;
+    if (texts.size >= eventLimits.printkFormats) {
+      log.warn(`printk_formats has more than ${eventLimits.printkFormats} strings: the others are not known`);
+      break;
+    }
+    texts.set(BigInt(`0x${address}`).toString(16), constant(unescaped(line.slice(middle + 4, -1))));
+  }
+  return texts;
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll(/\\(.)/g, (_, char: string) => ({ n: "\n", t: "\t" })[char] ?? char);
+}

@@ -1,0 +1,96 @@
+/** Reads the session.json of a directory, and where its machines' recordings are. */
+import { closeSync, existsSync, readSync } from "node:fs";
+import { tryLock } from "../../../ffi/lock.ts";
+import { Directory, placeError } from "../../base/directory.ts";
+import { AgentError } from "../../base/errors.ts";
+import { openRegular } from "../../base/open-regular.ts";
+import { traceDatLimits } from "../limits.ts";
+import { sessionFileName, sessionSpools } from "./names.ts";
+import type { RecordedAbout } from "../parts.ts";
+import { readSessionFile, type SessionFile, type SessionMachine } from "./session-file.ts";
+
+export function readSession(path: string): SessionFile {
+  const name = `${path}/${sessionFileName}`;
+  try {
+    return readSessionFile(readBounded(name), name);
+  } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
+    throw placeError(name, "read", cause);
+  }
+}
+
+/**
+ * `files`: of one recording, in order of time; several where it was cut. The last may be a spool, as long as there is no file. `label`: the
+ * machine's name, or that of one of its snapshots.
+ */
+export type SessionFiles = Omit<RecordedAbout, "file" | "path"> & { files: string[]; label: string };
+
+/** `apart`: each segment is a recording of its own. */
+export function sessionFiles(path: string, apart = false): SessionFiles[] {
+  const session = readSession(path);
+  const all = session.machines.flatMap((machine) => recordingsOf(path, session, machine, apart));
+  if (all.length > 0) return all;
+  throw new AgentError("input", `cannot read "${path}": it holds no recording`);
+}
+
+function recordingsOf(
+  path: string,
+  { offsets, started: session }: SessionFile,
+  { name: machine, kind, recordings }: SessionMachine,
+  apart: boolean,
+): SessionFiles[] {
+  const found: SessionFiles[] = [];
+  /** By recording, of which these are segments. */
+  const cut = new Map<string, SessionFiles>();
+  const offset = Object.hasOwn(offsets, machine) ? offsets[machine] : undefined;
+  let spools = 0;
+  for (const [index, { file, state, number, trigger, started, traceId = "" }] of recordings.entries()) {
+    const spool = state === "recording" ? spoolOf(machine, ++spools) : undefined;
+    const place = `${path}/${spool ?? file}`;
+    // What was removed to make room, just now or by its user.
+    if (number !== undefined && !existsSync(place)) continue;
+    const earlier = cut.get(traceId);
+    if (earlier !== undefined && trigger === undefined) {
+      if (spool !== undefined && isRunning(path)) continue;
+      if (!apart) {
+        earlier.files.push(place);
+        continue;
+      }
+    }
+    const label = trigger === undefined ? machine : file.replace(/\.dat$/, "");
+    const own = { machine, kind, segment: number ?? index + 1, session, started, offset, label, files: [place] };
+    found.push(own);
+    if (number !== undefined && trigger === undefined) cut.set(traceId, own);
+  }
+  return found;
+}
+
+function spoolOf(machine: string, count: number): string {
+  return `${sessionSpools}/${count === 1 ? machine : `${machine}-${count}`}`;
+}
+
+/** Its recorder has the directory locked. */
+function isRunning(path: string): boolean {
+  const directory = Directory.openToRead(path);
+  try {
+    let free = true;
+    directory.use((fd) => (free = tryLock(fd, true)));
+    return !free;
+  } finally {
+    directory.close();
+  }
+}
+
+function readBounded(path: string): Uint8Array {
+  const fd = openRegular(path);
+  try {
+    const bytes = Buffer.alloc(traceDatLimits.sessionBytes + 1);
+    let size = 0;
+    for (let got = -1; got !== 0 && size < bytes.length; size += got)
+      got = readSync(fd, bytes, size, bytes.length - size, size);
+    if (size < bytes.length) return bytes.subarray(0, size);
+    throw new AgentError("input", `cannot read "${path}": it is larger than ${traceDatLimits.sessionBytes} bytes`);
+  } finally {
+    closeSync(fd);
+  }
+}

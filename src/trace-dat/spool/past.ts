@@ -1,0 +1,140 @@
+/**
+ * Removes from a stream what its CPU had written before the recording began: it was already in the ring buffer, and
+ * is followed by a gap that nobody counted.
+ */
+import { EventCounter } from "../../ring-buffer/event-count.ts";
+import { SubBufferCursor, type SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
+import { traceDatLimits } from "../limits.ts";
+import type { RecordedStream } from "../write/recording.ts";
+import { StreamFile } from "../write/stream-file.ts";
+
+export type Cut = {
+  stream: RecordedStream;
+  /** Number of removed events. */
+  events: number;
+};
+
+/** `begin`: the time stamp at which the recording begins. `stream` is whole sub-buffers. */
+export function withoutPast(stream: RecordedStream, layout: SubBufferLayout, begin: bigint): Cut {
+  const { sizeBytes } = layout;
+  const count = Math.floor(stream.bytes / sizeBytes);
+  if (count === 0) return { stream, events: 0 };
+  const file = new StreamFile(stream);
+  try {
+    const read = (index: number, bytes: number): Uint8Array => bytesAt(file, index * sizeBytes, bytes);
+    const timeOf = (index: number): bigint => viewOf(read(index, 8)).getBigUint64(0, layout.littleEndian);
+    // Sub-buffers that begin before it: all but the last of them are entirely before.
+    let [before, after] = [0, count];
+    while (before < after) {
+      const middle = (before + after) >> 1;
+      if (timeOf(middle) < begin) before = middle + 1;
+      else after = middle;
+    }
+    if (before === 0) return { stream, events: 0 };
+    const last = cutSubBuffer(read(before - 1, sizeBytes), layout, begin);
+    const gone = last.kept === undefined ? before : before - 1;
+    const skipped = gone * sizeBytes;
+    return {
+      stream: {
+        ...stream,
+        skipBytes: stream.skipBytes + skipped,
+        bytes: stream.bytes - skipped,
+        ...(last.kept === undefined ? {} : { first: last.kept }),
+      },
+      events: countEvents(read, before - 1, layout) + last.events,
+    };
+  } finally {
+    file.close();
+  }
+}
+
+/** How long before `begin` the stream's first event was, in units of its time stamps; 0 when it was not. */
+export function reachOfPast(stream: RecordedStream, layout: SubBufferLayout, begin: bigint): bigint {
+  if (stream.bytes < layout.sizeBytes) return 0n;
+  const file = new StreamFile(stream);
+  try {
+    const stamp = viewOf(bytesAt(file, 0, 8)).getBigUint64(0, layout.littleEndian);
+    return stamp < begin ? begin - stamp : 0n;
+  } finally {
+    file.close();
+  }
+}
+
+/** Whether the stream's last event, and so all of it, was before `begin`. */
+export function endsBefore(stream: RecordedStream, layout: SubBufferLayout, begin: bigint): boolean {
+  const { sizeBytes } = layout;
+  if (stream.bytes < sizeBytes) return true;
+  const file = new StreamFile(stream);
+  try {
+    const view = viewOf(bytesAt(file, stream.bytes - sizeBytes, sizeBytes));
+    const stamp = view.getBigUint64(0, layout.littleEndian);
+    if (stamp >= begin) return false;
+    const cursor = new SubBufferCursor(layout, stamp);
+    cursor.reset(view, 0);
+    while (cursor.next());
+    return cursor.timestamp < Number(begin - stamp);
+  } finally {
+    file.close();
+  }
+}
+
+function bytesAt(file: StreamFile, position: number, bytes: number): Uint8Array {
+  const buffer = new Uint8Array(new ArrayBuffer(bytes));
+  file.readAt(buffer, position);
+  return buffer;
+}
+
+/** `kept`: the sub-buffer from the first remaining event on; undefined if there is none. `events`: the removed ones. */
+function cutSubBuffer(
+  bytes: Uint8Array,
+  layout: SubBufferLayout,
+  begin: bigint,
+): { kept: Uint8Array | undefined; events: number } {
+  const { headerBytes, littleEndian, longBytes } = layout;
+  const view = viewOf(bytes);
+  const stamp = view.getBigUint64(0, littleEndian);
+  const cursor = new SubBufferCursor(layout, stamp);
+  cursor.reset(view, 0);
+  const end = headerBytes + cursor.remainingBytes;
+  const beginAfter = Number(begin - stamp);
+  let events = 0;
+  while (cursor.next()) {
+    if (cursor.timestamp < beginAfter) {
+      events++;
+      continue;
+    }
+    if (events === 0) return { kept: bytes, events };
+    // The first remaining event gets a header without a delta and with an explicit length. There is room: an event of
+    // at least as many bytes was removed.
+    // of at least as many bytes went.
+    const kept = new Uint8Array(new ArrayBuffer(bytes.length));
+    const out = viewOf(kept);
+    const { dataOffset, dataBytes, remainingBytes } = cursor;
+    const paddedBytes = (dataBytes + 3) & ~3;
+    out.setBigUint64(0, stamp + BigInt(Math.round(cursor.timestamp)), littleEndian);
+    out.setUint32(headerBytes + 4, dataBytes + 4, littleEndian);
+    kept.set(bytes.subarray(dataOffset, dataOffset + paddedBytes), headerBytes + 8);
+    kept.set(bytes.subarray(end - remainingBytes, end), headerBytes + 8 + paddedBytes);
+    // Without the flags of a loss: the loss was before the recording.
+    out.setUint32(8 + (littleEndian || longBytes === 4 ? 0 : 4), 8 + paddedBytes + remainingBytes, littleEndian);
+    return { kept, events };
+  }
+  return { kept: undefined, events };
+}
+
+function countEvents(
+  read: (index: number, bytes: number) => Uint8Array,
+  count: number,
+  layout: SubBufferLayout,
+): number {
+  const tally = { events: 0, lostEvents: 0, unknownLosses: 0, damaged: 0 };
+  const counter = new EventCounter(layout);
+  const step = Math.max(1, Math.floor(traceDatLimits.copyBytes / layout.sizeBytes));
+  for (let index = 0; index < count; index += step)
+    counter.add(read(index, Math.min(step, count - index) * layout.sizeBytes), tally);
+  return tally.events;
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,57 @@
+/**
+ * Where a recording was cut while it went on: lines of JSON in its spool. A cut is told before its segment is written, and told to be
+ * done when that is a whole file; only then are the pieces of streams removed that it was made of.
+ */
+import * as v from "valibot";
+import { tracefsLimits } from "../../tracefs/limits.ts";
+import { traceDatLimits } from "../limits.ts";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const digits = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
+const text = v.pipe(v.string(), v.maxLength(traceDatLimits.sessionTextChars));
+
+/** The bytes of each CPU's stream up to `to`, from those of the cut before on, are the segment `file`; `at`: the time of the cut. */
+const cut = v.object({
+  number: count,
+  file: text,
+  at: v.optional(digits),
+  started: text,
+  to: v.pipe(v.array(v.tuple([count, count])), v.maxLength(tracefsLimits.cpusMax)),
+});
+const done = v.object({ done: count });
+
+export type SpoolCut = Readonly<v.InferOutput<typeof cut>>;
+export type SpoolCutDone = Readonly<v.InferOutput<typeof done>>;
+
+/** `written`: up to where each CPU's stream is in segments; `left`: cuts whose segment is not told to be written, in order. */
+export type SpoolCuts = { written: Map<number, number>; left: SpoolCut[] };
+
+export function cutLine(one: SpoolCut | SpoolCutDone): string {
+  return `${JSON.stringify(one)}\n`;
+}
+
+/** Lines that are none are passed over: the last may be cut short. */
+export function readCutLines(lines: string): SpoolCuts {
+  const written = new Map<number, number>();
+  let left: SpoolCut[] = [];
+  for (const line of lines.split("\n")) {
+    const value = objectIn(line);
+    const made = v.safeParse(cut, value);
+    if (made.success) left.push(made.output);
+    const ended = v.safeParse(done, value);
+    if (!ended.success) continue;
+    const { done: number } = ended.output;
+    for (const { to } of left.filter((one) => one.number <= number))
+      for (const [cpu, position] of to) written.set(cpu, Math.max(position, written.get(cpu) ?? 0));
+    left = left.filter((one) => one.number > number);
+  }
+  return { written, left };
+}
+
+function objectIn(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

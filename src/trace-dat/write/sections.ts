@@ -1,0 +1,67 @@
+/**
+ * The parts of a trace.dat that describe its data: the same bodies in v6, where they stand one behind the other, and in
+ * v7, where each is a section (trace-cmd.dat.v6(5), trace-cmd.dat.v7(5)).
+ */
+import type { Metadata } from "../../events/trace-metadata.ts";
+import { ftraceSystem, Part, SectionId } from "../format.ts";
+import { Bytes } from "./bytes.ts";
+
+export type Section = { id: number; name: string; body: Uint8Array };
+
+/** In the order of v6. A file that is missing in the metadata becomes an empty part, which readers accept. */
+export function describingSections(metadata: Metadata): Section[] {
+  const { kallsyms = new Uint8Array(0), printkFormats = "", savedCommands = "" } = metadata;
+  return [
+    { id: SectionId.headerInfo, name: "headers", body: headerInfo(metadata) },
+    {
+      id: SectionId.ftraceEvents,
+      name: "ftrace events",
+      body: formatList(formatsBySystem(metadata).get(ftraceSystem) ?? []).take(),
+    },
+    { id: SectionId.eventFormats, name: "events format", body: eventFormats(metadata) },
+    { id: SectionId.kallsyms, name: "kallsyms", body: new Bytes().u32(kallsyms.length).raw(kallsyms).take() },
+    { id: SectionId.printk, name: "printk", body: new Bytes().u32(printkFormats.length).text(printkFormats).take() },
+    {
+      id: SectionId.commandLines,
+      name: "command lines",
+      body: withLength64(new Bytes(), savedCommands).take(),
+    },
+  ];
+}
+
+function headerInfo(metadata: Metadata): Uint8Array {
+  const body = new Bytes();
+  withLength64(body.cString(Part.headerPage), metadata.headerPage ?? "");
+  withLength64(body.cString(Part.headerEvent), metadata.headerEvent ?? "");
+  return body.take();
+}
+
+function eventFormats(metadata: Metadata): Uint8Array {
+  const systems = formatsBySystem(metadata);
+  systems.delete(ftraceSystem);
+  const body = new Bytes().u32(systems.size);
+  for (const [system, formats] of systems) {
+    body.cString(system).raw(formatList(formats).take());
+  }
+  return body.take();
+}
+
+function formatsBySystem(metadata: Metadata): Map<string, string[]> {
+  const systems = new Map<string, string[]>();
+  for (const { system, text } of metadata.formats) {
+    const formats = systems.get(system);
+    if (formats === undefined) systems.set(system, [text]);
+    else formats.push(text);
+  }
+  return systems;
+}
+
+function formatList(formats: readonly string[]): Bytes {
+  const body = new Bytes().u32(formats.length);
+  for (const text of formats) withLength64(body, text);
+  return body;
+}
+
+function withLength64(body: Bytes, text: string): Bytes {
+  return body.u64(text.length).text(text);
+}

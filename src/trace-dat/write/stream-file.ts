@@ -1,0 +1,93 @@
+/** A recorded stream in its spool, opened for reading: one file, or pieces of which one is open at a time. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { AgentError } from "../../base/errors.ts";
+import type { OutputFile } from "../../base/output-file.ts";
+import type { RecordedStream } from "./recording.ts";
+
+export class StreamFile {
+  readonly #stream: RecordedStream;
+  readonly #pieceBytes: number;
+  /** The file that is open, and its number. */
+  #fd = -1;
+  #piece = -1;
+
+  constructor(stream: RecordedStream) {
+    this.#stream = stream;
+    this.#pieceBytes = stream.pieces?.pieceBytes ?? Infinity;
+    if (stream.pieces === undefined) this.#open(0);
+  }
+
+  /**
+   * Fills `target` with the stream's bytes from `position` on; returns their number, fewer only at the stream's
+   * end.
+   */
+  readAt(target: Uint8Array, position: number): number {
+    const { path, bytes, first } = this.#stream;
+    const wanted = Math.min(target.length, bytes - position);
+    for (let got = 0; got < wanted;) {
+      const { fd, offset, room } = this.#place(position + got);
+      const count = readSync(fd, target, got, Math.min(wanted - got, room), offset);
+      if (count === 0) throw new AgentError("io", `cannot read "${path}": it is shorter than it was`);
+      got += count;
+    }
+    if (first !== undefined && position < first.length) target.set(first.subarray(position, position + wanted));
+    return wanted;
+  }
+
+  /** Appends all of it to a file, without a look at it; yields after `turnBytes` at most. */
+  *copyTo(file: OutputFile, turnBytes: number): Generator<number, void> {
+    const { bytes, first } = this.#stream;
+    const begin = file.position;
+    for (let done = 0; done < bytes;) {
+      const { fd, offset, room } = this.#place(done);
+      const count = Math.min(bytes - done, room, turnBytes);
+      file.copyFrom(fd, offset, count);
+      done += count;
+      yield count;
+    }
+    if (first !== undefined && bytes > 0) file.patch(begin, first);
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** Where a byte of the stream is: a file, the place in it, and how many bytes of it follow there. */
+  #place(position: number): { fd: number; offset: number; room: number } {
+    const at = this.#stream.skipBytes + position;
+    const piece = Math.floor(at / this.#pieceBytes);
+    if (piece !== this.#piece) {
+      this.close();
+      this.#open(piece);
+    }
+    const offset = piece === 0 ? at : at - piece * this.#pieceBytes;
+    return { fd: this.#fd, offset, room: this.#pieceBytes - offset };
+  }
+
+  #open(piece: number): void {
+    const { path, open, pieces } = this.#stream;
+    this.#fd = pieces?.open(piece) ?? (open === undefined ? openSync(path, "r") : open());
+    this.#piece = piece;
+  }
+}
+
+/** Yields pieces of `chunkBytes`, the last one shorter. A piece is valid until the next one is requested. */
+export function* readStream(stream: RecordedStream, chunkBytes: number): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(chunkBytes, stream.bytes));
+  const file = new StreamFile(stream);
+  try {
+    for (let done = 0; done < stream.bytes;) {
+      const count = file.readAt(buffer, done);
+      done += count;
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** The largest multiple of the sub-buffer size up to `wanted`, but at least one sub-buffer. */
+export function chunkSize(wanted: number, subBufferBytes: number): number {
+  return Math.max(subBufferBytes, wanted - (wanted % subBufferBytes));
+}

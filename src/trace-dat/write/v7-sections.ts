@@ -1,0 +1,124 @@
+/**
+ * The sections of a trace.dat of version 7 (trace-cmd.dat.v7(5)), whether its data are packed (v7.ts) or not (segment.ts):
+ *
+ *     17 08 44 "tracing" "7\0" | u8 0 little-endian | u8 long size | u32 sub-buffer size | "zstd\0" version "\0"
+ *     u64 position of the options section, written last
+ *     sections, each: u16 id | u16 flags, 1 = compressed | u32 position of its name in the strings section | u64 size
+ *
+ * A compressed section holds u32 compressed size, u32 size, data. The data of the CPUs is in one "flyrecord" section, each CPU at a
+ * multiple of the sub-buffer size. Option BUFFER says where.
+ */
+import { zstdCompressSync } from "node:zlib";
+import type { OutputFile } from "../../base/output-file.ts";
+import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
+import { ByteOrder, magic, OptionId, sectionCompressed, sectionHeaderBytes, SectionId } from "../format.ts";
+import { Bytes, option } from "./bytes.ts";
+import type { Section } from "./sections.ts";
+
+export type PackedSection = { readonly id: number; readonly name: string; readonly packed: Uint8Array; bytes: number };
+
+export function packSection({ id, name, body }: Section): PackedSection {
+  return { id, name, packed: zstdCompressSync(body), bytes: body.length };
+}
+
+export class V7Sections {
+  readonly #file: OutputFile;
+  readonly #layout: SubBufferLayout;
+  readonly #names = new Names();
+  readonly #optionsPointer: number;
+  /** That say where sections are. */
+  readonly #options: Uint8Array[] = [];
+
+  constructor(file: OutputFile, layout: SubBufferLayout) {
+    this.#file = file;
+    this.#layout = layout;
+    // The version names the format's writer for a reader's curiosity; zstd's frames have been stable since 1.0.
+    const head = new Bytes().text(magic).cString("7");
+    head
+      .u8(ByteOrder.little)
+      .u8(layout.longBytes)
+      .u32(layout.sizeBytes)
+      .cString("zstd")
+      .cString(process.versions["zstd"] ?? "1.5.0");
+    file.write(head.take());
+    this.#optionsPointer = file.position;
+    file.write(new Uint8Array(8));
+  }
+
+  add(section: PackedSection): void {
+    this.#options.push(option(section.id, new Bytes().u64(this.#file.position).take()));
+    this.#writePacked(section);
+  }
+
+  /** `writeCpu` appends what there is of a CPU. Yields what it yields. */
+  *addData(
+    { cpus, clock, compressed }: { cpus: number; clock: string | undefined; compressed: boolean },
+    writeCpu: (cpu: number) => Generator<number, void> | undefined,
+  ): Generator<number, void> {
+    const file = this.#file;
+    const flags = compressed ? sectionCompressed : 0;
+    const sectionPosition = file.position;
+    const name = this.#names.add("buffer flyrecord");
+    file.write(sectionHeader(SectionId.flyrecord, flags, name, 0));
+    const buffer = new Bytes()
+      .u64(sectionPosition)
+      .cString("")
+      .cString(clockOf({ traceClock: clock }))
+      .u32(this.#layout.sizeBytes)
+      .u32(cpus);
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      file.align(this.#layout.sizeBytes);
+      const position = file.position;
+      const writing = writeCpu(cpu);
+      if (writing !== undefined) yield* writing;
+      buffer
+        .u32(cpu)
+        .u64(position)
+        .u64(file.position - position);
+    }
+    const size = file.position - sectionPosition - sectionHeaderBytes;
+    file.patch(sectionPosition, sectionHeader(SectionId.flyrecord, flags, name, size));
+    this.#options.push(option(OptionId.buffer, buffer.take()));
+  }
+
+  /** `describing`: options that stand before those of the sections. */
+  end(describing: readonly Uint8Array[]): void {
+    const file = this.#file;
+    const options = [...describing, ...this.#options, option(OptionId.done, new Bytes().u64(0).take())];
+    const optionsName = this.#names.add("options");
+    const stringsName = this.#names.add("strings");
+    const strings = packSection({ id: SectionId.strings, name: "", body: this.#names.take() });
+    this.#writePacked(strings, stringsName);
+    const optionsPosition = file.position;
+    const body = Buffer.concat(options);
+    file.write(sectionHeader(SectionId.options, 0, optionsName, body.length));
+    file.write(body);
+    file.patch(this.#optionsPointer, new Bytes().u64(optionsPosition).take());
+  }
+
+  #writePacked({ id, name, packed, bytes }: PackedSection, place = this.#names.add(name)): void {
+    this.#file.write(sectionHeader(id, sectionCompressed, place, packed.length + 8));
+    this.#file.write(new Bytes().u32(packed.length).u32(bytes).take());
+    this.#file.write(packed);
+  }
+}
+
+/** Names of sections: each is known by its place among all of them. */
+class Names {
+  readonly #bytes = new Bytes();
+
+  add(name: string): number {
+    const place = this.#bytes.length;
+    this.#bytes.cString(name);
+    return place;
+  }
+
+  take(): Uint8Array {
+    return this.#bytes.take();
+  }
+}
+
+function sectionHeader(id: number, flags: number, name: number, size: number): Uint8Array {
+  return new Bytes().u16(id).u16(flags).u32(name).u64(size).take();
+}
