@@ -1,11 +1,11 @@
 /**
- * Tells when CPUs and ports are to be looked over: when a device node of a port comes or goes, and, where nothing tells of
- * a change and somebody depends on it, every now and then. An armed agent sleeps: orders look anew.
+ * Says when to rescan CPUs and ports: when a port's device node appears or goes, and periodically where no such
+ * event exists and somebody depends on it. An armed agent sleeps and rescans at each order.
  */
 import { type FSWatcher, watch } from "node:fs";
-import { messageOf } from "../errors.ts";
-import { limits } from "../limits.ts";
-import { log } from "../log.ts";
+import { messageOf } from "../base/errors.ts";
+import { guestLimits } from "./limits.ts";
+import { log } from "../base/log.ts";
 
 export class MachineWatch {
   readonly #rescan: () => void;
@@ -23,21 +23,21 @@ export class MachineWatch {
     try {
       this.#devices = watch("/dev", (_, name) => {
         if (!/^vport|^virtio-ports/.test(name ?? "")) return;
-        // The name in sysfs and udev's link come a moment after the node.
+        // The name in sysfs and udev's link appear a moment after the node.
         clearTimeout(this.#settling);
-        this.#settling = setTimeout(this.#rescan, limits.deviceSettleMs);
+        this.#settling = setTimeout(this.#rescan, guestLimits.deviceSettleMs);
       });
     } catch (error) {
-      log.debug(`new ports are seen after ${limits.rescanMs} ms only: ${messageOf(error)}`);
+      log.debug(`new ports are seen after ${guestLimits.rescanMs} ms only: ${messageOf(error)}`);
       this.#blind = true;
       this.lookRegularly(true);
     }
   }
 
-  /** While events are moved a CPU may come back, and where a port is missed it may be of a kind that makes no node. */
+  /** While running, a CPU may come online again, and a missing port may be of a kind without a device node. */
   lookRegularly(wanted: boolean): void {
     if (wanted || this.#blind) {
-      this.#timer ??= setInterval(this.#rescan, limits.rescanMs);
+      this.#timer ??= setInterval(this.#rescan, guestLimits.rescanMs);
     } else {
       clearInterval(this.#timer);
       this.#timer = undefined;

@@ -1,14 +1,14 @@
-/** What the command line asks of the agent, checked. */
-import { liveForms } from "../kernel/live-form.ts";
+/** The agent's command line options, checked. */
+import { liveForms } from "../views/live-form.ts";
 
-/** How trace data are written to stdout: as they are, or as lines. */
+/** How trace data is written to stdout: raw, or as lines. */
 export const stdoutFormats = ["raw", ...liveForms] as const;
 export type StdoutFormat = (typeof stdoutFormats)[number];
 
 export type AgentOptions = {
   /** Data to stdout instead of the ports. */
   stdout: boolean;
-  /** How stdout gets them; undefined: text on a terminal, else raw. */
+  /** The format on stdout; undefined: text on a terminal, else raw. */
   format: StdoutFormat | undefined;
   /** Start at once, without waiting for an order. */
   start: boolean;

@@ -1,14 +1,25 @@
-/** What is checked before anything is opened: conditions under which the run would fail half-way. */
-import { readFileSync } from "node:fs";
-import { AgentError } from "../errors.ts";
-import { limits } from "../limits.ts";
+/** Checks conditions under which the run would fail half-way, before anything is opened. */
+import { counted } from "../base/plural.ts";
+import { descriptorsLeft } from "../base/descriptors.ts";
+import { AgentError } from "../base/errors.ts";
+import { guestLimits } from "./limits.ts";
 
-/** The runtime itself dies of a lack of descriptors, without a word about what it was doing: so they are counted before. */
+/**
+ * The runtime dies without a message when descriptors run out, so they are counted first. Inherited descriptors
+ * count too: those of a service manager or a shell can take a good part of a low limit.
+ */
 export function requireDescriptors(cpus: number): void {
-  const needed = limits.descriptorsBase + cpus * limits.descriptorsPerCpu;
-  const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
-  if (soft === undefined || Number(soft) >= needed) return;
-  throw new AgentError("unavailable", `cannot serve ${cpus} CPUs with ${soft} file descriptors: ${needed} are needed`, {
-    remedy: `raise the limit (ulimit -n ${needed}), or serve fewer CPUs (--cpus)`,
-  });
+  const left = descriptorsLeft();
+  if (left === undefined) return;
+  const { limit, free } = left;
+  const open = limit - free;
+  const inherited = Math.max(open - guestLimits.descriptorsAtStart, 0);
+  const needed = guestLimits.descriptorsBase + cpus * guestLimits.descriptorsPerCpu + inherited;
+  if (limit >= needed) return;
+  const taken = inherited === 0 ? "" : ` (${inherited} were open at the start)`;
+  throw new AgentError(
+    "unavailable",
+    `cannot serve ${counted(cpus, "CPU")} with ${limit} file descriptors${taken}: ${needed} are needed`,
+    { remedy: `raise the limit (ulimit -n ${needed}), or serve fewer CPUs (--cpus)` },
+  );
 }

@@ -1,17 +1,19 @@
-/** Where the streams go with --stdout: to the stdout that all share, or through text to it. */
+/** Outputs of --stdout: the one stdout that all CPUs share, directly or through text formatting. */
 import { fstatSync } from "node:fs";
-import { isatty } from "node:tty";
+import { isTerminal } from "../base/is-terminal.ts";
 import { setNonBlocking } from "../../ffi/fd.ts";
-import { AgentError } from "../errors.ts";
-import type { Output } from "./cpu-stream.ts";
+import { AgentError } from "../base/errors.ts";
+import type { Output } from "../transport/transport.ts";
 import type { StdoutFormat } from "./options.ts";
-import type { OutputKind } from "./output-kind.ts";
+import { guestEndOf } from "../transport/transports.ts";
 
 export type StdoutOutputs = {
+  /** Somebody reads it while it comes. */
+  live: boolean;
   /** What a CPU's worker writes to. */
   open: (cpu: number) => Output;
-  /** Writes what is left, and undoes what was changed of a description that the shell shares with us. */
-  close: () => void;
+  /** Writes the rest, and restores flags of the file description that we share with the shell. */
+  close: (givenUp: () => boolean) => Promise<void>;
 };
 
 /** The common output of all CPUs. Without a format it is text on a terminal, else raw. */
@@ -21,7 +23,7 @@ export async function openStdout(
   cpus: readonly number[],
   onReaderGone: () => void,
 ): Promise<StdoutOutputs> {
-  const terminal = isatty(1);
+  const terminal = isTerminal(1);
   if (terminal && format === "raw") {
     throw new AgentError("usage", "cannot write raw trace data to a terminal: it is binary", {
       remedy: "send it to a file or a program: trace-agent --stdout > trace.raw; or see it with --format text",
@@ -31,15 +33,18 @@ export async function openStdout(
   if (form !== "raw") {
     const { TextOutput } = await import("./text-output.ts");
     const text = new TextOutput(tracingDirectory, cpus, form, onReaderGone);
-    return { open: (cpu) => text.open(cpu), close: () => text.close() };
+    return {
+      live: true,
+      open: (cpu) => text.open(cpu),
+      close: async (givenUp) => await text.close(givenUp),
+    };
   }
-  const status = fstatSync(1);
-  const kind: OutputKind = status.isFIFO() ? "fifo" : status.isSocket() ? "socket" : "file";
-  // splice to a socket waits for room unless the socket itself is non-blocking; a pipe obeys the flag of the call.
-  const before = kind === "socket" ? setNonBlocking(1, true) : undefined;
+  const { traits } = guestEndOf(fstatSync(1));
+  const before = traits.waitsInSplice ? setNonBlocking(1, true) : undefined;
   return {
-    open: () => ({ fd: 1, kind, shared: true }),
-    close: () => {
+    live: false,
+    open: () => ({ fd: 1, traits, shared: true }),
+    close: async () => {
       if (before === false) setNonBlocking(1, false);
     },
   };

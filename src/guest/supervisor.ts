@@ -1,18 +1,20 @@
 /**
- * All CPU streams: starts one for each CPU that is online and has a port, gives them the orders, restarts what failed, and
- * follows CPUs and ports that come and go.
+ * All CPUs' transfers: starts one for each CPU that is online and has a port, passes on orders, restarts failed
+ * ones, and follows CPUs and ports that appear or go.
  */
-import { statSync } from "node:fs";
-import { E } from "../../ffi/errno.ts";
-import { AgentError, messageOf } from "../errors.ts";
-import { onlineCpus } from "../kernel/cpus.ts";
-import { subBufferSizeBytes } from "../kernel/tracefs.ts";
-import { limits } from "../limits.ts";
-import { log } from "../log.ts";
+import { describeErrno, E } from "../../ffi/errno.ts";
+import { makeEventFd } from "../../ffi/eventfd.ts";
+import { closeFd, seekBehindWhole } from "../../ffi/fd.ts";
+import { textOf } from "../base/errors.ts";
+import { onlineCpus } from "../tracefs/cpus.ts";
+import { requireTracing, subBufferSizeBytes } from "../tracefs/tracefs.ts";
+import { guestLimits } from "./limits.ts";
+import { log } from "../base/log.ts";
 import { dataPortName } from "../protocol/ports.ts";
 import type { CpuState, PortState } from "../protocol/replies.ts";
-import { CpuStream, type Output, type StreamEnd } from "./cpu-stream.ts";
-import { Counter, Order, type RunState, WorkerState } from "./run-state.ts";
+import { CpuTransfer, type StreamEnd } from "./transfer/cpu-transfer.ts";
+import type { Output } from "../transport/transport.ts";
+import { Counter, Order, type RunState, Word, WorkerState } from "./transfer/run-state.ts";
 
 export type SupervisorSetup = {
   run: RunState;
@@ -21,230 +23,272 @@ export type SupervisorSetup = {
   cpus: readonly number[];
   pipeSizeBytes: number;
   doneFd: number;
-  /** Looks where the outputs are now. */
+  /** Finds the outputs again. */
   findOutputs: () => void;
-  /** Opens the output of a CPU: undefined when there is none (yet). Throws what is in the way. */
+  /** Opens the output of a CPU: undefined when there is none (yet). Throws what prevents it. */
   openOutput: (cpu: number) => Output | undefined;
-  /** Something changed: states, streams. */
+  /** States or streams changed. */
   onChange: () => void;
   /** The common output has no reader any more: nothing is left to do. */
   onOutputClosed: () => void;
 };
 
-type Seat = {
+type CpuSlot = {
   cpu: number;
   worker: number;
-  stream: CpuStream | undefined;
+  /** Wakes its worker. As long as the agent lives: the control worker signals it too. */
+  wakeFd: number;
+  stream: CpuTransfer | undefined;
   state: "serving" | "parked" | "failed" | "no port";
-  /** Tries in a row, and in all. */
+  /** Restarts in a row, and in all. */
   tries: number;
   restarts: number;
   startedAt: number;
   retry: NodeJS.Timeout | undefined;
-  /** It failed while running: what the ring buffer holds still belongs to the host, also if a stop order came since. */
-  owes: boolean;
-  /** The last complaint about the port, so that a rescan does not repeat it. */
+  /** It failed while running: the ring buffer's data still belongs to the host, even if a stop order came since. */
+  flushPending: boolean;
+  /** Why its port is closed, for a person; "" where it has no port. Reported once, not at each rescan. */
   complaint: string;
+  /** Why it has no transfer, for a person. */
+  reason: string;
+  /** The errno with which its worker reported that it is not pinned: this is logged once. */
+  toldPinErrno: number;
 };
+
+/** A CPU whose events stay in the guest. `offline`: it writes no events now. */
+export type UnservedCpu = { cpu: number; offline: boolean; reason: string };
 
 export class Supervisor {
   readonly #setup: SupervisorSetup;
-  readonly #seats: Seat[];
+  readonly #slots: CpuSlot[];
   #order: Order = Order.armed;
 
   constructor(setup: SupervisorSetup) {
     this.#setup = setup;
-    this.#seats = setup.cpus.map((cpu, worker) => ({
+    this.#slots = setup.cpus.map((cpu, worker) => ({
       cpu,
       worker,
+      wakeFd: makeEventFd(),
       stream: undefined,
       state: "no port",
       tries: 0,
       restarts: 0,
       startedAt: 0,
       retry: undefined,
-      owes: false,
+      flushPending: false,
       complaint: "",
+      reason: "",
+      toldPinErrno: 0,
     }));
+    for (const { worker, wakeFd } of this.#slots) setup.run.setWord(worker, Word.wakeFd, wakeFd);
   }
 
-  /** Starts what can be started and parks what cannot: at the beginning, at a start order, and every now and then. */
+  /** Starts what can be started and parks what cannot: at the beginning, at a start order, and periodically. */
   rescan(): void {
     this.#setup.findOutputs();
     const online = onlineCpus();
-    for (const seat of this.#seats) {
-      const present = online === undefined || online.includes(seat.cpu);
-      if (!present) this.#park(seat);
-      else if (seat.state === "parked") this.#resume(seat);
-      else if (seat.stream === undefined && seat.state !== "failed" && seat.retry === undefined) this.#start(seat);
+    for (const slot of this.#slots) {
+      const present = online === undefined || online.includes(slot.cpu);
+      if (!present) this.#park(slot);
+      else if (slot.state === "parked") this.#resume(slot);
+      else if (slot.stream === undefined && slot.state !== "failed" && slot.retry === undefined) this.#start(slot);
     }
   }
 
   order(order: Order): void {
     this.#order = order;
-    for (const seat of this.#seats) {
-      // A start order is a new chance for what was given up.
-      if (order === Order.running && seat.state === "failed") seat.state = "no port";
-      if (order === Order.running) seat.tries = 0;
-      if (seat.state !== "parked") seat.stream?.order(order);
+    for (const slot of this.#slots) {
+      // A start order gives failed CPUs a new chance.
+      if (order === Order.running && slot.state === "failed") slot.state = "no port";
+      if (order === Order.running) slot.tries = 0;
+      if (slot.state !== "parked") slot.stream?.order(order);
     }
     if (order === Order.running) this.rescan();
   }
 
-  /** Whether every stream that lives is in this state, and none that failed is on its way back. */
+  /** Whether every live transfer is in this state, and no failed one is about to be restarted. */
   all(state: number): boolean {
-    return this.#seats.every((seat) => {
-      if (seat.stream === undefined) return seat.retry === undefined || seat.state === "no port";
-      // It is armed, whatever the order in force: what it had was handed over when its CPU went offline.
-      if (seat.state === "parked") return seat.stream.state === WorkerState.armed;
-      return seat.stream.state === state && !seat.owes;
+    return this.#slots.every((slot) => {
+      if (slot.stream === undefined) return slot.retry === undefined || slot.state === "no port";
+      // An offline CPU counts as armed, whatever the order: its data was handed over when it went offline.
+      if (slot.state === "parked") return slot.stream.state === WorkerState.armed;
+      return slot.stream.state === state && !slot.flushPending;
     });
   }
 
-  /** A worker's state changed: one that was started again to hand over what it owes can go back to the order in force. */
+  /** A worker's state changed: a restarted one that has handed over its rest goes back to the current order. */
   settle(): void {
-    for (const seat of this.#seats) {
-      if (!seat.owes || seat.stream === undefined || seat.stream.state !== WorkerState.running) continue;
-      seat.owes = false;
-      if (this.#order !== Order.running) seat.stream.order(this.#order);
+    for (const slot of this.#slots) {
+      this.#lookAtPinning(slot);
+      if (!slot.flushPending || slot.stream === undefined || slot.stream.state !== WorkerState.running) continue;
+      slot.flushPending = false;
+      if (this.#order !== Order.running) slot.stream.order(this.#order);
     }
   }
 
   get serving(): number {
-    return this.#seats.filter((seat) => seat.stream !== undefined).length;
+    return this.#slots.filter((slot) => slot.stream !== undefined).length;
   }
 
-  get seats(): readonly { cpu: number; worker: number; state: CpuState; port: PortState; restarts: number; bytes: number }[] {
-    return this.#seats.map((seat) => ({
-      cpu: seat.cpu,
-      worker: seat.worker,
-      state: cpuState(seat),
-      port: seat.stream !== undefined ? "open" : seat.complaint === "" ? "absent" : "closed",
-      restarts: seat.restarts,
-      bytes: this.#setup.run.counter(seat.worker, Counter.bytes),
+  get slots(): readonly {
+    cpu: number;
+    worker: number;
+    state: CpuState;
+    port: PortState;
+    restarts: number;
+    bytes: number;
+  }[] {
+    return this.#slots.map((slot) => ({
+      cpu: slot.cpu,
+      worker: slot.worker,
+      state: cpuState(slot),
+      port: slot.stream !== undefined ? "open" : slot.complaint === "" ? "absent" : "closed",
+      restarts: slot.restarts,
+      bytes: this.#setup.run.counter(slot.worker, Counter.bytes),
     }));
   }
 
-  /** CPUs that are online and have no stream: they are traced, and their data go nowhere. */
-  get unserved(): number[] {
-    return this.#seats.filter((seat) => seat.stream === undefined && seat.state !== "parked").map((seat) => seat.cpu);
+  /** CPUs without a transfer: they are traced while online, and their data goes nowhere. */
+  get unserved(): UnservedCpu[] {
+    return this.#slots
+      .filter((slot) => slot.stream === undefined)
+      .map(({ cpu, state, reason }) => ({ cpu, offline: state === "parked", reason }));
   }
 
-  /** The order to end; no worker is started any more. */
+  /** Orders all workers to end; none is started any more. */
   close(): void {
     this.#order = Order.exit;
-    for (const seat of this.#seats) {
-      clearTimeout(seat.retry);
-      seat.stream?.order(Order.exit);
+    for (const slot of this.#slots) {
+      clearTimeout(slot.retry);
+      slot.stream?.order(Order.exit);
     }
   }
 
-  #start(seat: Seat): void {
+  /** Gives back what workers and the control worker have used, when they have ended. */
+  release(): void {
+    for (const { wakeFd } of this.#slots) closeFd(wakeFd);
+  }
+
+  #start(slot: CpuSlot): void {
     if (this.#order === Order.exit) return;
     const { run, tracingDirectory, pipeSizeBytes, doneFd } = this.#setup;
-    seat.retry = undefined;
+    slot.retry = undefined;
+    let output: Output | undefined;
     try {
-      const output = this.#setup.openOutput(seat.cpu);
-      if (output === undefined) {
-        this.#complain(seat, "", `CPU ${seat.cpu} has no data port "${dataPortName(seat.cpu)}": its events stay in the guest`);
+      // Before the port is opened: the tracing directory can be gone.
+      requireTracing(tracingDirectory);
+      const subBufferBytes = subBufferSizeBytes(tracingDirectory);
+      const opened = (output = this.#setup.openOutput(slot.cpu));
+      if (opened === undefined) {
+        this.#complain(slot, "", `no data port "${dataPortName(slot.cpu)}"`);
         return;
       }
-      const plan = {
-        run,
-        worker: seat.worker,
-        cpu: seat.cpu,
-        tracingDirectory,
-        subBufferBytes: subBufferSizeBytes(tracingDirectory),
-        pipeSizeBytes,
-        doneFd,
-      };
-      const order = seat.owes ? Order.running : this.#order;
-      seat.stream = new CpuStream(plan, output, order, (end) => this.#ended(seat, output, end));
-      seat.state = "serving";
-      seat.complaint = "";
-      seat.startedAt = performance.now();
+      // A file keeps what an earlier worker or agent wrote.
+      if (opened.traits.keeps && !opened.shared) seekBehindWhole(opened.fd, subBufferBytes);
+      const { cpu, worker, wakeFd } = slot;
+      const plan = { run, worker, cpu, tracingDirectory, subBufferBytes, pipeSizeBytes, doneFd, wakeFd };
+      const order = slot.flushPending ? Order.running : this.#order;
+      slot.stream = new CpuTransfer(plan, opened, order, (end) => this.#ended(slot, opened, end));
+      slot.state = "serving";
+      slot.complaint = "";
+      slot.startedAt = performance.now();
     } catch (error) {
-      this.#complain(seat, error instanceof AgentError ? error.text : messageOf(error), "");
+      if (output !== undefined && !output.shared) closeFd(output.fd);
+      const text = textOf(error);
+      this.#complain(slot, text, text);
     }
   }
 
-  /** Says once what keeps a CPU from being served. */
-  #complain(seat: Seat, closed: string, absent: string): void {
-    const first = seat.state !== "no port" || seat.complaint !== closed || seat.startedAt === 0;
-    seat.state = "no port";
-    seat.complaint = closed;
-    seat.startedAt = performance.now();
-    if (first) log.warn(closed === "" ? absent : `CPU ${seat.cpu} is not served: ${closed}`);
-  }
-
-  /** Its events are handed over before it ends: the ring buffer of an offline CPU keeps them. */
-  #park(seat: Seat): void {
-    if (seat.state === "parked") return;
-    log.info(`CPU ${seat.cpu} is offline: parked`);
-    seat.state = "parked";
-    clearTimeout(seat.retry);
-    seat.retry = undefined;
-    seat.stream?.order(Order.armed);
-  }
-
-  /** The worker pins itself again when it starts to run: the kernel had moved it off the CPU. */
-  #resume(seat: Seat): void {
-    log.info(`CPU ${seat.cpu} is online again`);
-    seat.state = "no port";
-    if (seat.stream === undefined) {
-      this.#start(seat);
-    } else {
-      seat.state = "serving";
-      seat.stream.order(this.#order);
-    }
-  }
-
-  #ended(seat: Seat, output: Output, end: StreamEnd): void {
-    seat.stream = undefined;
-    if (this.#order !== Order.exit && (end.errno !== 0 || end.part === "crash")) this.#failed(seat, output, end);
+  /** Logs once why a CPU is not served. */
+  #complain(slot: CpuSlot, closed: string, reason: string): void {
+    const first = slot.state !== "no port" || slot.complaint !== closed || slot.startedAt === 0;
+    slot.state = "no port";
+    slot.complaint = closed;
+    slot.reason = reason;
+    slot.flushPending = false;
+    slot.startedAt = performance.now();
+    if (first) log.warn(`CPU ${slot.cpu} is not served, its events stay in the guest: ${reason}`);
+    // An order may wait for this CPU.
     this.#setup.onChange();
   }
 
-  #failed(seat: Seat, output: Output, end: StreamEnd): void {
-    const gone = end.part === "port" && [E.ENODEV, E.EPIPE, E.ECONNRESET, E.ENOTCONN].some((number) => number === end.errno);
+  /**
+   * sched_setaffinity returns EINVAL for a CPU that is offline and for one outside the process's cpuset. The first
+   * is parked. The second is served from the allowed CPUs: pinning saves a little work, the data is the same.
+   */
+  #lookAtPinning(slot: CpuSlot): void {
+    const errno = slot.stream?.pinErrno ?? 0;
+    if (errno === 0 || errno === slot.toldPinErrno || slot.state !== "serving") return;
+    if (onlineCpus()?.includes(slot.cpu) === false) {
+      this.#park(slot);
+      return;
+    }
+    slot.toldPinErrno = errno;
+    const why = errno === E.EINVAL ? "it is outside the cpuset of this process" : describeErrno(errno);
+    log.warn(`CPU ${slot.cpu} is served by a worker that is not pinned to it: ${why}`);
+  }
+
+  /** Its events are handed over before it ends: the ring buffer of an offline CPU keeps them. */
+  #park(slot: CpuSlot): void {
+    if (slot.state === "parked") return;
+    log.info(`CPU ${slot.cpu} is offline: parked`);
+    slot.state = "parked";
+    clearTimeout(slot.retry);
+    slot.retry = undefined;
+    slot.stream?.order(Order.armed);
+  }
+
+  /** The worker pins itself again when it starts to run: the kernel had moved it to another CPU. */
+  #resume(slot: CpuSlot): void {
+    log.info(`CPU ${slot.cpu} is online again`);
+    slot.state = "no port";
+    if (slot.stream === undefined) {
+      this.#start(slot);
+    } else {
+      slot.state = "serving";
+      slot.stream.order(this.#order);
+    }
+  }
+
+  #ended(slot: CpuSlot, output: Output, end: StreamEnd): void {
+    slot.stream = undefined;
+    if (this.#order !== Order.exit && (end.errno !== 0 || end.part === "crash")) this.#failed(slot, output, end);
+    this.#setup.onChange();
+  }
+
+  #failed(slot: CpuSlot, output: Output, end: StreamEnd): void {
+    const gone =
+      end.part === "port" && [E.ENODEV, E.EPIPE, E.ECONNRESET, E.ENOTCONN].some((number) => number === end.errno);
     if (gone && output.shared) {
       this.#setup.onOutputClosed();
       return;
     }
-    seat.restarts++;
+    slot.restarts++;
     if (gone) {
-      log.warn(`CPU ${seat.cpu}: its data port is gone (${end.reason}); it is served again when the port is back`);
-      seat.state = "no port";
-      seat.retry = setTimeout(() => this.#start(seat), limits.portRetryMs);
+      slot.reason = `its data port is gone (${end.reason})`;
+      log.warn(`CPU ${slot.cpu}: ${slot.reason}; it is served again when the port returns`);
+      slot.state = "no port";
+      slot.retry = setTimeout(() => this.#start(slot), guestLimits.portRetryMs);
       return;
     }
-    if (end.part === "pin" && end.errno === E.EINVAL) {
-      this.#park(seat);
+    slot.flushPending = slot.flushPending || this.#order === Order.running;
+    if (performance.now() - slot.startedAt > guestLimits.workerSoundMs) slot.tries = 0;
+    slot.reason = `${end.part}: ${end.reason}`;
+    if (++slot.tries >= guestLimits.workerRestartsMax) {
+      slot.state = "failed";
+      slot.flushPending = false;
+      log.error(`CPU ${slot.cpu}: given up after ${slot.tries} failures in a row, the others go on (${slot.reason})`);
       return;
     }
-    seat.owes = seat.owes || this.#order === Order.running;
-    if (performance.now() - seat.startedAt > limits.workerSoundMs) seat.tries = 0;
-    if (++seat.tries >= limits.workerRestartsMax) {
-      seat.state = "failed";
-      seat.owes = false;
-      log.error(`CPU ${seat.cpu}: given up after ${seat.tries} failures in a row, the others go on (${end.part}: ${end.reason})`);
-      return;
-    }
-    const pauseMs = limits.workerRestartMs * 2 ** (seat.tries - 1);
-    log.warn(`CPU ${seat.cpu}: worker failed (${end.part}: ${end.reason}), started again in ${pauseMs} ms`);
-    seat.retry = setTimeout(() => this.#start(seat), pauseMs);
+    const pauseMs = guestLimits.workerRestartMs * 2 ** (slot.tries - 1);
+    log.warn(`CPU ${slot.cpu}: worker failed (${slot.reason}), restarting in ${pauseMs} ms`);
+    slot.retry = setTimeout(() => this.#start(slot), pauseMs);
   }
 }
 
-function cpuState(seat: Seat): CpuState {
-  if (seat.state === "parked") return "parked";
-  if (seat.stream === undefined) return "failed";
-  const state = seat.stream.state;
+function cpuState(slot: CpuSlot): CpuState {
+  if (slot.state === "parked") return "parked";
+  if (slot.stream === undefined) return "failed";
+  const state = slot.stream.state;
   return state === WorkerState.running || state === WorkerState.flushing ? "running" : "armed";
 }
-
-/** Whether the tracing directory is still there: an instance can be removed under us. */
-export function tracingExists(directory: string): boolean {
-  return statSync(directory, { throwIfNoEntry: false }) !== undefined;
-}
-

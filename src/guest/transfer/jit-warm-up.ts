@@ -1,0 +1,70 @@
+/**
+ * Runs the splice loop on stand-ins while the worker is armed, so that its machine code exists before the first order.
+ *
+ * Without it the loop would begin in the interpreter and be compiled while events arrive: on a short or quiet
+ * recording that costs more than moving the data. Zeros go from a pipe through the worker's own (empty) pipe into a
+ * third one, and most waits return at once, because /dev/zero stands in for the wake-up fd. Nothing of it reaches a
+ * port, a ring buffer or the accounting. The rounds differ, so that the compiler sees every branch of the loop: it
+ * leaves out code for branches it has not seen.
+ */
+import { SystemError } from "../../../ffi/errno.ts";
+import { closeFd, O, openFd, readInto, writeFrom } from "../../../ffi/fd.ts";
+import { makePipe } from "../../../ffi/pipe.ts";
+import { POLL } from "../../../ffi/poll.ts";
+import { guestLimits } from "../limits.ts";
+import { transportLimits } from "../../transport/limits.ts";
+import { Order, RunState, Word } from "./run-state.ts";
+import { moveStream } from "./splice-loop.ts";
+import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
+
+/** The worker's pipe is empty before and after. Ends early when `disturbed` returns true: an order came. */
+export function warmUp(settings: StreamSettings, disturbed: () => boolean): void {
+  const fds: number[] = [];
+  try {
+    const wakeFd = openFd("/dev/zero", O.RDWR);
+    fds.push(wakeFd);
+    const source = makePipe(O.NONBLOCK);
+    fds.push(source.read, source.write);
+    const output = makePipe(O.NONBLOCK);
+    fds.push(output.read, output.write);
+    const run = new RunState(1);
+    run.setWord(0, Word.order, Order.running);
+    const takeBytes = guestLimits.warmUpBytes / 2;
+    const stream = new Stream(
+      {
+        ...settings,
+        worker: 0,
+        takeBytes,
+        ackedTakeBytes: takeBytes,
+        wakeFd,
+        outputFd: output.write,
+        outputTraits: { ...settings.outputTraits, absentHost: false },
+        outputShared: false,
+      },
+      run,
+    );
+    stream.rawFd = source.read;
+    const bytes = new Uint8Array(new ArrayBuffer(transportLimits.pipeMinBytes));
+    for (let round = 0; round < guestLimits.warmUpRounds && !disturbed(); round++) {
+      // A wait until its timeout, a few times: it takes real time.
+      const slow = round % guestLimits.warmUpSlowRounds === 0;
+      // Sometimes the output is full.
+      if (slow || round % 3 !== 2) readInto(output.read, bytes);
+      // From a part of one read to two reads.
+      if (stream.queued === 0) writeFrom(source.write, bytes, 0, guestLimits.warmUpBytes >> (slow ? 2 : round % 4));
+      stream.dataPoll.set(wakeSlot, slow ? settings.wakeFd : wakeFd, POLL.IN);
+      stream.sleepMs = guestLimits.warmUpSleepMs;
+      stream.spuriousWakeUp = round % 5 === 4;
+      stream.wakesEarly = round % 7 === 6;
+      if (round % 2 === 1) wantPartial(stream);
+      stream.turnsLeft = slow ? 4 : guestLimits.warmUpTurns;
+      moveStream(stream);
+    }
+    while (readInto(settings.pipeRead, bytes) > 0);
+  } catch (error) {
+    // It only adds speed: without a spare descriptor it is left out.
+    if (!(error instanceof SystemError)) throw error;
+  } finally {
+    for (const fd of fds) closeFd(fd);
+  }
+}

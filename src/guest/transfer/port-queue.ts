@@ -1,0 +1,93 @@
+/**
+ * How large the next piece for a port with a queue may be, so that the queue never holds more than `heldMaxBytes` of the guest's
+ * memory, whatever its host does.
+ *
+ * A piece is what one splice hands over: one entry of the queue, whose pages the guest gets back when the host has taken all of
+ * them. The guest cannot see that. What it knows: an entry is taken before the one `entries` pieces later is accepted, and a host
+ * that acknowledges tells how far it has taken the stream. So the pieces between that and the last one, at most `entries`, may
+ * be held. A new one may be as large as leaves room for a least piece in each entry that is still free. It follows:
+ *
+ *     with acknowledgements      large pieces, as long as what is not acknowledged leaves room: the window
+ *     when they stop             least pieces beside a full window, until the entries are used up
+ *     after `entries` pieces     those before must have been taken: small pieces, as without acknowledgements
+ *
+ * The state lies in shared memory, since a worker that is started again finds the queue as the one before has left it. At first
+ * it stands for what an earlier process may have left there: a full window.
+ */
+import { assert } from "../../base/errors.ts";
+import { transportLimits } from "../../transport/limits.ts";
+
+const { virtioQueueEntries: entries, virtioHeldMaxBytes: heldMaxBytes, virtioPieceMinBytes } = transportLimits;
+
+/** Places in the memory; behind them the positions in the stream where the pieces end, as a ring. */
+const first = 0;
+const count = 1;
+/** Position in the stream where the oldest piece begins. */
+const floor = 2;
+const sent = 3;
+const ends = 4;
+
+export const portQueueNumbers = ends + entries;
+
+export class PortQueue {
+  readonly #memory: Float64Array;
+
+  /** `memory`: portQueueNumbers numbers, of one worker. */
+  constructor(memory: Float64Array) {
+    assert(memory.length === portQueueNumbers, "a port queue has its memory");
+    this.#memory = memory;
+  }
+
+  /** Nothing is known of what the queue holds. */
+  forget(): void {
+    this.#memory.fill(0);
+    this.#memory[count] = 1;
+    this.#memory[floor] = (entries - 1) * virtioPieceMinBytes - heldMaxBytes;
+  }
+
+  /** Most that the queue can hold of what was sent. */
+  get heldBytes(): number {
+    return this.#number(sent) - this.#number(floor);
+  }
+
+  /** A piece of so many bytes was accepted. */
+  add(bytes: number): void {
+    if (this.#number(count) === entries) this.#dropOldest();
+    const end = this.#number(sent) + bytes;
+    this.#memory[sent] = end;
+    this.#memory[ends + ((this.#number(first) + this.#number(count)) % entries)] = end;
+    this.#memory[count] = this.#number(count) + 1;
+  }
+
+  /** The host has taken the stream up to this position. A piece that it took in part is held whole. */
+  acknowledge(position: number): void {
+    while (this.#number(count) > 0 && this.#firstEnd() <= position) this.#dropOldest();
+  }
+
+  /** `acks`: the host acknowledges. `subBufferBytes`: a piece is no smaller. At most `smallBytes` or `largeBytes`. */
+  pieceBytes(acks: boolean, subBufferBytes: number, smallBytes: number, largeBytes: number): number {
+    const leastBytes = Math.max(virtioPieceMinBytes, subBufferBytes);
+    const used = this.#number(count);
+    if (used === entries) {
+      // All of them sent since the last acknowledgement: this host does not acknowledge. The next is accepted when the oldest
+      // is taken.
+      return Math.min(smallBytes, heldMaxBytes - this.heldBytes + this.#firstEnd() - this.#number(floor));
+    }
+    const roomBytes = heldMaxBytes - this.heldBytes - (entries - 1 - used) * leastBytes;
+    return Math.min(acks ? largeBytes : smallBytes, roomBytes);
+  }
+
+  #firstEnd(): number {
+    return this.#number(ends + this.#number(first));
+  }
+
+  #dropOldest(): void {
+    this.#memory[floor] = this.#firstEnd();
+    this.#memory[first] = (this.#number(first) + 1) % entries;
+    this.#memory[count] = this.#number(count) - 1;
+  }
+
+  #number(index: number): number {
+    return this.#memory[index] ?? 0;
+  }
+}
