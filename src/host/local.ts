@@ -1,36 +1,54 @@
 /**
- * Records this machine itself, without any VM: an instance of its tracefs, FIFOs in a temporary directory, and a second
- * trace-agent as the guest's agent between the two. All else is as with a guest.
+ * Records this machine itself, without any VM: an instance of its tracefs, FIFOs in a directory of their own, and a second
+ * trace-agent that acts as the guest's agent between the two. Everything else is as with a guest.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { AgentError, messageOf } from "../errors.ts";
-import { findTracing } from "../kernel/tracefs.ts";
-import { tracedCpus } from "../kernel/cpus.ts";
-import { limits } from "../limits.ts";
-import { log } from "../log.ts";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
+import { AgentError, errnoOf, exitCodes, messageOf } from "../base/errors.ts";
+import { makePrivateDirectory } from "../base/private-directory.ts";
+import { findTracing } from "../tracefs/tracefs.ts";
+import { tracedCpus } from "../tracefs/cpus.ts";
+import { hostLimits } from "./limits.ts";
+import { log } from "../base/log.ts";
 import { controlPortName } from "../protocol/ports.ts";
 import type { GuestDirectory } from "./guest-directory.ts";
-import { makeGuestDirectory } from "./setup.ts";
-import { planSetup } from "./setup-plan.ts";
+import { ownCommand } from "./own-command.ts";
+import { SelfFilter } from "./self-filter.ts";
+import { makeGuestDirectory } from "./setup/setup.ts";
+import { planSetup } from "./setup/setup-plan.ts";
 
-/** Runs `use` with a guest that is this machine. */
-export async function withLocalGuest(use: (guest: GuestDirectory) => Promise<void>): Promise<void> {
+/** The command that starts our own agent: `trace-agent local-agent DIRECTORY INSTANCE PID`. */
+export const localAgentCommand = "local-agent";
+/** Only root writes there, and it is empty after a boot. */
+const runDirectory = "/run";
+/**
+ * Prefix of instances and directories; the recorder's process id follows, so leftovers of a killed one are
+ * recognized.
+ */
+const ourName = /^trace-agent-(\d+)$/;
+
+/** Runs `use` with a guest that is this machine. `keepSelf`: events of this program and its agent are recorded, too. */
+export async function withLocalGuest(
+  { keepSelf }: { keepSelf: boolean },
+  use: (guest: GuestDirectory, instance: string) => Promise<void>,
+): Promise<void> {
   const tracing = findTracing();
-  await removeLeftInstances(`${tracing}/instances`);
+  await removeLeft(`${tracing}/instances`);
   const name = `trace-agent-${process.pid}`;
   const instance = `${tracing}/instances/${name}`;
-  const path = mkdtempSync(`${tmpdir()}/trace-agent-`);
   try {
     mkdirSync(instance);
   } catch (cause) {
-    rmSync(path, { recursive: true });
-    throw new AgentError("unavailable", `cannot make tracefs instance "${instance}": ${messageOf(cause)}`, { remedy: "run it as root", cause });
+    throw new AgentError("unavailable", `cannot make tracefs instance "${instance}": ${messageOf(cause)}`, {
+      remedy: "run it as root",
+      cause,
+    });
   }
   let agent: Bun.Subprocess | undefined;
+  let path: string | undefined;
   try {
+    path = makeFifoDirectory(name);
     makeGuestDirectory(path, planSetup(Math.max(...tracedCpus(tracing)) + 1), "fifo", undefined);
-    agent = Bun.spawn([...dyingWithUs(), ...ownCommand(), "--ports", path, "--instance", name, "--log-level", "warn"], {
+    agent = Bun.spawn([...ownCommand(), localAgentCommand, path, name, `${process.pid}`], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",
@@ -38,36 +56,63 @@ export async function withLocalGuest(use: (guest: GuestDirectory) => Promise<voi
       detached: true,
     });
     await holdsControlPort(agent, path);
-    await use({ guest: "this machine", path });
+    const guest: GuestDirectory = { guest: "this machine", path, local: true };
+    if (!keepSelf) guest.self = new SelfFilter(instance, [process.pid, agent.pid]);
+    await use(guest, instance);
   } finally {
     agent?.kill("SIGTERM");
     await agent?.exited;
-    // Only now: a sub-buffer in a FIFO or pipe that outlives its instance brings some kernels down.
-    rmSync(path, { recursive: true, force: true });
-    removeInstance(instance);
+    // Only after the agent ended: a sub-buffer in a FIFO or pipe that outlives its instance crashes some kernels.
+    await removeLocal(name, path);
   }
 }
 
-/** A recorder that is killed shall not leave its agent tracing; where util-linux is not to be had, the next one ends it. */
-function dyingWithUs(): string[] {
-  return Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "TERM", "--"];
+/** Takes away the instance and the directory of a recording of this machine. */
+export async function removeLocal(name: string, directory: string | undefined): Promise<void> {
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  const instance = `${findTracing()}/instances/${name}`;
+  const end = performance.now() + hostLimits.instanceFreeMs;
+  for (;;) {
+    try {
+      if (existsSync(instance)) rmdirSync(instance);
+      return;
+    } catch (error) {
+      const errno = errnoOf(error);
+      // ENODEV: the agent's guardian removed it in between (kernel/trace/trace.c, instance_rmdir).
+      if (errno === "ENODEV" || errno === "ENOENT") return;
+      // EBUSY: a process that was just killed still has a file of it open.
+      if (errno !== "EBUSY" || performance.now() >= end)
+        return log.warn(`cannot remove tracefs instance "${instance}": ${messageOf(error)}`);
+    }
+    await Bun.sleep(20);
+  }
 }
 
-/** This very program: the executable, or Bun with the source. */
-function ownCommand(): string[] {
-  const script = process.argv[1] ?? "";
-  return script.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, script];
+function makeFifoDirectory(name: string): string {
+  const path = `${runDirectory}/${name}`;
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return path;
+  } catch {
+    // Not root, or no /run: use the temporary directory. The next recorder does not find it if this one and its agent
+    // are killed.
+    return makePrivateDirectory();
+  }
 }
 
-/** The agent opens its end of the FIFOs when it is ready to hear; until then there is nobody to say hello to. */
+/** The agent opens its end of the FIFOs when it is ready for orders; a hello before that would be lost. */
 async function holdsControlPort(agent: Bun.Subprocess, path: string): Promise<void> {
-  const end = performance.now() + limits.workerReadyMs;
+  const end = performance.now() + hostLimits.agentReadyMs;
   while (performance.now() < end) {
-    if (agent.exitCode !== null) throw new AgentError("unavailable", "cannot record this machine: the agent ended", { remedy: "see its words above" });
+    if (agent.exitCode !== null)
+      throw new AgentError("unavailable", "cannot record this machine: the agent ended", {
+        remedy: "see the messages above",
+        told: Object.values<number>(exitCodes).includes(agent.exitCode),
+      });
     if (hasOpen(agent.pid, `${path}/${controlPortName}.in`)) return;
     await Bun.sleep(10);
   }
-  throw new AgentError("unavailable", "cannot record this machine: the agent does not get ready");
+  throw new AgentError("unavailable", "cannot record this machine: the agent did not become ready in time");
 }
 
 function hasOpen(pid: number, path: string): boolean {
@@ -78,19 +123,36 @@ function hasOpen(pid: number, path: string): boolean {
   }
 }
 
-/** Ends the agents of recorders that were killed, and removes their instances. */
-async function removeLeftInstances(directory: string): Promise<void> {
-  for (const entry of readdirSync(directory)) {
-    const recorder = /^trace-agent-(\d+)$/.exec(entry)?.[1];
-    if (recorder === undefined || existsSync(`/proc/${recorder}`)) continue;
-    const agent = agentOf(entry);
-    if (agent !== undefined) {
-      process.kill(agent, "SIGTERM");
-      const end = performance.now() + limits.agentEndMs;
-      while (agentOf(entry) === agent && performance.now() < end) await Bun.sleep(10);
-    }
-    if (agentOf(entry) === undefined) removeInstance(`${directory}/${entry}`);
+/** Removes leftovers of recorders that were killed together with their agents; ends an agent that still lives first. */
+async function removeLeft(instances: string): Promise<void> {
+  for (const name of new Set([...list(instances), ...list(runDirectory)])) {
+    const recorder = ourName.exec(name)?.[1];
+    // A directory with our own process id is from an earlier process.
+    if (recorder === undefined || (Number(recorder) !== process.pid && existsSync(`/proc/${recorder}`))) continue;
+    const agent = agentOf(name);
+    if (agent !== undefined) await endAgent(name, agent);
+    if (agentOf(name) === undefined)
+      await removeLocal(name, isDirectoryOfOurs(name) ? `${runDirectory}/${name}` : undefined);
   }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => ourName.test(name));
+  } catch {
+    return [];
+  }
+}
+
+function isDirectoryOfOurs(name: string): boolean {
+  const status = lstatSync(`${runDirectory}/${name}`, { throwIfNoEntry: false });
+  return status?.isDirectory() === true && status.uid === process.geteuid?.();
+}
+
+async function endAgent(instance: string, agent: number): Promise<void> {
+  process.kill(agent, "SIGTERM");
+  const end = performance.now() + hostLimits.agentEndMs;
+  while (agentOf(instance) === agent && performance.now() < end) await Bun.sleep(10);
 }
 
 /** The process of the agent that works for this instance. */
@@ -99,18 +161,10 @@ function agentOf(instance: string): number | undefined {
     if (!/^\d+$/.test(entry)) return false;
     try {
       const words = readFileSync(`/proc/${entry}/cmdline`, "latin1").split("\0");
-      return words[words.indexOf("--instance") + 1] === instance && words.includes("--ports");
+      return words[words.indexOf(localAgentCommand) + 2] === instance && words.includes(localAgentCommand);
     } catch {
       return false;
     }
   });
   return pid === undefined ? undefined : Number(pid);
-}
-
-function removeInstance(instance: string): void {
-  try {
-    rmdirSync(instance);
-  } catch (error) {
-    log.warn(`cannot remove tracefs instance "${instance}": ${messageOf(error)}`);
-  }
 }

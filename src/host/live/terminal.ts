@@ -1,25 +1,30 @@
-/** The terminal of `top`: another screen, keys one by one, and all as it was at the end. */
-import { writeAsIs } from "../../standard-output.ts";
+/** The terminal of `top`: alternate screen, single keys, and everything restored at the end. */
+import type { LiveOutput } from "../../base/live-output.ts";
 import type { ScreenLine } from "./top-screen.ts";
 
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const styles: Record<ScreenLine["style"], string> = { plain: "", bold: "\x1b[1m", reverse: "\x1b[7m" };
 
+/** The sequence of an arrow key, or a char. */
+const keys = /\p{Cc}\[[A-D]|[^]/gu;
+
 export class Terminal {
+  readonly #output: LiveOutput;
   readonly #onData: (bytes: Buffer) => void;
   readonly #onResize: () => void;
 
-  constructor(onKey: (key: string) => void, onResize: () => void) {
+  constructor(output: LiveOutput, onKey: (key: string) => void, onResize: () => void) {
+    this.#output = output;
     this.#onData = (bytes) => {
-      for (const key of bytes.toString("latin1")) onKey(key);
+      for (const [key] of bytes.toString("latin1").matchAll(keys)) onKey(key);
     };
     this.#onResize = onResize;
     process.stdin.setRawMode(true);
     process.stdin.on("data", this.#onData);
     process.stdin.resume();
     process.stdout.on("resize", onResize);
-    write(enter);
+    this.#write(enter);
   }
 
   get columns(): number {
@@ -30,10 +35,10 @@ export class Terminal {
     return process.stdout.rows || 24;
   }
 
-  /** Over what was there: no flicker. */
+  /** Overwrites in place to avoid flicker. */
   show(lines: readonly ScreenLine[]): void {
     const text = lines.map(({ text, style }) => `${styles[style]}${text}\x1b[0m\x1b[K`).join("\r\n");
-    write(`\x1b[H${text}\x1b[J`);
+    this.#write(`\x1b[H${text}\x1b[J`);
   }
 
   close(): void {
@@ -41,10 +46,11 @@ export class Terminal {
     process.stdin.setRawMode(false);
     process.stdin.pause();
     process.stdout.off("resize", this.#onResize);
-    write(leave);
+    this.#write(leave);
   }
-}
 
-function write(text: string): void {
-  writeAsIs(Buffer.from(text, "latin1"));
+  #write(text: string): void {
+    this.#output.writeAsIs(Buffer.from(text));
+    this.#output.flush();
+  }
 }

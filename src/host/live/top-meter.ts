@@ -1,7 +1,8 @@
-/** What `top` shows: rates over the last seconds, as differences of what was counted since the beginning. */
-import { LatencyHistogram } from "../../kernel/latency-histogram.ts";
-import type { TraceStatistics } from "../../kernel/trace-statistics.ts";
-import { limits } from "../../limits.ts";
+/** What `top` shows: rates over the last seconds, computed from totals since the beginning. */
+import { LatencyHistogram } from "../../views/latency-histogram.ts";
+import type { LongWait } from "../../views/scheduling/summary.ts";
+import type { TraceStatistics } from "../../views/trace-statistics.ts";
+import { hostLimits } from "../limits.ts";
 
 export type CpuLoad = { cpu: number; busyShare: number | undefined; running: string };
 export type TaskLoad = { pid: number; name: string; cpuShare: number; runsPerSecond: number };
@@ -11,14 +12,16 @@ export type TopView = {
   cpus: CpuLoad[];
   /** Not sorted. */
   tasks: TaskLoad[];
-  /** The most frequent first. */
+  /** Most frequent first. */
   events: EventRate[];
   eventsPerSecond: number;
   wakeupsPerSecond: number;
   wakeups: LatencyHistogram;
-  /** Since the beginning. */
+  /** Totals since the beginning. */
   lostEvents: number;
   unknownLosses: number;
+  /** Of the last seconds. */
+  longestWait?: LongWait | undefined;
 };
 
 type Counts = { busyNs: number; watchedNs: number };
@@ -28,7 +31,7 @@ type Snapshot = {
   cpus: Map<number, Counts>;
   tasks: Map<number, { name: string; runNs: number; switches: number }>;
   kinds: Map<string, number>;
-  /** Since the snapshot before. */
+  /** Since the previous snapshot. */
   wakeups: LatencyHistogram;
 };
 
@@ -42,11 +45,12 @@ export class TopMeter {
     this.#name = name;
   }
 
-  /** To be called every `topRefreshMs`; `stamp` is the guest's time up to which events were counted. */
+  /** Call every `topRefreshMs`; `stamp` is the guest's time up to which events were counted. */
   measure(stamp: number): TopView {
     const now = this.#snapshot(stamp);
     this.#snapshots.push(now);
-    if (this.#snapshots.length > limits.topWindow + 1) this.#snapshots.shift();
+    if (this.#snapshots.length > hostLimits.topWindow + 1) this.#snapshots.shift();
+    this.#forget();
     const [before = now, ...since] = this.#snapshots;
     const seconds = (now.stamp - before.stamp) / 1e9;
     const rate = (count: number): number => (seconds > 0 ? Math.max(0, count) / seconds : 0);
@@ -73,6 +77,14 @@ export class TopMeter {
     };
   }
 
+  /** Tasks that did not run in the window have no rates; their totals start at zero when they run again. */
+  #forget(): void {
+    const [oldest] = this.#snapshots;
+    if (oldest === undefined || this.#snapshots.length <= hostLimits.topWindow) return;
+    for (const pid of this.#statistics.forgetIdleSince(oldest.stamp))
+      for (const { tasks } of this.#snapshots) tasks.delete(pid);
+  }
+
   #cpuLoads(before: Snapshot, now: Snapshot): CpuLoad[] {
     return [...this.#statistics.cpus.values()]
       .sort((a, b) => a.cpu - b.cpu)
@@ -88,10 +100,12 @@ export class TopMeter {
       });
   }
 
-  /** With what runs now counted up to now: it would else count when it is switched away. */
+  /** Includes the running task up to now; otherwise its time would count only when it is switched out. */
   #snapshot(stamp: number): Snapshot {
     const statistics = this.#statistics;
-    const tasks: Snapshot["tasks"] = new Map(statistics.busiest(Infinity).map(({ pid, name, runNs, switches }) => [pid, { name, runNs, switches }]));
+    const tasks: Snapshot["tasks"] = new Map(
+      statistics.busiest(Infinity).map(({ pid, name, runNs, switches }) => [pid, { name, runNs, switches }]),
+    );
     const cpus: Snapshot["cpus"] = new Map();
     for (const { cpu, busyNs, watchedNs, runningPid, runningSince } of statistics.cpus.values()) {
       const ongoing = runningPid < 0 ? 0 : Math.max(0, stamp - runningSince);
@@ -101,7 +115,12 @@ export class TopMeter {
     }
     const { wakeups } = statistics;
     statistics.wakeups = new LatencyHistogram();
-    const kinds = new Map([...statistics.kinds].map(([kind, count]) => [kind === undefined ? "(unknown)" : `${kind.format.system}:${kind.format.name}`, count]));
+    const kinds = new Map(
+      [...statistics.kinds].map(([kind, count]) => [
+        kind === undefined ? "(unknown)" : `${kind.format.system}:${kind.format.name}`,
+        count,
+      ]),
+    );
     return { stamp, events: statistics.events, cpus, tasks, kinds, wakeups };
   }
 }

@@ -1,0 +1,154 @@
+/** The files of a session: made of the spools one after the other, with session.json brought up to date after each. */
+import { EndRequest } from "../../base/end-request.ts";
+import { AgentError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { writeAsIs } from "../../base/standard-output.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
+import { Spool } from "../../trace-dat/spool/spool.ts";
+import type { TraceDatFormat } from "../../trace-dat/write/write.ts";
+import { recordedTable } from "../../views/recorded-text.ts";
+import { makeRecording } from "../run/make-recording.ts";
+import { recoverSegments } from "../segments/recover-segments.ts";
+import { sumOfLosses } from "./losses.ts";
+import { offsetText } from "../../views/offset-text.ts";
+import { type Placed, placeMachines } from "./place-machines.ts";
+import { SessionDirectory } from "./session-directory.ts";
+import type { Unfinished } from "./unfinished.ts";
+
+/** `remove`: the spools, where all of them is in the files. What stays is put beside its file, as FILE.spool. */
+type HowToFinish = { format: TraceDatFormat; remove: boolean };
+
+/**
+ * Returns what is missing from the whole, by sentences. A machine whose file cannot be made does not keep the others from it; a
+ * signal ends it for all, whose spools stay.
+ */
+export async function finishMachines(
+  directory: SessionDirectory,
+  unfinished: readonly Unfinished[],
+  how: HowToFinish,
+): Promise<string[]> {
+  const missing: string[] = [];
+  const end = new EndRequest();
+  try {
+    const placed = await placeMachines(unfinished, end);
+    for (const one of unfinished) {
+      const { name } = one.machine;
+      if (end.count > 0) {
+        one.spool.close();
+        missing.push(`${name} has no file yet: trace-agent recover ${directory.path}`);
+        continue;
+      }
+      try {
+        missing.push(
+          ...(await finishOne(directory, one, how, { end, placed: placed.get(one) })).map((what) => `${name}: ${what}`),
+        );
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error;
+        one.recording.reason = error.text;
+        directory.note();
+        log.error(`${name}: ${error.text}`);
+        missing.push(`${name} has no file: ${error.message}`);
+      }
+      // Its formats and symbols are megabytes outside of the collector's heap, which it does not hurry for: many machines would add up.
+      if (unfinished.length > 1) Bun.gc(true);
+    }
+    return missing;
+  } finally {
+    end.close();
+  }
+}
+
+/** `trace-agent recover DIR`: makes the files of all that a killed recorder left in the directory of a session. */
+export async function recoverSession(path: string, group: number | undefined, how: HowToFinish): Promise<void> {
+  const directory = SessionDirectory.open(path, group);
+  try {
+    const left = directory.leftSpools().length;
+    const missing = await finishLeft(directory, how);
+    directory.file.ended ??= new Date().toISOString();
+    directory.save();
+    if (left === 0) log.info(`${path}: nothing is left to recover`);
+    if (missing.length > 0) {
+      throw new AgentError("io", `the recording is incomplete: ${missing.join("; ")}`, {
+        remedy: `${path} holds everything that was received`,
+      });
+    }
+  } finally {
+    directory.close();
+  }
+}
+
+/** What a killed recorder left. */
+export async function finishLeft(directory: SessionDirectory, how: HowToFinish): Promise<string[]> {
+  const missing: string[] = [];
+  const left: Unfinished[] = [];
+  const cut: Unfinished[] = [];
+  for (const name of directory.leftSpools()) {
+    try {
+      const one = leftOf(directory, name);
+      if (one !== undefined) (one.spool.readSession().pieceBytes === undefined ? left : cut).push(one);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      missing.push(error.message);
+    }
+  }
+  missing.push(...(await finishMachines(directory, left, how)));
+  missing.push(...(await recoverSegments(directory, cut)));
+  return missing;
+}
+
+/** Undefined where the recorder was killed before anything came. */
+function leftOf(directory: SessionDirectory, name: string): Unfinished | undefined {
+  const spool = Spool.open(directory.spoolPath(name));
+  try {
+    if (spool.streams().length === 0) {
+      spool.remove();
+      return undefined;
+    }
+    const { traceId } = spool.readSession();
+    const known = directory.file.machines.flatMap((machine) =>
+      machine.recordings
+        .filter((recording) => recording.state === "recording" && recording.traceId === `${traceId}`)
+        .map((recording) => ({ machine, recording })),
+    )[0];
+    const machine = known?.machine ?? directory.machine(name, "guest");
+    const recording = known?.recording ?? directory.newRecording(machine, traceId);
+    const trouble = spool.readEnd() === undefined ? "the recorder was killed" : undefined;
+    return { machine, recording, spool, trouble };
+  } catch (error) {
+    spool.close();
+    throw error;
+  }
+}
+
+async function finishOne(
+  directory: SessionDirectory,
+  { machine, recording, spool, trouble }: Unfinished,
+  how: HowToFinish,
+  { end, placed }: { end: EndRequest; placed: Placed | undefined },
+): Promise<string[]> {
+  const { file } = directory;
+  const { name } = machine;
+  const place = directory.placeOf(recording);
+  const again = `trace-agent recover ${directory.path}`;
+  let kept: string | undefined;
+  const keep = (): string => (kept = directory.keepSpool(spool, recording));
+  const options = { ...how, trouble, keep, name, end, again, timeline: placed?.timeline ?? {} };
+  const { finished, missing } = await makeRecording(spool, place, options);
+  if (kept !== undefined && !how.remove)
+    log.info(`${kept} is what was received; when ${place.path} is as it should be, remove it: rm -r ${kept}`);
+  const early = trouble ?? finished.endedEarly;
+  const reasons = [...(early === undefined ? [] : [`it ended early: ${early}`]), ...finished.damage, ...missing];
+  const { cpus } = finished;
+  recording.state = reasons.length === 0 ? "whole" : "incomplete";
+  if (reasons.length > 0) recording.reason = reasons.join("; ");
+  recording.ended ??= new Date().toISOString();
+  recording.bytes = finished.bytes;
+  recording.events = cpus.reduce((sum, { events }) => sum + events, 0);
+  file.clocks[name] = clockOf(finished.metadata);
+  file.losses[name] = sumOfLosses(file.losses[name], finished);
+  if (placed?.offset !== undefined) file.offsets[name] = placed.offset;
+  directory.note();
+  const clock = placed?.offset === undefined ? "" : `${offsetText(name, placed.offset)}\n`;
+  writeAsIs(Buffer.from(`${name}: ${place.path}\n${clock}${recordedTable(finished)}\n`));
+  return reasons;
+}

@@ -1,0 +1,170 @@
+/**
+ * Puts the recordings of a session on one timeline, before their files are made: each guest on the host's clock, by the round
+ * trips that its spool keeps, refined where the host's recording has the switches of its vCPU threads. Nothing that fails here
+ * keeps a file from being made: then the guest's times are its own, and the reason is told.
+ */
+import { type EndRequest, letEventsThrough } from "../../base/end-request.ts";
+import { messageOf } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import type { TimeSample } from "../../events/trace-metadata.ts";
+import { placeByBursts } from "../../timeline/sync/bursts-alone.ts";
+import { searchOffset } from "../../timeline/sync/search-offset.ts";
+import { knownFromBursts } from "../../timeline/sync/spooled-bursts.ts";
+import { type KnownOffset, synchronise } from "../../timeline/sync/synchronise.ts";
+import { toldOffset, toldSteps } from "../../timeline/sync/told-offset.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
+import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
+import { type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
+import { spooledRecording, type SpooledRecording, type TimelineParts } from "../../trace-dat/spool/finish.ts";
+import { recordingSource } from "../../trace-dat/spool/source.ts";
+import type { TraceSource } from "../../trace-dat/trace-source.ts";
+import type { Unfinished } from "./unfinished.ts";
+
+export type Placed = { readonly timeline: TimelineParts; readonly offset?: SessionOffset };
+
+type Host = { readonly source: TraceSource; readonly clock: string; readonly traceId: bigint };
+
+export async function placeMachines(
+  unfinished: readonly Unfinished[],
+  end: EndRequest,
+): Promise<ReadonlyMap<Unfinished, Placed>> {
+  const placed = new Map<Unfinished, Placed>();
+  const guests = unfinished.filter(({ machine }) => machine.kind === "guest");
+  const hostsOwn = unfinished.find(({ machine }) => machine.kind === "host");
+  const host = hostsOwn === undefined ? undefined : attempt(hostsOwn, () => openHost(hostsOwn));
+  // One guest alone has nothing to be placed beside.
+  if (guests.length === 0 || unfinished.length < 2) return placed;
+  const maps: NonNullable<TimelineParts["guests"]>[number][] = [];
+  for (const guest of guests) {
+    await letEventsThrough();
+    // Then no file is made.
+    if (end.count > 0) break;
+    const { name } = guest.machine;
+    const found = attempt(guest, () => placeGuest(guest, host)) ?? {
+      timeline: {},
+      offset: { method: "unknown", reason: "its recording cannot be read" },
+      tasks: [],
+    };
+    placed.set(guest, found);
+    maps.push({ name, traceId: BigInt(guest.recording.traceId ?? 0), tasks: found.tasks });
+  }
+  if (hostsOwn !== undefined) placed.set(hostsOwn, { timeline: { guests: maps } });
+  host?.source.close();
+  return placed;
+}
+
+function openHost({ spool }: Unfinished): Host {
+  const { recording } = spooledRecording(spool);
+  const { metadata, traceId } = recording;
+  return { source: recordingSource(recording), clock: clockOf(metadata), traceId };
+}
+
+function placeGuest({ spool }: Unfinished, host: Host | undefined): Placed & { tasks: readonly number[] } {
+  const spooled = spooledRecording(spool);
+  const { recording, session } = spooled;
+  const tasks = Array.from({ length: recording.metadata.cpus }, (_, cpu) => session.vcpus?.[cpu] ?? -1);
+  const bursts = spool.readBursts();
+  // Without a host, on the clock of this machine.
+  const clock = host === undefined ? (readable(bursts[0]?.clock ?? "") ?? "mono_raw") : readable(host.clock);
+  const told = clock === undefined ? undefined : knownFromBursts(bursts, clock);
+  const known = told ?? search(host, spooled, tasks);
+  if (known === undefined)
+    return {
+      timeline: {},
+      offset: {
+        method: "unknown",
+        reason: `${whyUnknown(spooled, host)}${host === undefined ? "" : `, and ${whyNotFound(tasks)}`}`,
+      },
+      tasks,
+    };
+  const { samples: ofCpu, offset } = place(host, spooled, tasks, known);
+  const timeShift = {
+    hostTraceId: host?.traceId ?? 0n,
+    interpolated: ofCpu.length > 1,
+    samples: Array.from({ length: recording.cpus }, () => ofCpu),
+  };
+  return {
+    timeline: ofCpu.length === 0 ? {} : { timeShift },
+    offset,
+    tasks,
+  };
+}
+
+/** Where no clock tells it, the switches of the vCPU threads may. */
+function search(
+  host: Host | undefined,
+  { recording }: SpooledRecording,
+  tasks: readonly number[],
+): KnownOffset | undefined {
+  if (host === undefined || tasks.every((task) => task < 0)) return undefined;
+  const source = recordingSource(recording);
+  try {
+    return searchOffset(host.source, source, tasks);
+  } finally {
+    source.close();
+  }
+}
+
+function place(
+  host: Host | undefined,
+  { recording }: SpooledRecording,
+  tasks: readonly number[],
+  known: KnownOffset,
+): { samples: readonly TimeSample[]; offset: SessionOffset } {
+  if (host === undefined) {
+    const { samples, boundNs } = placeByBursts(known);
+    const reason = "the host was not recorded with it";
+    return {
+      samples,
+      offset: {
+        ns: `${samples[0]?.offset ?? 0n}`,
+        samples: samples.length,
+        boundNs,
+        method: "round trips",
+        reason,
+        ...stepsOf(known),
+      },
+    };
+  }
+  const source = recordingSource(recording);
+  try {
+    const found = synchronise(host.source, source, tasks, known);
+    return { samples: found.samples, offset: toldOffset(found) };
+  } finally {
+    source.close();
+  }
+}
+
+function stepsOf({ steps = [], guestEpoch }: KnownOffset): Pick<SessionOffset, "steps"> {
+  const absolute = (time: number): bigint => guestEpoch + BigInt(Math.round(time));
+  return toldSteps(steps.map(({ from, to, by }) => ({ from: absolute(from), to: absolute(to), by })));
+}
+
+function readable(clock: string): ReadableClock | undefined {
+  return readableClocks.find((known) => known === clock);
+}
+
+function whyNotFound(tasks: readonly number[]): string {
+  if (tasks.every((task) => task < 0)) return "the threads of its vCPUs are not known";
+  return "no offset fits its events clearly";
+}
+
+function whyUnknown({ recording, session }: SpooledRecording, host: Host | undefined): string {
+  const clock = clockOf(recording.metadata);
+  if (session.hello === undefined) return "its agent does not answer";
+  if (host !== undefined && readable(host.clock) === undefined)
+    return `no program can read the host's trace clock ${host.clock}`;
+  if (!session.hello.words.includes("clock"))
+    return "its trace-agent is older and does not tell its clocks, nor do its counters";
+  if (readable(clock) === undefined) return `no program can read its trace clock ${clock}, and no counter tells it`;
+  return "its agent did not answer when its clocks were asked for";
+}
+
+function attempt<T>({ machine }: Unfinished, work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    log.warn(`${machine.name}: cannot be placed on the host's clock: ${messageOf(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The only place where the host waits: all ports of all guests of this program in one epoll set.
+ *
+ * Runs are async functions. A run that must wait calls `until`; while any run waits, one loop polls all ports,
+ * serves those that are ready, and resolves what is due. Between polls the program's own events (signals, timers)
+ * are handled. No poll is longer than a signal may be delayed.
+ *
+ * Ports that bring little now and then are served in groups: each wake-up costs more than what it moves. Not while somebody waits for
+ * an answer, whose time may be measured.
+ */
+import { ReadySet } from "../../../ffi/epoll.ts";
+import { hostLimits } from "../limits.ts";
+
+export const Served = {
+  /** Stop watching it. */
+  gone: 0,
+  /** More may come at once. */
+  all: 1,
+  /** It may be left alone for a moment (hostLimits.loopPauseMs). */
+  little: 2,
+} as const;
+export type Served = (typeof Served)[keyof typeof Served];
+
+/** Serves a ready fd. */
+type Serve = () => Served;
+
+type Waiter = {
+  endMs: number;
+  enough: () => boolean;
+  patient: boolean;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+};
+
+/** What a poll found. */
+const Found = { none: 0, little: 1, much: 2 } as const;
+type Found = (typeof Found)[keyof typeof Found];
+
+export class PortLoop {
+  readonly #ready = new ReadySet(hostLimits.loopEvents);
+  readonly #served = new Map<number, Serve>();
+  readonly #waiters = new Set<Waiter>();
+  #driving = false;
+
+  watch(fd: number, serve: Serve): void {
+    this.#ready.add(fd);
+    this.#served.set(fd, serve);
+  }
+
+  /** Also for an fd that is not, or no longer, watched. */
+  unwatch(fd: number): void {
+    if (this.#served.delete(fd)) this.#ready.remove(fd);
+  }
+
+  /**
+   * Resolves after `forMs`, or as soon as `enough` returns true, but not before one poll was made. `patient`: no answer is waited
+   * for, and it may be some milliseconds late.
+   */
+  async until(forMs: number, enough: () => boolean = () => false, patient = false): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiters.add({ endMs: performance.now() + forMs, enough, patient, resolve, reject });
+    if (!this.#driving) void this.#drive();
+    await promise;
+  }
+
+  close(): void {
+    this.#ready.close();
+  }
+
+  async #drive(): Promise<void> {
+    this.#driving = true;
+    while (this.#waiters.size > 0) {
+      try {
+        this.#pollWhileBusy();
+        this.#settle();
+      } catch (error) {
+        // The loop itself failed: everyone waiting for it is told.
+        for (const { reject } of this.#waiters) reject(error);
+        this.#waiters.clear();
+      }
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    this.#driving = false;
+  }
+
+  /** One poll that waits; while ports are busy, further ones before the program's own events are handled. */
+  #pollWhileBusy(): void {
+    const begun = performance.now();
+    let endMs = begun + hostLimits.pumpWaitMs;
+    let patient = true;
+    for (const waiter of this.#waiters) {
+      endMs = Math.min(endMs, waiter.endMs);
+      patient &&= waiter.patient;
+    }
+    let found = this.#poll(Math.max(0, Math.ceil(endMs - begun)));
+    const busyMs = performance.now();
+    // Each look asks every waiter: of many guests not after each poll.
+    let lookMs = busyMs;
+    for (let now = busyMs; found !== Found.none && now - busyMs < hostLimits.pumpBusyMs; now = performance.now()) {
+      if (now >= lookMs) {
+        if (this.#someIsDue()) return;
+        lookMs = now + hostLimits.loopLookMs;
+      }
+      // The same thread, so that nothing else of this program runs and the next look is at most this late.
+      if (patient && found === Found.little) Bun.sleepSync(hostLimits.loopPauseMs);
+      found = this.#poll(0);
+    }
+  }
+
+  /** Slow serving ends early: the remaining fds are ready at the next poll too. */
+  #poll(timeoutMs: number): Found {
+    const count = this.#ready.wait(timeoutMs);
+    if (count <= 0) return Found.none;
+    const begun = performance.now();
+    let found: Found = Found.little;
+    for (let index = 0; index < count; index++) {
+      if (index > 0 && performance.now() - begun >= hostLimits.pumpBusyMs) return Found.much;
+      const fd = this.#ready.readyFd(index);
+      const served = this.#served.get(fd)?.();
+      if (served === Served.gone) this.unwatch(fd);
+      if (served !== Served.little) found = Found.much;
+    }
+    return found;
+  }
+
+  #someIsDue(): boolean {
+    for (const waiter of this.#waiters) if (waiter.enough()) return true;
+    return false;
+  }
+
+  #settle(): void {
+    const now = performance.now();
+    for (const waiter of this.#waiters) {
+      if (now < waiter.endMs && !waiter.enough()) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+}

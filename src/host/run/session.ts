@@ -1,0 +1,298 @@
+/**
+ * The exchange with a guest's agent over the control port: hello first, then orders, each with its reply.
+ *
+ * A reply is waited for as long as the guest makes progress, but not for ever: a silence or a total limit ends the
+ * wait. A capable agent reports that it is working (`progress`).
+ */
+import { randomUUID } from "node:crypto";
+import { ClockReading } from "../../../ffi/clocks.ts";
+import { AgentError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { hostLimits } from "../limits.ts";
+import type { BodyTarget } from "../../protocol/framed-body.ts";
+import { type ReadReply, ReplyReader } from "../../protocol/reply-reader.ts";
+import type { ClockReply, HelloReply, Reply, StartReply, StatusReply } from "../../protocol/replies.ts";
+import { type AgentWord, agentWords, hostWords, protocolVersion } from "../../protocol/words.ts";
+import type { DataPortReader } from "./data-port-reader.ts";
+import { goneText, type GuestDirectory, guestTitle } from "../guest-directory.ts";
+import type { ControlPort } from "../../transport/host-port.ts";
+import { invalidHelloError } from "./no-agent.ts";
+import { Patience, type PatienceLimits } from "./patience.ts";
+import type { PortLoop } from "./port-loop.ts";
+import { Pump } from "./pump.ts";
+import type { StopAsked } from "./stop-signals.ts";
+
+type Kind = Reply["reply"];
+type ReplyOf<K extends Kind> = Extract<Reply, { reply: K }>;
+
+/** What the user sees while an order's reply is waited for. */
+const works: Record<string, string> = {
+  hello: "waiting for the agent",
+  "1": "starting",
+  "0": "stopping",
+  metadata: "taking event formats and symbols",
+};
+
+/** `word`: the agent's last progress word. */
+export type Waiting = { what: string; sinceMs: number; word: string | undefined };
+
+/** `sent`: our clocks before the order was written; `arrived`: after its reply was read. */
+export type ClockRound = { sent: ClockReading; reply: ClockReply; arrived: ClockReading };
+
+type AskedRound = { readonly nonce: string; reply: ClockReply | undefined };
+
+export class Session {
+  readonly guest: GuestDirectory;
+  readonly pump: Pump;
+  /** The newest status reply, whoever waited for it. */
+  lastStatus: StatusReply | undefined;
+  /** The agent's last progress word, and its time (performance.now()). */
+  progress: { word: string; atMs: number } | undefined;
+  /** Why the agent ended this session by itself. */
+  ended: string | undefined;
+  /** What the user asked for; checked during waits. */
+  stopAsked: () => StopAsked = () => "no";
+  /** Nothing was set or started in the guest yet: the first request to stop ends it at once. */
+  untouched = true;
+  /** Called repeatedly during waits. */
+  onWait: (waiting: Waiting) => void = () => {};
+  /** An order got no reply: no further one is waited for. */
+  unresponsive = false;
+  readonly #control: ControlPort;
+  readonly #nonce = randomUUID();
+  readonly #reader = new ReplyReader(this.#nonce);
+  #inbox: ReadReply[] = [];
+  #words: readonly string[] = [];
+  #answers = false;
+  readonly #sentAt = new ClockReading();
+  readonly #arrivedAt = new ClockReading();
+  /** The clock order that is on its way. */
+  #round: AskedRound | undefined;
+  #rounds = 0;
+
+  constructor(loop: PortLoop, guest: GuestDirectory, control: ControlPort, readers: readonly DataPortReader[] = []) {
+    this.guest = guest;
+    this.#control = control;
+    this.pump = new Pump(loop, control, readers, (bytes) => this.#hear(bytes));
+  }
+
+  /**
+   * The agent's reply to our hello; undefined if there is none. Repeated every second, because the agent may be
+   * starting.
+   */
+  async hello(waitMs: number = hostLimits.helloWaitMs): Promise<HelloReply | undefined> {
+    const begun = performance.now();
+    const end = begun + waitMs;
+    while (performance.now() < end && !this.cancelled) {
+      // A port that nobody reads would fill up with them.
+      if (!this.#control.hasUnread) this.send(`hello ${this.#nonce}`);
+      const ms = Math.min(hostLimits.helloRepeatMs, end - performance.now());
+      const patience = new Patience({ silenceMs: ms, totalMs: ms }, this.pump.cameBytes);
+      const found = await this.#await("hello", "hello", patience, begun);
+      if (found?.reply.reply === "hello") {
+        await this.#introduce(found.reply);
+        return found.reply;
+      }
+      if (this.#reader.invalidHello !== undefined) throw invalidHelloError(this.guest, this.#reader.invalidHello);
+      if (this.pump.controlGone) break;
+    }
+    return undefined;
+  }
+
+  /** A hello was answered. */
+  get answers(): boolean {
+    return this.#answers;
+  }
+
+  /** Whether the agent listed this word in its hello: what it does not list is not ordered. */
+  knows(word: AgentWord): boolean {
+    return this.#words.includes(word);
+  }
+
+  /** Where the guest's agent wants to know, it is told from now on what is taken. Nothing of its streams may be on its way. */
+  acknowledge({ cpus }: StatusReply): void {
+    if (this.#acks) this.pump.acknowledge(cpus);
+  }
+
+  get #acks(): boolean {
+    return this.knows("ack") && this.pump.readers.length > 0;
+  }
+
+  /** No reply is waited for any more. */
+  get cancelled(): boolean {
+    const asked = this.stopAsked();
+    return asked === "abort" || (asked === "stop" && this.untouched);
+  }
+
+  send(order: string): void {
+    this.#control.send(order);
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /** Sends an order and returns its reply with the body, which goes to `target` where there is one. Throws the guest's refusal, or on silence. */
+  async request<K extends Kind>(
+    order: string,
+    kind: K,
+    limits: PatienceLimits = hostLimits.reply,
+    target?: BodyTarget,
+  ): Promise<{ reply: ReplyOf<K>; body: Uint8Array }> {
+    const word = order.split(" ", 1)[0] ?? order;
+    this.progress = undefined;
+    this.#reader.broken = undefined;
+    this.#reader.bodyTarget = target;
+    this.send(order);
+    const patience = new Patience(limits, this.pump.cameBytes);
+    const found = await this.#await(kind, word, patience, performance.now());
+    this.#reader.bodyTarget = undefined;
+    if (found === undefined) throw this.#noAnswer(order, patience);
+    if (found.reply.reply === "error") {
+      throw new AgentError(
+        "unavailable",
+        `${guestTitle(this.guest)} refused order "${order.slice(0, 80)}": ${found.reply.error}`,
+      );
+    }
+    // `found` was selected by its kind.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return { reply: found.reply as ReplyOf<K>, body: found.body ?? new Uint8Array(0) };
+  }
+
+  /**
+   * One round trip to the guest's clocks; undefined where it does not answer in time. The readings are valid until the next one.
+   * `enough`: it is not waited for any more.
+   */
+  async clockRound(waitMs: number, enough: () => boolean): Promise<ClockRound | undefined> {
+    const round: AskedRound = { nonce: `${this.#nonce}.${++this.#rounds}`, reply: undefined };
+    this.#round = round;
+    const order = `clock ${round.nonce}`;
+    const endMs = performance.now() + waitMs;
+    const isOver = (): boolean =>
+      round.reply !== undefined || this.cancelled || enough() || this.pump.controlGone || this.pump.full !== undefined;
+    this.#sentAt.take();
+    this.send(order);
+    while (!isOver() && performance.now() < endMs)
+      await this.pump.turns(Math.min(endMs - performance.now(), hostLimits.pumpWaitMs), isOver);
+    this.#round = undefined;
+    return round.reply === undefined ? undefined : { sent: this.#sentAt, reply: round.reply, arrived: this.#arrivedAt };
+  }
+
+  /** Sets a value in the guest and returns the earlier one. */
+  async set(key: string, value: string, limits?: PatienceLimits): Promise<string> {
+    const { reply } = await this.request(`set ${key} ${value}`, "set", limits);
+    return reply.previous;
+  }
+
+  /** Tells the agent which protocol we know, so that it may use it. */
+  async #introduce(hello: HelloReply): Promise<void> {
+    this.#words = hello.words;
+    this.#answers = true;
+    const words = this.#acks ? ` ${hostWords.ack}` : "";
+    if (this.knows("host")) await this.request(`host ${protocolVersion}${words}`, "host");
+  }
+
+  async #await(kind: Kind, word: string, patience: Patience, sinceMs: number): Promise<ReadReply | undefined> {
+    for (;;) {
+      const index = this.#inbox.findIndex(
+        ({ reply }) => reply.reply === kind || (reply.reply === "error" && names(reply.order, word)),
+      );
+      const found = this.#inbox[index];
+      if (found !== undefined) {
+        this.#inbox.splice(0, index + 1);
+        return found;
+      }
+      this.#inbox = [];
+      patience.see(this.pump.cameBytes);
+      if (this.progress !== undefined) patience.working(this.progress.atMs);
+      const left = patience.leftMs;
+      if (
+        left <= 0 ||
+        (this.#reader.broken ?? this.#reader.invalidHello) !== undefined ||
+        this.cancelled ||
+        this.pump.controlGone ||
+        (this.pump.full !== undefined && kind !== "restore")
+      )
+        return undefined;
+      this.onWait({ what: works[word] ?? `waiting for "${word}"`, sinceMs, word: this.progress?.word });
+      await this.pump.turns(Math.min(left, hostLimits.pumpWaitMs), () => this.#inbox.length > 0 || this.cancelled);
+    }
+  }
+
+  #noAnswer(order: string, patience: Patience): AgentError {
+    const who = guestTitle(this.guest);
+    if (this.#reader.broken !== undefined)
+      return new AgentError(
+        "unavailable",
+        `${who} answered order "${order.slice(0, 40)}" with something that is no reply: "${this.#reader.broken}"`,
+        { remedy: "find the program that uses the control port in the guest: trace-agent check names it" },
+      );
+    this.unresponsive = true;
+    if (this.cancelled) return new AgentError("unavailable", `interrupted while waiting for ${who}`);
+    const asked = `order "${order.slice(0, 40)}"`;
+    if (this.pump.controlGone)
+      return new AgentError("unavailable", `${who} does not answer ${asked}`, { remedy: goneText(this.guest) });
+    const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+    const working = this.progress === undefined ? "" : `; its last progress: ${this.progress.word}`;
+    return new AgentError(
+      "unavailable",
+      patience.exhausted
+        ? `${who} has not answered ${asked} for ${seconds(patience.waitedMs)}, although it keeps sending${working}`
+        : `${who} does not answer ${asked}: nothing useful arrived for ${seconds(patience.silentMs)}${working}`,
+      { remedy: "check that the guest and its trace-agent are running" },
+    );
+  }
+
+  #hear(bytes: Uint8Array): void {
+    const round = this.#round;
+    if (round !== undefined && round.reply === undefined) this.#arrivedAt.take();
+    for (const read of this.#reader.push(bytes)) {
+      if (read.reply.reply === "progress") {
+        this.progress = { word: read.reply.word, atMs: performance.now() };
+        continue;
+      }
+      if (read.reply.reply === "clock") {
+        if (read.reply.nonce === round?.nonce) round.reply ??= read.reply;
+        continue;
+      }
+      if (read.reply.reply === "error" && read.reply.order === agentWords.lease) this.ended = read.reply.error;
+      if (read.reply.reply === "status") this.lastStatus = read.reply;
+      this.#inbox.push(read);
+      // A guest that sends unrequested replies must not fill our memory.
+      if (this.#inbox.length > hostLimits.repliesKept) this.#inbox.shift();
+    }
+  }
+}
+
+/** An error names the order that it refers to: by our word for it, or by its first characters. */
+function names(order: string, word: string): boolean {
+  const known: Record<string, string> = { "1": "start", "0": "stop" };
+  return order === word || order === known[word] || order.startsWith(`${word} `);
+}
+
+/** Stops a run that a killed host left behind. */
+export async function stopEarlierRun(session: Session, hello: HelloReply): Promise<void> {
+  if (hello.state !== "running") return;
+  log.info("the guest's agent still runs for an earlier host: stopped");
+  await session.request("0", "stop");
+}
+
+/** A start without a reply may still have been received: it is undone. */
+export async function startGuest(session: Session): Promise<StartReply> {
+  session.untouched = false;
+  try {
+    return (await session.request("1", "start")).reply;
+  } catch (error) {
+    sendQuietly(session, "0");
+    throw error;
+  }
+}
+
+/** An order whose reply is not waited for. */
+export function sendQuietly(session: Session, order: string): void {
+  try {
+    session.send(order);
+  } catch {
+    // The port cannot be written: nobody would receive it.
+  }
+}

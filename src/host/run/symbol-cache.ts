@@ -1,0 +1,182 @@
+/**
+ * Symbols and printk formats of guests, kept on the host: they are 5 to 10 MB, the guest's kernel formats them for each reader, and
+ * they change only with its boot and its modules. Without a directory that is ours alone nothing is kept.
+ */
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
+import { E, SystemError } from "../../../ffi/errno.ts";
+import { parseBoundedJson } from "../../base/bounded-json.ts";
+import { Directory } from "../../base/directory.ts";
+import { messageOf } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { OutputFile } from "../../base/output-file.ts";
+import { OutputPlace } from "../../base/output-place.ts";
+import { protocolLimits } from "../../protocol/limits.ts";
+import { hostLimits } from "../limits.ts";
+
+/** Everything the symbols depend on, as the guest's hello tells it. */
+export type SymbolsKey = {
+  guest: string;
+  bootId: string;
+  modules: string;
+  kptrRestrict: string;
+  printkBytes: number;
+};
+
+const compress = promisify(zstdCompress);
+const ourName = /^symbols-[\da-f]{32}$/;
+const newline = 0x0a;
+/** First line of a file: the key, and what is behind it. */
+type Head = { version: 1; key: SymbolsKey; bytes: number; sha256: string };
+const headBytesMax = 4096;
+const headBounds = { depthMax: 2, valuesMax: 16 };
+
+/** Root's is /var/cache (hier(7)), or what systemd made of CacheDirectory=; a user's follows the XDG base directory specification. */
+export function symbolCachePath(env: NodeJS.ProcessEnv = process.env, uid = process.geteuid?.()): string | undefined {
+  const absolute = (path: string | undefined): string | undefined =>
+    path?.startsWith("/") === true ? path : undefined;
+  const told = absolute(env["CACHE_DIRECTORY"]?.split(":", 1)[0]);
+  if (told !== undefined) return told;
+  if (uid === 0) return "/var/cache/trace-agent";
+  const home = absolute(env["HOME"]);
+  const base = absolute(env["XDG_CACHE_HOME"]) ?? (home === undefined ? undefined : `${home}/.cache`);
+  return base === undefined ? undefined : `${base}/trace-agent`;
+}
+
+export class SymbolCache {
+  readonly #directory: Directory;
+
+  private constructor(directory: Directory) {
+    this.#directory = directory;
+  }
+
+  /** Undefined where there is no place for it. The caller closes it. */
+  static open(path: string | undefined): SymbolCache | undefined {
+    if (path === undefined) return undefined;
+    try {
+      return new SymbolCache(openOwn(path));
+    } catch (error) {
+      log.debug(`symbols of guests are not kept in "${path}": ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** The body of a `sections` reply that was kept under this key. Only its bytes are known to be whole: it is parsed like any other. */
+  read(key: SymbolsKey): Uint8Array | undefined {
+    const name = nameOf(key);
+    try {
+      if (this.#directory.statusOf(name) === undefined) return undefined;
+      return unpack(this.#directory.read(name, protocolLimits.metadataPackedBytes), key);
+    } catch (error) {
+      log.debug(`symbols kept in "${this.#directory.path}/${name}" are not used: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Keeps a body; drops the oldest where it would be too much in all. A failure costs only time, at the next recording. */
+  async write(key: SymbolsKey, body: Uint8Array): Promise<void> {
+    const name = nameOf(key);
+    const packed = await pack(key, body);
+    if (packed.length > protocolLimits.metadataPackedBytes) return;
+    let file: OutputFile | undefined;
+    try {
+      this.#makeRoom(hostLimits.symbolCacheBytes - packed.length, name);
+      file = new OutputFile(OutputPlace.in(this.#directory, name));
+      file.write(packed);
+      file.finish();
+    } catch (error) {
+      log.debug(`symbols are not kept: ${messageOf(error)}`);
+    } finally {
+      file?.abandon();
+    }
+  }
+
+  close(): void {
+    this.#directory.close();
+  }
+
+  /** Files that are not ours are left alone and not counted. */
+  #makeRoom(bytesMax: number, replaced: string): void {
+    const kept = this.#directory
+      .list()
+      .filter((name) => ourName.test(name) && name !== replaced)
+      .map((name) => ({ name, status: this.#directory.statusOf(name) }))
+      .sort((a, b) => (b.status?.mtimeMs ?? 0) - (a.status?.mtimeMs ?? 0));
+    let bytes = 0;
+    for (const { name, status } of kept) {
+      bytes += status?.size ?? 0;
+      if (bytes > bytesMax) this.#directory.remove(name);
+    }
+  }
+}
+
+/** Made where only its last part is missing. Throws where anybody else could write there. */
+function openOwn(path: string): Directory {
+  const at = path.replace(/\/+$/, "").lastIndexOf("/");
+  const parent = Directory.openToRead(path.slice(0, at) || "/");
+  try {
+    const name = path.slice(at + 1).replace(/\/+$/, "");
+    makeMissing(parent, name);
+    const own = new Directory(parent.child(name).fd, path);
+    const { uid, mode } = own.status;
+    if (uid === process.geteuid?.() && (mode & 0o022) === 0) return own;
+    own.close();
+    throw new Error(uid === process.geteuid?.() ? "others may write there" : `it belongs to user ${uid}`);
+  } finally {
+    parent.close();
+  }
+}
+
+function makeMissing(parent: Directory, name: string): void {
+  try {
+    parent.makeDirectory(name, 0o700);
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== E.EEXIST) throw error;
+  }
+}
+
+function nameOf(key: SymbolsKey): string {
+  return `symbols-${createHash("sha256").update(keyText(key)).digest("hex").slice(0, 32)}`;
+}
+
+/** The same for the same key, whatever the order of its fields. */
+function keyText({ guest, bootId, modules, kptrRestrict, printkBytes }: SymbolsKey): string {
+  return JSON.stringify([guest, bootId, modules, kptrRestrict, printkBytes]);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** In another thread: other guests are served meanwhile. */
+async function pack(key: SymbolsKey, body: Uint8Array): Promise<Buffer> {
+  const head: Head = { version: 1, key, bytes: body.length, sha256: sha256(body) };
+  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), await compress(body, { params })]);
+}
+
+function unpack(file: Buffer, key: SymbolsKey): Uint8Array {
+  const end = file.subarray(0, headBytesMax).indexOf(newline);
+  if (end < 0) throw new Error("it has no first line");
+  const head = parseBoundedJson(file.toString("utf8", 0, end), headBounds);
+  if (!isHead(head) || keyText(head.key) !== keyText(key)) throw new Error("it was kept for something else");
+  if (head.bytes > protocolLimits.metadataBytes) throw new Error("it is too large");
+  const body = zstdDecompressSync(file.subarray(end + 1), { maxOutputLength: head.bytes });
+  if (body.length !== head.bytes || sha256(body) !== head.sha256) throw new Error("it is damaged");
+  return body;
+}
+
+function isHead(value: unknown): value is Head {
+  if (typeof value !== "object" || value === null) return false;
+  const { version, key, bytes, sha256: sum }: Record<string, unknown> = { ...value };
+  return (
+    version === 1 &&
+    typeof key === "object" &&
+    key !== null &&
+    typeof bytes === "number" &&
+    Number.isSafeInteger(bytes) &&
+    bytes > 0 &&
+    typeof sum === "string"
+  );
+}

@@ -1,0 +1,258 @@
+/**
+ * The streams of one machine whose recording is cut while it goes on: they lie in pieces in its spool, a cut is a place in each of
+ * them between two sub-buffers, and pieces that are in segments, or too old, are removed.
+ */
+import type { ClockReading } from "../../../ffi/clocks.ts";
+import { mergeMetadata } from "../../events/metadata-files.ts";
+import type { Metadata, TraceMetadata } from "../../events/trace-metadata.ts";
+import type { StatusReply } from "../../protocol/replies.ts";
+import { layoutOf, parseHeaderPage, type SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
+import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
+import { type ClockBurst, type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
+import { readMetadata } from "../../trace-dat/spool/metadata-read.ts";
+import type { Spool } from "../../trace-dat/spool/spool.ts";
+import type { SpoolEnd, SpoolSession } from "../../trace-dat/spool/spool-fields.ts";
+import type { RecordedStream } from "../../trace-dat/write/recording.ts";
+import { packTables } from "../../trace-dat/write/segment.ts";
+import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
+import type { DataPortReader } from "../run/data-port-reader.ts";
+import type { RunObserver } from "../run/run-observer.ts";
+import type { CutCounters } from "../run/run-sink.ts";
+import { firstAfter, lastTime } from "./positions.ts";
+import { joinCommands } from "./task-names.ts";
+
+/** By CPU, a place in its stream. */
+export type Positions = ReadonlyMap<number, number>;
+
+type MachineParts = { name: string; kind: SessionMachine["kind"]; spool: Spool; session: SpoolSession };
+
+export class MachineStream {
+  readonly name: string;
+  readonly kind: SessionMachine["kind"];
+  readonly spool: Spool;
+  readonly session: SpoolSession;
+  /** As of the start, without symbols, and with the names of the last cut. */
+  metadata: Metadata | undefined;
+  tables: readonly PackedSection[] = [];
+  layout: SubBufferLayout = layoutOf(4096, 8);
+  /** Up to here all is in segments, or is not wanted any more. */
+  from: Positions = new Map();
+  /** The kernel's counters: at the last cut, and now; what the run ended with. */
+  counters: { last: StatusReply | undefined; now: StatusReply | undefined } = { last: undefined, now: undefined };
+  end: SpoolEnd | undefined;
+  readonly bursts: ClockBurst[] = [];
+  /** Counters are wanted, or were and did not come. */
+  countersWanted = false;
+  isRunning = false;
+  /** Called for a byte that has no room any more. */
+  isFull: () => boolean = () => false;
+  readonly #pieceBytesFor: (cpus: number, subBufferBytes: number) => number;
+  #pieceBytes = 0;
+  #readers: readonly Pick<DataPortReader, "cpu" | "received">[] = [];
+  /** By CPU, the first piece that is still there, and when the next ones were begun (performance.now()). */
+  readonly #first = new Map<number, number>();
+  readonly #begun = new Map<number, Map<number, number>>();
+
+  constructor(
+    { name, kind, spool, session }: MachineParts,
+    pieceBytesFor: (cpus: number, subBufferBytes: number) => number,
+  ) {
+    this.name = name;
+    this.kind = kind;
+    this.spool = spool;
+    this.session = session;
+    this.#pieceBytesFor = pieceBytesFor;
+  }
+
+  /** What a recorder left that was killed. Throws an AgentError. */
+  static left(name: string, kind: SessionMachine["kind"], spool: Spool): MachineStream {
+    const session = spool.readSession();
+    const stream = new MachineStream({ name, kind, spool, session }, () => session.pieceBytes ?? 0);
+    const metadata = mergeMetadata(spool.readMetadata("start"), spool.readMetadata("end"));
+    const { hello } = session;
+    stream.metadata = metadata ?? { uname: name, cpus: 1, formats: [], cpuStats: [] };
+    stream.tables = packTables(stream.metadata);
+    stream.layout =
+      parseHeaderPage(metadata?.headerPage ?? "") ?? layoutOf(hello?.subBufferSize ?? 4096, hello?.longSize ?? 8);
+    const streams = spool.streams();
+    stream.#pieceBytes = session.pieceBytes ?? 0;
+    stream.#readers = streams.map(({ cpu, from, bytes }) => ({ cpu, received: from + bytes }));
+    stream.from = new Map(streams.map(({ cpu, from }) => [cpu, from]));
+    stream.bursts.push(...spool.readBursts());
+    stream.end = spool.readEnd();
+    return stream;
+  }
+
+  observer(): RunObserver {
+    return {
+      begin: ({ hello, body }, readers) => {
+        this.session.hello = hello;
+        // With the symbols, which are not among what is held of it.
+        const metadata = this.spool.readMetadata("start") ?? readMetadata(body, "the guest", "io");
+        this.tables = packTables(metadata);
+        const { kallsyms: _, printkFormats: __, ...rest } = metadata;
+        this.metadata = rest;
+        this.layout = parseHeaderPage(rest.headerPage ?? "") ?? layoutOf(hello.subBufferSize, hello.longSize);
+        this.#readers = readers;
+        this.from = new Map(readers.map(({ cpu }) => [cpu, 0]));
+        this.#pieceBytes = this.#pieceBytesFor(readers.length, this.layout.sizeBytes);
+        return this.#pieceBytes;
+      },
+      pieceBegins: (cpu, index) => {
+        const begun = this.#begun.get(cpu) ?? new Map<number, number>();
+        this.#begun.set(cpu, begun.set(index, performance.now()));
+      },
+      started: ({ before, start, vcpus }) => {
+        Object.assign(this.session, { before, start, vcpus });
+        this.counters = { last: before, now: before };
+        this.isRunning = true;
+      },
+      burst: (burst) => void this.bursts.push(burst),
+      isFull: () => this.isFull(),
+      wantsCounters: () => this.countersWanted,
+      counters: (told) => this.#note(told),
+      ended: (end) => {
+        this.end = end;
+        this.counters.now = end.after ?? this.counters.now;
+        this.isRunning = false;
+      },
+      finalMetadata: (body) => this.#noteFinal(body),
+    };
+  }
+
+  get receivedBytes(): number {
+    return this.#readers.reduce((sum, { received }) => sum + received, 0);
+  }
+
+  /** Not yet in a segment. */
+  get pendingBytes(): number {
+    return this.#readers.reduce((sum, { cpu, received }) => sum + received - (this.from.get(cpu) ?? 0), 0);
+  }
+
+  /** That lie on the disk. */
+  get spoolBytes(): number {
+    return this.#readers.reduce(
+      (sum, { cpu, received }) => sum + received - (this.#first.get(cpu) ?? 0) * this.#pieceBytes,
+      0,
+    );
+  }
+
+  /** All that came, in whole sub-buffers. */
+  get whole(): Positions {
+    const { sizeBytes } = this.layout;
+    return new Map(this.#readers.map(({ cpu, received }) => [cpu, received - (received % sizeBytes)]));
+  }
+
+  /** Where the pieces that are still there begin. */
+  get oldest(): Positions {
+    const { sizeBytes } = this.layout;
+    return new Map(
+      this.#readers.map(({ cpu }) => [
+        cpu,
+        Math.ceil(((this.#first.get(cpu) ?? 0) * this.#pieceBytes) / sizeBytes) * sizeBytes,
+      ]),
+    );
+  }
+
+  /** The places between which sub-buffers begin until `time`, and those that begin later. */
+  after(time: bigint, from: Positions = this.from): Positions {
+    return new Map(this.streams(from, this.whole).map((stream) => [stream.cpu, firstAfter(stream, this.layout, time)]));
+  }
+
+  streams(from: Positions, to: Positions): RecordedStream[] {
+    return [...to].map(([cpu, end]) => {
+      const begin = Math.min(from.get(cpu) ?? 0, end);
+      const open = (index: number): number => this.spool.openPiece(cpu, index);
+      const pieces = { pieceBytes: this.#pieceBytes, open };
+      return { cpu, path: `${this.spool.path}/cpu${cpu}.*`, skipBytes: begin, bytes: end - begin, pieces };
+    });
+  }
+
+  /** By its trace clock, when the host's clocks show this: by its own reading, by round trips, or else by what came last. */
+  timeAt(reading: ClockReading): bigint | undefined {
+    const clock = readableClocks.find((known) => known === clockOf(this.metadata ?? {}));
+    if (this.kind === "host" && clock !== undefined) return reading.at(clock);
+    const burst = this.bursts.findLast(({ offsets }) => offsets.mono_raw.low <= offsets.mono_raw.high);
+    if (burst === undefined) return this.latest();
+    const { low, high } = burst.offsets.mono_raw;
+    return reading.at("mono_raw") - (low + high) / 2n;
+  }
+
+  /** When the last sub-buffer of all that came begins. */
+  latest(): bigint | undefined {
+    const times = this.streams(this.from, this.whole).flatMap((stream) => lastTime(stream, this.layout) ?? []);
+    return times.reduce<bigint | undefined>(
+      (most, time) => (most === undefined || time > most ? time : most),
+      undefined,
+    );
+  }
+
+  removeBelow(positions: Positions): void {
+    for (const [cpu, position] of positions) {
+      let first = this.#first.get(cpu) ?? 0;
+      for (; (first + 1) * this.#pieceBytes <= position; first++) this.#removePiece(cpu, first);
+      this.#first.set(cpu, first);
+    }
+  }
+
+  /** The oldest piece that is full, and when it was: its CPU, where it ends, performance.now(). Not beyond `below`. */
+  oldestPiece(below: Positions | undefined): { cpu: number; end: number; fullMs: number } | undefined {
+    let oldest: { cpu: number; end: number; fullMs: number } | undefined;
+    for (const { cpu } of this.#readers) {
+      const next = (this.#first.get(cpu) ?? 0) + 1;
+      const fullMs = this.#begun.get(cpu)?.get(next);
+      const end = next * this.#pieceBytes;
+      if (fullMs === undefined || end > (below?.get(cpu) ?? Infinity)) continue;
+      if (oldest === undefined || fullMs < oldest.fullMs) oldest = { cpu, end, fullMs };
+    }
+    return oldest;
+  }
+
+  traceMetadata(): TraceMetadata | undefined {
+    return this.metadata === undefined ? undefined : { ...this.metadata, layout: this.layout };
+  }
+
+  /** Bursts of before `from` are of no use any more, but for the last one. */
+  forgetBursts(from: bigint): void {
+    const last = this.bursts.findLastIndex(({ at }) => at <= from);
+    if (last > 0) this.bursts.splice(0, last);
+  }
+
+  clock(): ReadableClock | undefined {
+    return readableClocks.find((known) => known === clockOf(this.metadata ?? {}));
+  }
+
+  #removePiece(cpu: number, index: number): void {
+    this.spool.removePiece(cpu, index);
+    this.#begun.get(cpu)?.delete(index);
+  }
+
+  #note(told: CutCounters | undefined): void {
+    this.countersWanted = false;
+    if (told === undefined) return;
+    this.counters.now = told.status;
+    if (told.body !== undefined) this.#merge(readMetadata(told.body, "the guest", "io"));
+  }
+
+  /** With what else was enabled meanwhile. */
+  #noteFinal(body: Uint8Array): void {
+    const final = readMetadata(body, "the guest", "io");
+    if (final.formats.length > 0) {
+      const all = mergeMetadata(this.spool.readMetadata("start"), final);
+      if (all !== undefined) this.tables = packTables(all);
+    }
+    this.#merge(final);
+  }
+
+  #merge(later: Metadata): void {
+    const savedCommands = joinCommands(this.metadata?.savedCommands, later.savedCommands);
+    const savedTgids = joinCommands(this.metadata?.savedTgids, later.savedTgids);
+    const { kallsyms: _, printkFormats: __, ...merged } = mergeMetadata(this.metadata, later) ?? later;
+    this.metadata = {
+      ...merged,
+      ...(savedCommands === undefined ? {} : { savedCommands }),
+      ...(savedTgids === undefined ? {} : { savedTgids }),
+    };
+  }
+}

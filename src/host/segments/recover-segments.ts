@@ -1,0 +1,124 @@
+/** Makes segments of what a recorder left in pieces that was killed: those that were cut and not written, and the rest. */
+import { statSync } from "node:fs";
+import { EndRequest, letEventsThrough } from "../../base/end-request.ts";
+import { AgentError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { openTraceDat } from "../../trace-dat/read/reader.ts";
+import { parseRecordingCounts } from "../../trace-dat/recording-counts.ts";
+import type { SessionDirectory } from "../machines/session-directory.ts";
+import type { Unfinished } from "../machines/unfinished.ts";
+import { MachineStream, type Positions } from "./machine-stream.ts";
+import { planOf, type SegmentPlan } from "./segment-plan.ts";
+import { bytesOf, SegmentStore } from "./segment-store.ts";
+
+/** What is missing from the whole, by sentences. */
+export async function recoverSegments(directory: SessionDirectory, left: readonly Unfinished[]): Promise<string[]> {
+  if (left.length === 0) return [];
+  const store = new SegmentStore(directory, {}, { bytes: 0 });
+  const end = new EndRequest();
+  const missing: string[] = [];
+  try {
+    const streams = left.flatMap((one) => opened(one, missing));
+    const host = streams.find(({ stream }) => stream.kind === "host")?.stream;
+    const guests = streams.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
+    for (const { stream, unfinished } of streams) {
+      try {
+        await recover({ stream, unfinished, store, timeline: { host, guests } }, () => end.count > 0);
+        missing.push(...told(unfinished));
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error;
+        stream.spool.close();
+        missing.push(`${stream.name}: ${error.message}; what was received is kept in ${stream.spool.path}`);
+      }
+    }
+    directory.note();
+    return missing;
+  } finally {
+    end.close();
+  }
+}
+
+function opened(unfinished: Unfinished, missing: string[]): { stream: MachineStream; unfinished: Unfinished }[] {
+  const { machine, spool } = unfinished;
+  try {
+    return [{ stream: MachineStream.left(machine.name, machine.kind, spool), unfinished }];
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    spool.close();
+    missing.push(`${machine.name}: ${error.message}`);
+    return [];
+  }
+}
+
+type Work = {
+  stream: MachineStream;
+  unfinished: Unfinished;
+  store: SegmentStore;
+  timeline: { host: MachineStream | undefined; guests: readonly MachineStream[] };
+};
+
+async function recover({ stream, unfinished, store, timeline }: Work, isEnough: () => boolean): Promise<void> {
+  const { directory } = store;
+  const { machine, recording } = unfinished;
+  let { started = new Date().toISOString() } = recording;
+  let count = 0;
+  const write = async (number: number, file: string, to: Positions, ended: string, time?: bigint): Promise<void> => {
+    if (isEnough()) throw new AgentError("io", `interrupted: trace-agent recover ${directory.path}`);
+    store.passNumber(number);
+    const { from } = stream;
+    // Killed between the file and the word that it is whole.
+    if (bytesOf({ from, to }) > 0 && !directory.segments.has(machine.name, file)) {
+      const times = { from: undefined, to: time };
+      const plan: SegmentPlan = planOf(stream, { number, file, started, ended, from, to, times, trigger: undefined });
+      await store.write(plan, timeline, letEventsThrough);
+      directory.note();
+      count++;
+    } else if (!machine.recordings.some((one) => one.file === file && one !== recording)) {
+      const place = machine.recordings.indexOf(recording);
+      machine.recordings.splice(place < 0 ? machine.recordings.length : place, 0, {
+        file,
+        number,
+        started,
+        ended,
+        state: "whole",
+        ...measuresOf(`${directory.path}/${file}`),
+        ...(recording.traceId === undefined ? {} : { traceId: recording.traceId }),
+      });
+    }
+    stream.from = to;
+    started = ended;
+  };
+  const cuts = stream.spool.readCuts().left;
+  for (const [index, { number, file, to, started: begun, at }] of cuts.entries()) {
+    started = begun;
+    const ended = cuts[index + 1]?.started ?? new Date().toISOString();
+    await write(number, file, new Map(to), ended, at === undefined ? undefined : BigInt(at));
+  }
+  if (stream.pendingBytes > 0) {
+    const number = store.nextNumber();
+    await write(number, store.fileOf(machine.name, started, number), stream.whole, new Date().toISOString());
+  }
+  const place = machine.recordings.indexOf(recording);
+  if (place >= 0) machine.recordings.splice(place, 1);
+  log.info(`${machine.name}: ${count} segments made of what was received and not in a file`);
+  stream.spool.remove();
+}
+
+/** Of a segment's file, as its own statistics tell. */
+function measuresOf(path: string): { bytes: number; events: number } {
+  const source = openTraceDat(path);
+  try {
+    const counts = (source.metadata.cpuStats ?? []).map(({ text }) => parseRecordingCounts(text).events);
+    return { bytes: statSync(path).size, events: counts.reduce<number>((sum, events) => sum + (events ?? 0), 0) };
+  } finally {
+    source.close();
+  }
+}
+
+/** The last one is not whole: nobody knows what the guest still had. */
+function told({ machine, recording, trouble }: Unfinished): string[] {
+  if (trouble === undefined) return [];
+  const last = machine.recordings.findLast(({ traceId }) => traceId === recording.traceId);
+  if (last !== undefined) Object.assign(last, { state: "incomplete", reason: `it ended early: ${trouble}` });
+  return [`${machine.name}: it ended early: ${trouble}`];
+}

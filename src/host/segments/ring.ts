@@ -1,0 +1,224 @@
+/**
+ * record --last: the newest seconds of all machines lie in pieces on the disk; what is older, or beyond a size, is removed piece by
+ * piece. A snapshot makes a file of each machine's ring while the recording goes on.
+ */
+import { AgentError } from "../../base/errors.ts";
+import { writeAsIs } from "../../base/standard-output.ts";
+import { countsNanoseconds, clockOf } from "../../tracefs/trace-clocks.ts";
+import { balanceOf, imbalances } from "../../trace-dat/spool/balance.ts";
+import { hostLimits } from "../limits.ts";
+import type { CutMachine, Cutter } from "../machines/cutter.ts";
+import type { RunningStream, SnapshotRequest, SnapshotResult } from "../machines/running-recorder.ts";
+import type { RunObserver } from "../run/run-observer.ts";
+import { Cut } from "./cut.ts";
+import { MachineStream, type Positions } from "./machine-stream.ts";
+import { pieceBytes, type RotationParts } from "./cut-parts.ts";
+import { runningStreams } from "./running-streams.ts";
+import { planOf, type SegmentPlan } from "./segment-plan.ts";
+import { bytesOf, type SegmentStore } from "./segment-store.ts";
+
+/** How much is kept, what follows the trigger, and how far snapshots are apart at least. */
+export type RingOptions = { lastMs: number; maxBytes: number; afterMs: number; everyMs: number };
+
+type RingParts = Omit<RotationParts, "every"> & RingOptions;
+
+/** `stream`: as long as nothing is recorded of the machine anew. */
+type Member = { readonly machine: CutMachine; readonly stream: MachineStream };
+
+const nsOfMs = 1_000_000n;
+
+export class Ring implements Cutter {
+  readonly mode = "ring";
+  readonly #store: SegmentStore;
+  readonly #parts: RingParts;
+  readonly #members: Member[] = [];
+  /** What a snapshot reads is not removed. */
+  readonly #held = new Map<MachineStream, Positions>();
+  #taking = false;
+  #takenMs = -Infinity;
+  #freeMs = 0;
+  #work: Promise<unknown> = Promise.resolve();
+  snapshots = 0;
+
+  constructor(store: SegmentStore, parts: RingParts) {
+    this.#store = store;
+    this.#parts = parts;
+  }
+
+  filesOf(machine: string): number {
+    return this.#store.filesOf(machine);
+  }
+
+  get diskBytes(): number {
+    return this.#store.bytes + this.#ringBytes;
+  }
+
+  join(machine: CutMachine, spool: MachineStream["spool"]): RunObserver {
+    const { name, entry, traceId } = machine;
+    const { maxBytes, past } = this.#parts;
+    const session = { guest: name, traceId, past };
+    this.#drop((member) => member.machine.name === name);
+    const stream = new MachineStream({ name, kind: entry.kind, spool, session }, (cpus, subBufferBytes) =>
+      pieceBytes(maxBytes / hostLimits.pieceShare / cpus / this.#members.length, subBufferBytes),
+    );
+    this.#members.push({ machine, stream });
+    return stream.observer();
+  }
+
+  openFile(machine: string): string {
+    return this.#store.fileOf(machine, new Date().toISOString(), this.#store.number);
+  }
+
+  streamsOf(name: string): readonly RunningStream[] {
+    const stream = this.#streamOf(name);
+    return stream === undefined ? [] : runningStreams(stream);
+  }
+
+  metadataOf(name: string): ReturnType<MachineStream["traceMetadata"]> {
+    return this.#streamOf(name)?.traceMetadata();
+  }
+
+  turn(): void {
+    const now = performance.now();
+    if (now - this.#freeMs >= hostLimits.freeEveryMs) {
+      this.#freeMs = now;
+      if (!this.#store.keepFree()) this.#parts.stop("the disk has less free space than is to stay (--free)");
+    }
+    const { lastMs, afterMs, latencyMs, maxBytes } = this.#parts;
+    const oldestMs = now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
+    for (;;) {
+      const [oldest] = this.#members
+        .flatMap(({ stream }) => {
+          const piece = stream.oldestPiece(this.#held.get(stream));
+          return piece === undefined ? [] : [{ stream, piece }];
+        })
+        .sort((a, b) => a.piece.fullMs - b.piece.fullMs);
+      // Bytes count more than age.
+      if (oldest === undefined || (oldest.piece.fullMs >= oldestMs && this.#ringBytes <= maxBytes)) return;
+      oldest.stream.removeBelow(new Map([[oldest.piece.cpu, oldest.piece.end]]));
+    }
+  }
+
+  /** One at a time. */
+  async snapshot(request: SnapshotRequest): Promise<SnapshotResult> {
+    if (this.#taking) return { taken: false, reason: "one is being taken" };
+    const sinceMs = performance.now() - this.#takenMs;
+    const { everyMs } = this.#parts;
+    // What a guest that is gone leaves is not there any more later.
+    if (sinceMs < everyMs && request.trigger !== "guest-gone")
+      return { taken: false, reason: `the last one is ${(sinceMs / 1000).toFixed(1)} s old (--every)` };
+    const { machine } = request;
+    const members = this.#members.filter(({ stream }) => machine === undefined || stream.name === machine);
+    if (members.length === 0) return { taken: false, reason: `no machine "${machine ?? ""}" is recorded` };
+    this.#taking = true;
+    this.#takenMs = performance.now();
+    const work = this.#take(request, members).finally(() => {
+      this.#taking = false;
+      this.#held.clear();
+    });
+    this.#work = work.catch(() => {});
+    return work;
+  }
+
+  /** The ring itself is not kept: what was asked for is in snapshots. */
+  async finish(): Promise<string[]> {
+    await this.#work;
+    const missing: string[] = [];
+    for (const { machine, stream } of this.#members) {
+      const { end, session, whole } = stream;
+      if (machine.trouble !== undefined) missing.push(`${machine.name}: it ended early: ${machine.trouble}`);
+      if (end?.stop === undefined) continue;
+      // Nobody knows how many events were removed with the ring.
+      const received = [...whole].map(([cpu, bytes]) => ({ cpu, bytes, events: 0, damaged: true }));
+      const balances = balanceOf(
+        { before: session.before, start: session.start, stop: end.stop, after: end.after },
+        received,
+      );
+      missing.push(...imbalances(balances).map((what) => `${machine.name}: ${what}`));
+    }
+    this.#drop(() => true);
+    await this.#store.save();
+    return missing;
+  }
+
+  get #ringBytes(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
+  }
+
+  #streamOf(name: string): MachineStream | undefined {
+    return this.#members.find(({ machine }) => machine.name === name)?.stream;
+  }
+
+  /** Of a machine that is recorded anew, or at the end. */
+  #drop(isOver: (member: Member) => boolean): void {
+    for (const member of this.#members.filter(isOver)) {
+      const { machine, stream } = member;
+      this.#members.splice(this.#members.indexOf(member), 1);
+      const open = this.#store.openEntry(stream, stream.session.traceId);
+      if (open !== undefined) machine.entry.recordings.splice(machine.entry.recordings.indexOf(open), 1);
+      if (machine.refused === undefined) stream.spool.remove();
+    }
+  }
+
+  async #take(request: SnapshotRequest, members: readonly Member[]): Promise<SnapshotResult> {
+    const { trigger } = request;
+    const { afterMs, latencyMs } = this.#parts;
+    const begun = new Date().toISOString();
+    for (const { stream } of members) this.#held.set(stream, stream.oldest);
+    const asked = new Cut(
+      members.map(({ stream }) => stream),
+      latencyMs + afterMs,
+    );
+    while (!asked.isReady) await this.#parts.turn().then(() => Bun.sleep(hostLimits.machinesTurnMs));
+    const number = this.#store.nextNumber();
+    const plans = members.flatMap(({ stream }) => {
+      const own = request.machine === stream.name ? request.at : undefined;
+      return this.#plan(stream, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
+    });
+    for (const plan of plans) this.#held.set(plan.stream, plan.from);
+    const files: { machine: string; file: string; bytes: number }[] = [];
+    const host = members.find(({ stream }) => stream.kind === "host")?.stream;
+    const guests = members.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
+    try {
+      for (const plan of plans) {
+        this.#store.makeRoom(bytesOf(plan), this.#ringBytes);
+        const { bytes } = await this.#store.write(plan, { host, guests }, this.#parts.turn);
+        files.push({ machine: plan.stream.name, file: plan.file, bytes });
+      }
+      this.#store.makeRoom(0, this.#ringBytes);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return { taken: false, reason: error.text };
+    }
+    this.snapshots++;
+    await this.#store.save();
+    for (const { file, bytes } of files)
+      writeAsIs(Buffer.from(`snapshot (${trigger}): ${this.#store.directory.path}/${file}, ${bytes} bytes\n`));
+    return { taken: true, files };
+  }
+
+  #plan(
+    stream: MachineStream,
+    { number, trigger, started, time }: { number: number; trigger: string; started: string; time: bigint | undefined },
+  ): SegmentPlan[] {
+    const { lastMs, afterMs } = this.#parts;
+    const isNs = countsNanoseconds(clockOf(stream.metadata ?? {}));
+    const { oldest, whole } = stream;
+    const [first, last] =
+      time === undefined || !isNs
+        ? [undefined, undefined]
+        : [time - BigInt(Math.round(lastMs)) * nsOfMs, time + BigInt(Math.round(afterMs)) * nsOfMs];
+    const from =
+      first === undefined ? oldest : oneEarlier(stream.after(first, oldest), oldest, stream.layout.sizeBytes);
+    const to = last === undefined ? whole : stream.after(last, from);
+    if (bytesOf({ from, to }) === 0) return [];
+    const file = this.#store.fileOf(stream.name, started, number);
+    const times = { from: first, to: last };
+    return [planOf(stream, { number, file, started, ended: new Date().toISOString(), from, to, times, trigger })];
+  }
+}
+
+/** A sub-buffer that begins before a time may hold events of after it. */
+function oneEarlier(positions: Positions, oldest: Positions, subBufferBytes: number): Positions {
+  return new Map([...positions].map(([cpu, at]) => [cpu, Math.max(oldest.get(cpu) ?? 0, at - subBufferBytes)]));
+}

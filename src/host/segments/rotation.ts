@@ -1,0 +1,294 @@
+/**
+ * record --rotate: the recording is cut at one time for all CPUs and machines, and each part becomes a file while the next one is
+ * received. What cannot be written yet stays in the spool; where the disk's bound leaves no room for that, the ports wait.
+ */
+import { AgentError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { writeAsIs } from "../../base/standard-output.ts";
+import { recordedTable } from "../../views/recorded-text.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
+import { hostLimits } from "../limits.ts";
+import type { CutMachine, Cutter } from "../machines/cutter.ts";
+import { sumOfLosses } from "../machines/losses.ts";
+import type { RunningStream, SnapshotResult } from "../machines/running-recorder.ts";
+import type { RunObserver } from "../run/run-observer.ts";
+import { Cut } from "./cut.ts";
+import { pieceBytes, type RotationParts } from "./cut-parts.ts";
+import { MachineStream, type Positions } from "./machine-stream.ts";
+import { MachineTotal, missingOf } from "./machine-total.ts";
+import { runningStreams } from "./running-streams.ts";
+import { planOf, type SegmentPlan } from "./segment-plan.ts";
+import { bytesOf, type SegmentStore } from "./segment-store.ts";
+
+/** One machine's run. */
+type Member = {
+  readonly machine: CutMachine;
+  readonly stream: MachineStream;
+  readonly total: MachineTotal;
+  /** Of the segment that is received now. */
+  started: string;
+  lastTime: bigint | undefined;
+  /** Its last segment is planned; all of it is written, and told. */
+  tail: boolean;
+  told: boolean;
+};
+
+type Asked = (result: SnapshotResult) => void;
+
+export class Rotation implements Cutter {
+  readonly mode = "segments";
+  readonly snapshots = 0;
+  readonly #store: SegmentStore;
+  readonly #parts: RotationParts;
+  readonly #members: Member[] = [];
+  /** Cut, and not yet written. */
+  readonly #plans: SegmentPlan[] = [];
+  #cut: { cut: Cut; asked: Asked[] } | undefined;
+  #asked: Asked[] = [];
+  #lastCutMs = performance.now();
+  #working: Promise<void> | undefined;
+  #retryMs = 0;
+  #freeMs = 0;
+  #hasFailed = false;
+  readonly #missing: string[] = [];
+
+  constructor(store: SegmentStore, parts: RotationParts) {
+    this.#store = store;
+    this.#parts = parts;
+  }
+
+  filesOf(machine: string): number {
+    return this.#store.filesOf(machine);
+  }
+
+  get diskBytes(): number {
+    return this.#store.bytes + this.#spoolBytes;
+  }
+
+  /** The next segment begins now. */
+  snapshot(): Promise<SnapshotResult> {
+    const { promise, resolve } = Promise.withResolvers<SnapshotResult>();
+    this.#asked.push(resolve);
+    return promise;
+  }
+
+  streamsOf(name: string): readonly RunningStream[] {
+    const member = this.#members.findLast(({ machine }) => machine.name === name);
+    return member === undefined ? [] : runningStreams(member.stream);
+  }
+
+  metadataOf(name: string): ReturnType<MachineStream["traceMetadata"]> {
+    return this.#members.findLast(({ machine }) => machine.name === name)?.stream.traceMetadata();
+  }
+
+  /** A machine's run begins; it fills the spool in pieces. */
+  join(machine: CutMachine, spool: MachineStream["spool"]): RunObserver {
+    const { name, entry, traceId } = machine;
+    const session = { guest: name, traceId, past: this.#parts.past };
+    const stream = new MachineStream({ name, kind: entry.kind, spool, session }, (cpus, subBufferBytes) =>
+      pieceBytes(this.#partBytes / cpus, subBufferBytes),
+    );
+    stream.isFull = () => this.#isFull;
+    this.#members.push({
+      machine,
+      stream,
+      total: new MachineTotal(),
+      started: new Date().toISOString(),
+      lastTime: undefined,
+      tail: false,
+      told: false,
+    });
+    return stream.observer();
+  }
+
+  openFile(name: string): string {
+    const started = new Date().toISOString();
+    for (const member of this.#members) if (member.machine.name === name && !member.tail) member.started = started;
+    return this.#store.fileOf(name, started, this.#store.number);
+  }
+
+  /** Called some twenty times a second. */
+  turn(): void {
+    const now = performance.now();
+    if (now - this.#freeMs >= hostLimits.freeEveryMs) {
+      this.#freeMs = now;
+      if (!this.#store.keepFree()) this.#parts.stop("the disk has less free space than is to stay (--free)");
+    }
+    this.#cutIfDue(now);
+    this.#planTails();
+    this.#store.makeRoom(this.#marginBytes, this.#spoolBytes);
+    if (this.#working === undefined && this.#plans.length > 0 && now >= this.#retryMs) this.#work();
+  }
+
+  /** After all machines have ended. What is missing from the whole, by sentences. `isEnough`: no more is written. */
+  async finish(isEnough: () => boolean): Promise<string[]> {
+    this.#cutIfDue(Infinity);
+    this.#planTails();
+    while (this.#plans.length > 0 && !isEnough()) {
+      this.#hasFailed = false;
+      if (this.#working === undefined) this.#work();
+      await this.#working;
+      if (this.#hasFailed) break;
+    }
+    await this.#working;
+    for (const member of this.#members) this.#tell(member);
+    const { path } = this.#store.directory;
+    for (const { told, tail, stream } of this.#members)
+      if (tail && !told) this.#missing.push(`${stream.name} is not in files to its end: trace-agent recover ${path}`);
+    await this.#store.save();
+    return this.#missing;
+  }
+
+  /** All that is cut at once. */
+  get #segmentBytes(): number | undefined {
+    const { bytes } = this.#store.keep;
+    const { every } = this.#parts;
+    return bytes === undefined ? every.bytes : Math.min(every.bytes ?? Infinity, bytes / 4);
+  }
+
+  /** Of a machine, in each piece of all its CPUs. A segment is a fourth of what is kept, at most. To make and remove many files costs. */
+  get #partBytes(): number {
+    return ((this.#segmentBytes ?? Infinity) * 4) / hostLimits.pieceShare / this.#members.length;
+  }
+
+  get #spoolBytes(): number {
+    return this.#members.reduce((sum, { told, stream }) => sum + (told ? 0 : stream.spoolBytes), 0);
+  }
+
+  /** The guests keep what has no room: they tell of what they lose. */
+  get #isFull(): boolean {
+    const { bytes } = this.#store.keep;
+    if (bytes === undefined) return false;
+    const spool = this.#spoolBytes;
+    // All that is in the spool becomes a file before it is removed there.
+    return spool + Math.max(spool, this.#store.bytes) > bytes - this.#marginBytes;
+  }
+
+  /** What may come before the ports are no longer read. */
+  get #marginBytes(): number {
+    const ports = this.#members.reduce((sum, { told, stream }) => sum + (told ? 0 : stream.from.size), 0);
+    return Math.min((this.#store.keep.bytes ?? 0) / 8, ports * hostLimits.portMarginBytes);
+  }
+
+  #cutIfDue(now: number): void {
+    if (this.#cut === undefined) {
+      const running = this.#members.filter(({ tail, stream }) => !tail && stream.isRunning).map(({ stream }) => stream);
+      const pending = running.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0);
+      const { ms = Infinity } = this.#parts.every;
+      const isDue = now - this.#lastCutMs >= ms || pending >= (this.#segmentBytes ?? Infinity);
+      if (running.length === 0 && this.#asked.length > 0)
+        for (const tell of this.#asked.splice(0)) tell({ taken: false, reason: "no machine is recorded" });
+      if (running.length === 0 || (!isDue && this.#asked.length === 0)) return;
+      // Late by less than a turn, so that cuts stay where they belong.
+      this.#lastCutMs = now - this.#lastCutMs < 2 * ms ? this.#lastCutMs + ms : now;
+      if (!isDue || ms === Infinity) this.#lastCutMs = now;
+      this.#cut = { cut: new Cut(running, this.#parts.latencyMs), asked: this.#asked.splice(0) };
+    }
+    const { cut, asked } = this.#cut;
+    if (now !== Infinity && !cut.isReady) return;
+    this.#cut = undefined;
+    const number = this.#store.nextNumber();
+    const plans = this.#members
+      .filter(({ tail }) => !tail)
+      .flatMap((member) =>
+        this.#plan(member, number, cut.positions(member.stream), cut.utc, cut.timeOf(member.stream)),
+      );
+    const files = plans.map(({ stream, file, from, to }) => ({
+      machine: stream.name,
+      file,
+      bytes: bytesOf({ from, to }),
+    }));
+    for (const tell of asked) tell({ taken: true, files });
+  }
+
+  /** Of a machine whose run has ended. */
+  #planTails(): void {
+    for (const member of this.#members) {
+      if (!member.machine.ended || member.tail) continue;
+      member.tail = true;
+      this.#plan(member, this.#store.nextNumber(), member.stream.whole, new Date().toISOString(), undefined);
+      this.#tell(member);
+    }
+  }
+
+  #plan(member: Member, number: number, to: Positions, utc: string, time: bigint | undefined): SegmentPlan[] {
+    const { stream, started, lastTime, machine } = member;
+    if (bytesOf({ from: stream.from, to }) === 0) return [];
+    const file = this.#store.fileOf(machine.name, started, number);
+    const cutAt = { from: stream.from, to, times: { from: lastTime, to: time } };
+    const plan = planOf(stream, { number, file, started, ended: utc, trigger: undefined, ...cutAt });
+    try {
+      stream.spool.addCut({ number, file, started, to: [...to], ...(time === undefined ? {} : { at: `${time}` }) });
+    } catch (error) {
+      log.debug(`cannot note a cut: ${String(error)}`);
+    }
+    this.#plans.push(plan);
+    stream.from = to;
+    stream.counters.last = stream.counters.now;
+    if (time !== undefined) stream.forgetBursts(time);
+    member.started = utc;
+    member.lastTime = time;
+    const open = this.#store.openEntry(stream, stream.session.traceId);
+    if (open !== undefined)
+      Object.assign(open, { file: this.#store.fileOf(machine.name, utc, number + 1), started: utc });
+    return [plan];
+  }
+
+  #work(): void {
+    this.#working = this.#write().finally(() => (this.#working = undefined));
+  }
+
+  async #write(): Promise<void> {
+    for (let [plan] = this.#plans; plan !== undefined; [plan] = this.#plans) {
+      const { stream, number, to } = plan;
+      const member = this.#members.find((one) => one.stream === stream);
+      try {
+        this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#spoolBytes);
+        const streams = this.#members.filter(({ told }) => !told).map((one) => one.stream);
+        const host = streams.find(({ kind }) => kind === "host");
+        const guests = streams.filter(({ kind }) => kind === "guest");
+        const written = await this.#store.write(plan, { host, guests }, this.#parts.turn);
+        stream.spool.addCut({ done: number });
+        stream.removeBelow(to);
+        member?.total.add(written, stream.name);
+      } catch (error) {
+        this.#failed(plan, error);
+        return;
+      }
+      this.#plans.shift();
+      this.#store.makeRoom(this.#marginBytes, this.#spoolBytes);
+      if (member !== undefined) this.#tell(member);
+      await this.#store.save();
+    }
+  }
+
+  #failed({ file }: SegmentPlan, error: unknown): void {
+    if (!(error instanceof AgentError)) throw error;
+    if (!this.#hasFailed) log.warn(`${file} is not written yet: ${error.text}; what was received is in the spool`);
+    this.#hasFailed = true;
+    this.#retryMs = performance.now() + hostLimits.segmentRetryMs;
+  }
+
+  /** When all of a machine's run is in segments: what it holds, and what is missing. */
+  #tell(member: Member): void {
+    const { machine, stream, total, told, tail } = member;
+    if (told || !tail) return;
+    const { name } = machine;
+    if (this.#plans.some((plan) => plan.stream === stream)) return;
+    member.told = true;
+    const entry = this.#store.openEntry(stream, stream.session.traceId);
+    const { file } = this.#store.directory;
+    if (entry !== undefined) machine.entry.recordings.splice(machine.entry.recordings.indexOf(entry), 1);
+    if (machine.refused !== undefined) return;
+    const finished = total.finished(stream, machine.trouble);
+    const reasons = missingOf(finished);
+    const last = machine.entry.recordings.findLast(({ traceId }) => traceId === `${stream.session.traceId}`);
+    if (last !== undefined && reasons.length > 0)
+      Object.assign(last, { state: "incomplete", reason: reasons.join("; ") });
+    file.clocks[name] = clockOf(finished.metadata);
+    file.losses[name] = sumOfLosses(file.losses[name], finished);
+    this.#missing.push(...reasons.map((what) => `${name}: ${what}`));
+    writeAsIs(Buffer.from(`${name}: ${total.segments} segments\n${recordedTable(finished)}\n`));
+    stream.spool.remove();
+  }
+}

@@ -1,0 +1,187 @@
+/** The segments, or snapshots, of a session's directory: named, counted, the oldest removed where there are too many. */
+import { statfsSync } from "node:fs";
+import { AgentError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
+import { hostLimits } from "../limits.ts";
+import type { SessionDirectory } from "../machines/session-directory.ts";
+import { type WrittenSegment, writeSegmentFile } from "./segment-file.ts";
+import type { SegmentPlan, SegmentTimeline } from "./segment-plan.ts";
+
+/** `count`: of the cuts, or snapshots, that are kept; `bytes`: of all that lies in the directory. */
+export type Keep = { count?: number | undefined; bytes?: number | undefined };
+/** What stays free on the disk: so many bytes, or this share of it. */
+export type Free = { bytes?: number | undefined; share?: number | undefined };
+
+export class SegmentStore {
+  readonly directory: SessionDirectory;
+  readonly keep: Keep;
+  readonly #free: Free;
+  /** The number that the next cut has. */
+  #number: number;
+  #writingBytes = 0;
+  readonly #files = new Map<string, number>();
+
+  constructor(directory: SessionDirectory, keep: Keep, free: Free) {
+    this.directory = directory;
+    this.keep = keep;
+    this.#free = free;
+    for (const machine of directory.file.machines) this.#forgetLost(machine);
+    this.#number = 1 + Math.max(0, ...this.#all().map(({ recording }) => recording.number ?? 0));
+  }
+
+  get number(): number {
+    return this.#number;
+  }
+
+  /** A cut of before had this number. */
+  passNumber(number: number): void {
+    this.#number = Math.max(this.#number, number + 1);
+  }
+
+  nextNumber(): number {
+    return this.#number++;
+  }
+
+  /** Of the segments that are whole, and of those that are written. */
+  get bytes(): number {
+    return this.#closed().reduce((sum, { recording }) => sum + (recording.bytes ?? 0), this.#writingBytes);
+  }
+
+  /** How many files this recorder has made of a machine, also those that are removed again. */
+  filesOf(machine: string): number {
+    return this.#files.get(machine) ?? 0;
+  }
+
+  /** MACHINE/UTCSTART-NNNN.dat. */
+  fileOf(machine: string, started: string, number: number): string {
+    const stamp = started.replaceAll(/[-:]|\.\d+/g, "");
+    return `${machine}/${stamp}-${`${number}`.padStart(4, "0")}.dat`;
+  }
+
+  /** Removes the oldest until so many bytes more are within what is kept. False where that is not to be had. `liveBytes`: that lie there beside segments. */
+  makeRoom(moreBytes: number, liveBytes: number): boolean {
+    const { count, bytes = Infinity } = this.keep;
+    const numbers = (): number => new Set(this.#closed().map(({ recording }) => recording.number)).size;
+    for (let over = numbers() - (count ?? Infinity); over > 0; over--) this.#removeOldest();
+    while (this.bytes + liveBytes + moreBytes > bytes) if (!this.#removeOldest()) return false;
+    return true;
+  }
+
+  /** Removes the oldest until the disk has what is to stay free. False where that is not to be had. */
+  keepFree(): boolean {
+    let free = this.#freeBytes();
+    while (free.left < free.floor) {
+      const before = free.left;
+      if (!this.#removeOldest()) return false;
+      free = this.#freeBytes();
+      // The file system tells it later.
+      if (free.left <= before) break;
+    }
+    return true;
+  }
+
+  /** Throws an AgentError; then the machine's entry is as it was. */
+  async write(plan: SegmentPlan, timeline: SegmentTimeline, turn: () => Promise<void>): Promise<WrittenSegment> {
+    const { stream, file } = plan;
+    this.#writingBytes = bytesOf(plan);
+    try {
+      const written = await writeSegmentFile(plan, this.directory.segments.place(stream.name, file), timeline, turn);
+      this.#note(plan, written);
+      return written;
+    } finally {
+      this.#writingBytes = 0;
+    }
+  }
+
+  async save(): Promise<void> {
+    try {
+      await this.directory.saveLater();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      log.warn(`${error.text}; the recording goes on`);
+    }
+  }
+
+  /** The entry of what is recorded now. */
+  openEntry({ name, kind }: SegmentPlan["stream"], traceId: bigint): SessionRecording | undefined {
+    const { recordings } = this.directory.machine(name, kind);
+    return recordings.find((one) => one.state === "recording" && one.traceId === `${traceId}`);
+  }
+
+  #note({ stream, file, number, started, ended, times, trigger }: SegmentPlan, written: WrittenSegment): void {
+    const machine = this.directory.machine(stream.name, stream.kind);
+    const { traceId } = stream.session;
+    const open = this.openEntry(stream, traceId);
+    this.#files.set(stream.name, this.filesOf(stream.name) + 1);
+    const events = written.cpus.reduce((sum, { events: count }) => sum + count, 0);
+    const entry: SessionRecording = {
+      file,
+      state: "whole",
+      traceId: `${traceId}`,
+      started,
+      ended,
+      bytes: written.bytes,
+      ...(trigger === undefined ? { events } : { trigger }),
+      number,
+      ...(times.from === undefined ? {} : { from: `${times.from}` }),
+      ...(times.to === undefined ? {} : { to: `${times.to}` }),
+    };
+    const known = machine.recordings.findIndex((one) => one.file === file && one !== open);
+    if (known >= 0) machine.recordings[known] = entry;
+    else if (open === undefined) machine.recordings.push(entry);
+    else machine.recordings.splice(machine.recordings.indexOf(open), 0, entry);
+    if (written.offset !== undefined) this.directory.file.offsets[stream.name] = written.offset;
+  }
+
+  #all(): { machine: SessionMachine; recording: SessionRecording }[] {
+    return this.directory.file.machines.flatMap((machine) =>
+      machine.recordings.map((recording) => ({ machine, recording })),
+    );
+  }
+
+  #closed(): { machine: SessionMachine; recording: SessionRecording }[] {
+    return this.#all().filter(({ recording }) => recording.number !== undefined && recording.state !== "recording");
+  }
+
+  #removeOldest(): boolean {
+    const closed = this.#closed();
+    if (closed.length === 0) return false;
+    const oldest = Math.min(...closed.map(({ recording }) => recording.number ?? 0));
+    for (const { machine, recording } of closed) {
+      if (recording.number !== oldest) continue;
+      this.directory.segments.remove(machine.name, recording.file);
+      this.#forget(machine, recording);
+    }
+    return true;
+  }
+
+  #forget(machine: SessionMachine, recording: SessionRecording): void {
+    machine.recordings.splice(machine.recordings.indexOf(recording), 1);
+    const { recordings = 0, events = 0 } = machine.removed ?? {};
+    machine.removed = { recordings: recordings + 1, events: events + (recording.events ?? 0) };
+  }
+
+  /** Files are removed before session.json says so, and a user may remove them too. */
+  #forgetLost(machine: SessionMachine): void {
+    const lost = machine.recordings.filter(
+      ({ number, state, file }) =>
+        number !== undefined && state !== "recording" && !this.directory.segments.has(machine.name, file),
+    );
+    for (const recording of lost) this.#forget(machine, recording);
+  }
+
+  #freeBytes(): { left: number; floor: number } {
+    const { bsize, blocks, bavail } = statfsSync(this.directory.path);
+    const { freeShare, freeMaxBytes } = hostLimits;
+    const { bytes, share } = this.#free;
+    const all = blocks * bsize;
+    const floor = bytes ?? (share === undefined ? Math.min(all * freeShare, freeMaxBytes) : all * share);
+    return { left: bavail * bsize, floor };
+  }
+}
+
+/** Of the data: what a file of it takes at least. */
+export function bytesOf({ from, to }: Pick<SegmentPlan, "from" | "to">): number {
+  return [...to].reduce((sum, [cpu, end]) => sum + end - Math.min(end, from.get(cpu) ?? 0), 0);
+}
