@@ -1,0 +1,49 @@
+/** Searches for the offset of two recordings of which nothing is known. */
+import type { TraceSource } from "../../trace-dat/trace-source.ts";
+import { EventIterator } from "../event-iterator.ts";
+import { timelineLimits } from "../limits.ts";
+import { coarseOffset, type SearchEvent } from "./coarse-search.ts";
+import { RecordedSlices } from "./host-slices.ts";
+import type { KnownOffset } from "./synchronise.ts";
+
+/** Where in the guest's recording events are taken from, by tries: the two may overlap in a part only. */
+const places = [0.5, 0.25, 0.75];
+
+/** Undefined where no offset is clearly the best. */
+export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): KnownOffset | undefined {
+  const unshifted = { ...guest, metadata: { ...guest.metadata, timeShift: undefined } };
+  const slices = new RecordedSlices(host, tasks);
+  slices.readTo(Infinity, timelineLimits.searchSlices);
+  if (slices.switches === 0) return undefined;
+  const end = lastTime(new EventIterator(unshifted));
+  for (const place of places) {
+    const events = new EventIterator(unshifted);
+    const sample = sampleAt(events, end * place, tasks);
+    const found = coarseOffset(sample, slices);
+    if (found === undefined) continue;
+    // Of times that count from the guest's epoch, to absolute ones.
+    const between = Number(slices.epoch - events.epoch);
+    const range = { low: found.low + between, high: found.high + between };
+    return { range: () => range, guestEpoch: events.epoch };
+  }
+  return undefined;
+}
+
+function lastTime(events: EventIterator): number {
+  while (events.next());
+  return events.record.timestamp;
+}
+
+/** Events from `begin` on, apart from each other, of vCPUs whose threads are known. */
+function sampleAt(events: EventIterator, begin: number, tasks: readonly number[]): SearchEvent[] {
+  const sample: SearchEvent[] = [];
+  const { searchEvents, searchApartEventsNs } = timelineLimits;
+  let next = begin;
+  while (sample.length < searchEvents && events.next()) {
+    const { cpu, timestamp: time } = events.record;
+    if (time < next || (tasks[cpu] ?? -1) <= 0) continue;
+    sample.push({ cpu, time });
+    next = time + searchApartEventsNs;
+  }
+  return sample;
+}

@@ -1,0 +1,205 @@
+/**
+ * `trace-agent sync`: places recordings that exist on one timeline. Copies of them are written: the host's with a map of its
+ * guests' CPUs, each guest's with what its times become; nothing else of them changes, and they themselves do not.
+ */
+import { mkdirSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
+import { OutputFile } from "../../base/output-file.ts";
+import { identitiesOf, OutputPlace } from "../../base/output-place.ts";
+import type { TimeSample } from "../../events/trace-metadata.ts";
+import { OptionId } from "../../trace-dat/format.ts";
+import { openTraceFile } from "../../trace-dat/read/file.ts";
+import { readHead } from "../../trace-dat/read/reader.ts";
+import { sessionFileName } from "../../trace-dat/session/names.ts";
+import { type SessionOffset, sessionText } from "../../trace-dat/session/session-file.ts";
+import { copyWithOptions } from "../../trace-dat/write/copy.ts";
+import { guestOption, timeShiftOption } from "../../trace-dat/write/time-options.ts";
+import { timelineLimits } from "../limits.ts";
+import { knownShift } from "./known-shift.ts";
+import { tasksInCommands } from "./machine-tasks.ts";
+import { searchOffset } from "./search-offset.ts";
+import { mapOf, openInputs, type SyncInput, type SyncInputs } from "./sync-inputs.ts";
+import { type KnownOffset, synchronise } from "./synchronise.ts";
+import { toldOffset } from "./told-offset.ts";
+
+export type SyncOptions = {
+  readonly paths: readonly string[];
+  readonly directory: string;
+  readonly group: number | undefined;
+  readonly host: string | undefined;
+  /** By guest. */
+  readonly offsets: ReadonlyMap<string, { ns: bigint; boundNs: number }>;
+  readonly vcpus: ReadonlyMap<string, readonly number[]>;
+  /** Called with what begins: seconds of work, for large recordings. */
+  readonly onStep: (step: string) => void;
+};
+
+export type SyncedFile = { readonly name: string; readonly path: string; readonly offset?: SessionOffset };
+
+type PlacedGuest = {
+  readonly input: SyncInput;
+  readonly tasks: readonly number[];
+  readonly offset: SessionOffset;
+  readonly samples: readonly TimeSample[];
+};
+
+/** Throws an AgentError where nothing can be written. */
+export function syncFiles(options: SyncOptions): SyncedFile[] {
+  const inputs = openInputs(options.paths, options.host);
+  try {
+    for (const [option, names] of [
+      ["offset", options.offsets.keys()],
+      ["vcpus", options.vcpus.keys()],
+    ] as const)
+      for (const name of names)
+        if (!inputs.guests.some((guest) => guest.name === name))
+          throw new AgentError("usage", `--${option} is of "${name}", which is no guest's recording here`, {
+            remedy: `guests are: ${inputs.guests.map((guest) => guest.name).join(", ")}`,
+          });
+    makeEmpty(options.directory);
+    const placed = inputs.guests.map((guest) => place(guest, inputs, options));
+    options.onStep("writing the copies");
+    return write(inputs, placed, options);
+  } finally {
+    inputs.close();
+  }
+}
+
+function place(input: SyncInput, { host, session }: SyncInputs, options: SyncOptions): PlacedGuest {
+  const { source, name } = input;
+  options.onStep(`placing ${name} on the host's clock`);
+  const cpus = source.cpus.length;
+  const found =
+    options.vcpus.get(name) ??
+    knownTasks(mapOf(input, host)?.tasks) ??
+    tasksInCommands(host.source.metadata.savedCommands, cpus) ??
+    [];
+  const tasks = Array.from({ length: cpus }, (_, cpu) => found[cpu] ?? -1);
+  const known = knownOf(input, session?.offsets[name], options) ?? searchOffset(host.source, source, tasks);
+  if (known === undefined) {
+    const reason = tasks.every((task) => task < 0)
+      ? "nothing tells it, and the threads of its CPUs are not known"
+      : "nothing tells it, and no offset fits its events clearly";
+    return { input, tasks, offset: { method: "unknown", reason }, samples: [] };
+  }
+  const placed = synchronise(host.source, source, tasks, known);
+  return { input, tasks, offset: toldOffset(placed), samples: placed.samples };
+}
+
+function knownTasks(tasks: readonly number[] | undefined): readonly number[] | undefined {
+  return tasks?.some((task) => task >= 0) === true ? tasks : undefined;
+}
+
+/** As the user says, as the recording itself does, as the session does. */
+function knownOf(
+  { name, source }: SyncInput,
+  told: SessionOffset | undefined,
+  { offsets }: SyncOptions,
+): KnownOffset | undefined {
+  const given = offsets.get(name);
+  if (given !== undefined) return constant(given.ns, given.boundNs);
+  const boundNs = Math.max(told?.boundNs ?? 0, timelineLimits.syncKnownNs);
+  const shift = knownShift(source.metadata, boundNs);
+  if (shift !== undefined) return shift;
+  return told?.ns === undefined ? undefined : constant(BigInt(told.ns), boundNs);
+}
+
+function constant(ns: bigint, boundNs: number): KnownOffset {
+  const offset = Number(ns);
+  return { range: () => ({ low: offset - boundNs, high: offset + boundNs }), guestEpoch: 0n };
+}
+
+function makeEmpty(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (cause) {
+    if (errnoOf(cause) !== "EEXIST")
+      throw new AgentError("io", `cannot make directory "${directory}": ${messageOf(cause)}`, { cause });
+  }
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (cause) {
+    throw new AgentError("usage", `cannot write into "${directory}": ${messageOf(cause)}`, {
+      remedy: "name a new directory",
+      cause,
+    });
+  }
+  if (names.length > 0)
+    throw new AgentError("usage", `cannot write into "${directory}": it holds something`, {
+      remedy: "name a new directory: recordings are copied, never changed",
+    });
+}
+
+function write(
+  { host, session }: SyncInputs,
+  placed: readonly PlacedGuest[],
+  { directory, group, paths }: SyncOptions,
+): SyncedFile[] {
+  const taken = new Set<string>();
+  const pathFor = (name: string): string => {
+    if (taken.has(name))
+      throw new AgentError("usage", `two recordings have the name "${name}"`, { remedy: "rename one of them" });
+    taken.add(name);
+    if (name.includes("/")) mkdirSync(`${directory}/${dirname(name)}`, { recursive: true, mode: 0o700 });
+    return `${directory}/${name}`;
+  };
+  const inputs = identitiesOf(...paths);
+  type MakeOptions = (littleEndian: boolean) => Uint8Array[];
+  const copy = ({ files: segments }: SyncInput, id: number, makeOptions: MakeOptions): string =>
+    segments.map((segment) => copyFile(segment, id, makeOptions))[0] ?? "";
+  const copyFile = (from: SyncInput["files"][number], id: number, makeOptions: MakeOptions): string => {
+    const path = pathFor(from.name);
+    const file = openTraceFile(from.path);
+    try {
+      const head = readHead(file);
+      const more = makeOptions(head.littleEndian);
+      const place = OutputPlace.find(path, { group, inputs });
+      try {
+        const output = new OutputFile(place);
+        try {
+          copyWithOptions(file, head, output, more, (option) => more.length > 0 && option.id === id);
+          output.finish();
+        } finally {
+          output.abandon();
+        }
+      } finally {
+        place.close();
+      }
+    } finally {
+      file.close();
+    }
+    return path;
+  };
+  const hostTraceId = host.source.metadata.traceId ?? 0n;
+  const hostPath = copy(host, OptionId.guest, (littleEndian) =>
+    placed.map(({ input: { name, source }, tasks }) =>
+      guestOption({ name, traceId: source.metadata.traceId ?? 0n, tasks }, littleEndian),
+    ),
+  );
+  const files: SyncedFile[] = [{ name: host.name, path: hostPath }];
+  for (const { input, offset, samples } of placed) {
+    const shift = {
+      hostTraceId,
+      interpolated: samples.length > 1,
+      samples: input.source.cpus.map(() => samples),
+    };
+    const path = copy(input, OptionId.timeShift, (littleEndian) =>
+      samples.length === 0 ? [] : [timeShiftOption(shift, littleEndian)],
+    );
+    files.push({ name: input.name, path, offset });
+  }
+  if (session !== undefined) {
+    const offsets = Object.fromEntries(placed.map(({ input, offset }) => [input.name, offset]));
+    const place = OutputPlace.find(`${directory}/${sessionFileName}`, { group, inputs });
+    try {
+      const output = new OutputFile(place);
+      output.write(Buffer.from(sessionText({ ...session, offsets: { ...session.offsets, ...offsets } })));
+      output.finish();
+    } finally {
+      place.close();
+    }
+  }
+  return files;
+}

@@ -1,0 +1,45 @@
+/** Where the rows lie in the picture: each machine has a heading, each CPU a band of slices, a strip of interrupts, and a vCPU its host's view. */
+import type { Machine, Model, Row } from "./model.ts";
+
+/** In parts of the page's text size. */
+const sizes = { axis: 1.75, heading: 1.75, row: 2.1, rowWithView: 2.55, slices: 1.3, gutter: 6 };
+
+export type Line = { y: number; height: number; machine: Machine; row: Row | undefined };
+export type Bands = {
+  slices: [y: number, height: number];
+  interrupts: [y: number, height: number];
+  view: [y: number, height: number];
+};
+export type Layout = { lines: Line[]; height: number; axis: number; gutter: number; rem: number };
+
+/** `width`: of the picture, of which the names get a part. */
+export function layoutOf({ machines }: Model, rem: number, width: number): Layout {
+  const lines: Line[] = [];
+  let y = 0;
+  const add = (height: number, machine: Machine, row: Row | undefined): void => {
+    lines.push({ y, height: height * rem, machine, row });
+    y += height * rem;
+  };
+  for (const machine of machines) {
+    if (machines.length > 1 || machine.label !== "") add(sizes.heading, machine, undefined);
+    for (const row of machine.lines) add(row.view === undefined ? sizes.row : sizes.rowWithView, machine, row);
+  }
+  const longest = Math.max(...lines.map(({ row }) => row?.label.length ?? 0), 6);
+  const gutter = Math.min(Math.max(sizes.gutter, longest * 0.48 + 1) * rem, width * 0.3);
+  return { lines, height: y, axis: sizes.axis * rem, gutter, rem };
+}
+
+export function bandsOf({ y }: Line, rem: number): Bands {
+  const top = y + 0.15 * rem;
+  const under = top + sizes.slices * rem;
+  return {
+    slices: [top, sizes.slices * rem],
+    interrupts: [under + 0.1 * rem, 0.28 * rem],
+    view: [under + 0.5 * rem, 0.38 * rem],
+  };
+}
+
+/** The line at a height, -1 above the first. */
+export function lineAt(lines: readonly Line[], y: number): Line | undefined {
+  return lines.find((line) => y >= line.y && y < line.y + line.height);
+}

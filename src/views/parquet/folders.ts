@@ -1,0 +1,132 @@
+/** The folders of a directory of tables: TABLE/date=D/host=H/guest=G, made when a file is to lie there. */
+import { Directory, placeError } from "../../base/directory.ts";
+import { AgentError, errnoOf } from "../../base/errors.ts";
+import { give } from "../../base/give.ts";
+import { locate } from "../../base/locate.ts";
+import type { FileIdentity } from "../../base/output-place.ts";
+import { isTrusted } from "../../base/owners.ts";
+import { closeFd, O } from "../../../ffi/fd.ts";
+import { tryLock } from "../../../ffi/lock.ts";
+import { parquetLimits } from "./limits.ts";
+
+const action = "export to";
+const lockTurnMs = 50;
+
+/** Opens or makes the directory. Throws an AgentError. `inputs`: what is exported, which it must not be. */
+export function openTables(path: string, group: number | undefined, inputs: readonly FileIdentity[]): Directory {
+  const { directory: parent, name, status } = locate(path, action);
+  try {
+    if (status !== undefined && !status.isDirectory())
+      throw new AgentError("usage", `cannot ${action} "${path}": it is no directory`, {
+        remedy: "tables are written into a directory: name a new one, or that of earlier exports",
+      });
+    if (status !== undefined && inputs.some(({ dev, ino }) => dev === status.dev && ino === status.ino))
+      throw new AgentError("usage", `cannot ${action} "${path}": it is the input itself`, {
+        remedy: "name another directory",
+      });
+    if (status !== undefined && !isTrusted(status.uid))
+      throw new AgentError(
+        "permission",
+        `cannot ${action} "${path}": it belongs to user ${status.uid}, who is neither you nor root`,
+        { remedy: "name another directory" },
+      );
+    return new Directory(subFolder(parent, name, group).fd, path);
+  } catch (cause) {
+    throw cause instanceof AgentError ? cause : placeError(path, action, cause);
+  } finally {
+    parent.close();
+  }
+}
+
+/** The caller closes it. `names`: from the directory down. */
+export function makeFolders(top: Directory, names: readonly string[], group: number | undefined): Directory {
+  let here = top;
+  for (const name of names) {
+    const next = subFolder(here, name, group);
+    if (here !== top) here.close();
+    here = next;
+  }
+  return here;
+}
+
+function subFolder(parent: Directory, name: string, group: number | undefined): Directory {
+  try {
+    return parent.child(name);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+  try {
+    parent.makeDirectory(name, 0o700);
+  } catch (error) {
+    // Another export has made it meanwhile.
+    if (errnoOf(error) !== "EEXIST") throw error;
+    return parent.child(name);
+  }
+  const made = parent.child(name);
+  made.use((fd) => give(fd, parent.status.uid, group, group === undefined ? 0o700 : 0o750));
+  return made;
+}
+
+/** Removes files of a session in these partitions of some tables and any date: what an earlier export left. */
+export function removeOthers(top: Directory, below: readonly string[], { isTable, isOld, kept }: OldFiles): void {
+  for (const table of foldersIn(top, isTable)) {
+    for (const date of foldersIn(table.directory, (name) => name.startsWith("date="))) {
+      let here: Directory | undefined = date.directory;
+      for (const name of below) here = here === undefined ? undefined : childOf(here, name, here !== date.directory);
+      if (here !== undefined) {
+        const path = [table.name, date.name, ...below].join("/");
+        for (const name of here.list()) if (isOld(name) && !kept.has(`${path}/${name}`)) here.remove(name);
+        here.close();
+      }
+      date.directory.close();
+    }
+    table.directory.close();
+  }
+}
+
+function* foldersIn(
+  parent: Directory,
+  isOne: (name: string) => boolean,
+): Iterable<{ name: string; directory: Directory }> {
+  for (const name of parent.list()) {
+    const directory = isOne(name) ? childOf(parent, name, false) : undefined;
+    if (directory !== undefined) yield { name, directory };
+  }
+}
+
+/** Undefined where there is no such directory. */
+function childOf(parent: Directory, name: string, closes: boolean): Directory | undefined {
+  try {
+    return parent.child(name);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return undefined;
+    throw error;
+  } finally {
+    if (closes) parent.close();
+  }
+}
+
+/** `kept`: paths of files that stay. */
+type OldFiles = {
+  isTable: (name: string) => boolean;
+  isOld: (name: string) => boolean;
+  kept: ReadonlySet<string>;
+};
+
+/** While `work` runs no other export changes names and columns here. */
+export function whileLocked(top: Directory, work: () => void): void {
+  const fd = top.open(".", O.RDONLY | O.DIRECTORY);
+  try {
+    const end = performance.now() + parquetLimits.lockMs;
+    while (!tryLock(fd)) {
+      if (performance.now() > end)
+        throw new AgentError("io", `cannot ${action} "${top.path}": another export has been finishing there for long`, {
+          remedy: "try again",
+        });
+      Bun.sleepSync(lockTurnMs);
+    }
+    work();
+  } finally {
+    closeFd(fd);
+  }
+}

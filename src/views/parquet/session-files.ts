@@ -1,0 +1,181 @@
+/**
+ * The files of one recording's tables. A table's file is begun with its first row group and ended with all others, under the
+ * names that columns have in this directory; so a reader sees all of a session or, for a moment, a part of it.
+ */
+import type { Directory } from "../../base/directory.ts";
+import { placeError } from "../../base/directory.ts";
+import { errnoOf } from "../../base/errors.ts";
+import { OutputFile } from "../../base/output-file.ts";
+import { OutputPlace } from "../../base/output-place.ts";
+import type { Column } from "./column.ts";
+import { ColumnList } from "./column-list.ts";
+import { makeFolders, removeOthers, whileLocked } from "./folders.ts";
+import { parquetLimits } from "./limits.ts";
+import { Memory } from "./memory.ts";
+import { type ColumnHead, ParquetFile } from "./parquet-file.ts";
+import { partitionName, sessionFileStem } from "./path-names.ts";
+import { Table, type TableName } from "./table.ts";
+import type { Scratch } from "./values.ts";
+
+export type SessionPlace = {
+  date: string;
+  host: string;
+  guest: string;
+  session: string;
+  /** Of the machine's recordings in the session, from 1 on. */
+  segment: number;
+  /** "" is the top-level one. */
+  buffer: string;
+};
+
+/** The only table that a host's recording has of its guests. */
+export const guestTable = "vcpu_slice";
+
+type Open = { folder: Directory; output: OutputFile; file: ParquetFile };
+type Entry = { table: Table; open: Open | undefined; parts: number; isWritten: boolean };
+
+export class SessionFiles {
+  readonly #top: Directory;
+  readonly #place: SessionPlace;
+  readonly #group: number | undefined;
+  readonly #held = { bytes: 0 };
+  readonly #scratch: Scratch;
+  readonly #entries = new Map<Table, Entry>();
+  /** In the order of their last row groups. */
+  readonly #opened = new Set<Entry>();
+  readonly #written = new Set<string>();
+
+  /** The caller closes the directory after finish() or abandon(). */
+  constructor(
+    top: Directory,
+    place: SessionPlace,
+    { group, scratch }: { group: number | undefined; scratch: Scratch },
+  ) {
+    this.#scratch = scratch;
+    this.#top = top;
+    this.#place = place;
+    this.#group = group;
+  }
+
+  /** `isWritten`: also without any row. */
+  open(name: TableName, columns: readonly Column[], isWritten: boolean): Table {
+    const table = new Table(name, columns, new Memory(this.#held));
+    this.#entries.set(table, { table, open: undefined, parts: 0, isWritten });
+    return table;
+  }
+
+  /** After each row. */
+  added(table: Table): void {
+    const { groupRows, tableBytes, tablesBytes } = parquetLimits;
+    if (table.rows >= groupRows || table.memory.bytes > tableBytes) this.#writeGroup(table);
+    else if (this.#held.bytes > tablesBytes) this.#writeLargest();
+  }
+
+  /** Ends all files; what an earlier export of the recording left is removed. `keyValues`: of every file. */
+  finish(keyValuesOf: (name: TableName) => ReadonlyMap<string, string>): void {
+    whileLocked(this.#top, () => {
+      const columns = ColumnList.read(this.#top);
+      const ended = [...this.#entries.values()].filter(
+        ({ table, open, isWritten }) => table.rows > 0 || open !== undefined || isWritten,
+      );
+      const heads = ended.map(({ table }) => columns.named(table.name.table, table.heads));
+      columns.save(this.#top, this.#group);
+      for (const [index, entry] of ended.entries()) {
+        const open = this.#openFile(entry);
+        entry.table.writeTo(open.file, this.#scratch);
+        this.#end(entry, heads[index] ?? [], keyValuesOf(entry.table.name));
+      }
+      this.#removeOld();
+    });
+  }
+
+  /** Leaves nothing of what is not complete. */
+  abandon(): void {
+    for (const { open } of this.#opened) {
+      open?.output.abandon();
+      open?.folder.close();
+    }
+    this.#opened.clear();
+  }
+
+  #writeGroup(table: Table): void {
+    const entry = this.#entries.get(table);
+    if (entry === undefined) return;
+    const { file } = this.#openFile(entry);
+    this.#opened.delete(entry);
+    this.#opened.add(entry);
+    table.writeTo(file, this.#scratch);
+  }
+
+  #writeLargest(): void {
+    let largest: Table | undefined;
+    for (const table of this.#entries.keys())
+      if (largest === undefined || table.memory.bytes > largest.memory.bytes) largest = table;
+    if (largest === undefined) return;
+    if (largest.rows > 0) this.#writeGroup(largest);
+    largest.shrink();
+  }
+
+  #openFile(entry: Entry): Open {
+    if (entry.open !== undefined) return entry.open;
+    if (this.#opened.size >= parquetLimits.openFiles) this.#endOldest();
+    const path = this.#folderOf(entry.table.name);
+    const where = `${this.#top.path}/${path.join("/")}`;
+    try {
+      const folder = makeFolders(this.#top, path, this.#group);
+      const output = new OutputFile(OutputPlace.in(folder, this.#fileName(entry), { group: this.#group }));
+      entry.open = { folder, output, file: new ParquetFile(output) };
+    } catch (cause) {
+      throw errnoOf(cause) === undefined ? cause : placeError(where, "write", cause);
+    }
+    this.#opened.add(entry);
+    return entry.open;
+  }
+
+  /** Where more tables than there may be files grow at the same time: the rest of it becomes another file. */
+  #endOldest(): void {
+    const [oldest] = this.#opened;
+    if (oldest === undefined) return;
+    whileLocked(this.#top, () => {
+      const columns = ColumnList.read(this.#top);
+      const heads = columns.named(oldest.table.name.table, oldest.table.heads);
+      columns.save(this.#top, this.#group);
+      this.#end(oldest, heads, new Map());
+    });
+    oldest.parts++;
+  }
+
+  #end(entry: Entry, heads: readonly ColumnHead[], keyValues: ReadonlyMap<string, string>): void {
+    const { open } = entry;
+    if (open === undefined) return;
+    open.file.finish(heads, keyValues);
+    open.output.finish();
+    this.#written.add([...this.#folderOf(entry.table.name), this.#fileName(entry)].join("/"));
+    open.folder.close();
+    entry.open = undefined;
+    entry.table.shrink();
+    this.#opened.delete(entry);
+  }
+
+  #folderOf({ table, guest }: TableName): string[] {
+    const { date, host } = this.#place;
+    return [table, partitionName("date", date), partitionName("host", host), partitionName("guest", guest)];
+  }
+
+  #fileName({ parts }: Entry): string {
+    return `${sessionFileStem(this.#place)}${parts === 0 ? "" : `.${parts + 1}`}.parquet`;
+  }
+
+  #removeOld(): void {
+    const stem = sessionFileStem(this.#place);
+    const isOld = (name: string): boolean =>
+      name.startsWith(stem) && /^(?:\.\d+)?\.parquet$/.test(name.slice(stem.length));
+    const guests = new Set([...this.#entries.keys()].map(({ name }) => name.guest));
+    for (const guest of guests) {
+      const below = [partitionName("host", this.#place.host), partitionName("guest", guest)];
+      // A host's recording has a table of its guests' vCPUs in their folders, where all else is of their own recordings.
+      const isTable = (table: string): boolean => (guest === this.#place.guest) !== (table === guestTable);
+      removeOthers(this.#top, below, { isTable, isOld, kept: this.#written });
+    }
+  }
+}
