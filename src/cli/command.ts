@@ -1,80 +1,124 @@
 /**
- * How a command of the command line is made: citty's definition for its help, and a strict reading of its arguments.
+ * How a command of the command line is made: one description of its arguments, from which help, man page and completions
+ * are made, and a strict reading of them.
  *
- * citty itself accepts unknown flags, keeps only the last of repeated ones and loses `--`, so the arguments are read by
- * node's parseArgs, and what it refuses becomes a usage error that suggests what may have been meant.
+ * The arguments are read by node's parseArgs, and what it refuses becomes a usage error that suggests what may have been
+ * meant.
  */
 import { parseArgs } from "node:util";
-import type { ArgsDef, CommandDef } from "citty";
-import { AgentError } from "../errors.ts";
-import { closest } from "./suggest.ts";
+import { print } from "../base/standard-output.ts";
+import { AgentError } from "../base/errors.ts";
+import { closest } from "../base/suggest.ts";
 
 export type Flag = {
   type: "boolean" | "string";
   short?: string;
   description: string;
-  /** What stands for the value in the help: SIZE, LIST. */
+  /** Placeholder for the value in the help: SIZE, LIST; FILE, DIR and a|b|c are completed. */
   valueHint?: string;
+  /** What the value may be, for completions, where the hint does not list it. */
+  words?: readonly string[];
   /** May be given more than once. */
   multiple?: boolean;
+  /** The value may be left out, which reads as "": what follows is the value only where it matches. */
+  optional?: RegExp;
 };
 export type Flags = Record<string, Flag>;
 
 export type FlagValues<T extends Flags> = {
-  [Name in keyof T]: T[Name]["type"] extends "boolean" ? boolean : T[Name]["multiple"] extends true ? string[] : string | undefined;
+  [Name in keyof T]: T[Name]["type"] extends "boolean"
+    ? boolean
+    : T[Name]["multiple"] extends true
+      ? string[]
+      : string | undefined;
 };
 
-export type Positional = { name: string; description: string; required?: boolean };
-
-export type Command = { definition: CommandDef; run: (argv: readonly string[]) => Promise<void> };
-
-export type CommandSpec<T extends Flags> = {
+/** `rest`: the last one, which may be given any number of times. */
+export type Positional = {
   name: string;
   description: string;
-  flags: T;
+  required?: boolean;
+  rest?: boolean;
+  words?: readonly string[];
+};
+
+/** An option as it was given: some count for what stands before or behind them. */
+export type OptionUse = { name: string; value: string | undefined };
+
+/** `what`: without a full stop; undefined for a line that belongs to the one before. */
+export type Example = { what?: string; line: string };
+
+/** What help, man page and completions tell of a command. */
+export type CommandText = {
+  /** "" for the program without a command. */
+  name: string;
+  description: string;
+  flags: Flags;
+  /** Options under a heading of their own, by heading; what is in none stands under "Options". */
+  groups?: Readonly<Record<string, readonly string[]>>;
   positionals?: readonly Positional[];
-  run: (values: FlagValues<T>, positionals: string[]) => void | Promise<void>;
+  /** What may follow behind "--", not read as options. */
+  rest?: Positional;
+  examples?: readonly Example[];
+};
+
+export type Command = { text: CommandText; run: (argv: readonly string[]) => Promise<void> };
+
+export type CommandSpec<T extends Flags> = CommandText & {
+  flags: T;
+  /** `order`: the options in the order in which they were given. `rest`: undefined without "--". */
+  run: (
+    values: FlagValues<T>,
+    positionals: string[],
+    order: readonly OptionUse[],
+    rest: readonly string[] | undefined,
+  ) => void | Promise<void>;
 };
 
 export const programName = "trace-agent";
+
+/** "trace-agent record"; the program alone where the command has no name. */
+export function titleOf({ name }: CommandText): string {
+  return name === "" ? programName : `${programName} ${name}`;
+}
 
 const helpFlag = { help: { type: "boolean", short: "h", description: "Show this help" } } as const satisfies Flags;
 
 export function makeCommand<T extends Flags>(spec: CommandSpec<T>): Command {
   const flags: Flags = { ...spec.flags, ...helpFlag };
-  const name = spec.name === "" ? programName : `${programName} ${spec.name}`;
-  const definition: CommandDef = {
-    meta: { name, description: spec.description },
-    args: { ...positionalsForHelp(spec.positionals ?? []), ...flagsForHelp(flags) },
-  };
+  const text: CommandText = { ...spec, flags };
   return {
-    definition,
+    text,
     run: async (argv) => {
-      const { values, positionals } = readArguments(name, flags, spec.positionals ?? [], argv);
+      // No option takes "--" for its value.
+      const end = spec.rest === undefined ? -1 : argv.indexOf("--");
+      const own = end < 0 ? argv : argv.slice(0, end);
+      const { values, positionals, order } = readArguments(titleOf(text), flags, spec.positionals ?? [], own);
       if (values["help"] === true) {
-        process.stdout.write(`${await usage(definition)}\n`);
+        await showHelp(text);
         return;
       }
-      // The one place where the read values get the types that their flags declare.
+      // Here alone the parsed values get the types that their flags declare.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      await spec.run(values as FlagValues<T>, positionals);
+      await spec.run(values as FlagValues<T>, positionals, order, end < 0 ? undefined : argv.slice(end + 1));
     },
   };
 }
 
-/** The help, coloured only for a terminal that wants it. */
-export async function usage(definition: CommandDef): Promise<string> {
-  const { renderUsage } = await import("citty");
-  const text = await renderUsage(definition);
-  return process.stdout.isTTY && !process.env["NO_COLOR"] ? text : Bun.stripANSI(text);
+export async function showHelp(text: CommandText): Promise<void> {
+  const { commandHelp, programHelp } = await import("./help.ts");
+  const { commandGroups } = await import("./commands.ts");
+  const help = text.name === "" ? programHelp(text, commandGroups) : commandHelp(text);
+  print(process.stdout.isTTY && !process.env["NO_COLOR"] ? help.replaceAll(/^\S.*:$/gm, "\x1b[1m$&\x1b[0m") : help);
 }
 
 function readArguments(
   name: string,
   flags: Flags,
   wanted: readonly Positional[],
-  argv: readonly string[],
-): { values: Record<string, unknown>; positionals: string[] } {
+  given: readonly string[],
+): { values: Record<string, unknown>; positionals: string[]; order: OptionUse[] } {
+  const argv = withOptionalValues(flags, given);
   const options = Object.fromEntries(
     Object.entries(flags).map(([flag, { type, short, multiple }]) => [
       flag,
@@ -84,6 +128,7 @@ function readArguments(
   const help = `see ${name} --help`;
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   const seen = new Set<string>();
+  const order: OptionUse[] = [];
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const flag = flags[token.name];
@@ -96,48 +141,50 @@ function readArguments(
     if (flag.type === "boolean" && token.value !== undefined) {
       throw new AgentError("usage", `option "${token.rawName}" takes no value`, { remedy: help });
     }
-    if (flag.type === "string" && (token.value === undefined || (!token.inlineValue && token.value.startsWith("-") && token.value !== "-"))) {
+    if (
+      flag.type === "string" &&
+      (token.value === undefined || (!token.inlineValue && token.value.startsWith("-") && token.value !== "-"))
+    ) {
       throw new AgentError("usage", `option "${token.rawName}" needs a value`, { remedy: help });
     }
     if (flag.multiple !== true && flag.type === "string" && seen.has(token.name)) {
       throw new AgentError("usage", `option "${token.rawName}" is given twice`, { remedy: help });
     }
     seen.add(token.name);
+    order.push({ name: token.name, value: token.value });
   }
   const { values, positionals } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: true });
   const missing = wanted.filter((positional) => positional.required !== false)[positionals.length];
   if (missing !== undefined && values["help"] !== true) {
     throw new AgentError("usage", `${missing.name} is missing`, { remedy: help });
   }
-  if (positionals.length > wanted.length) {
+  if (positionals.length > wanted.length && wanted.at(-1)?.rest !== true) {
     throw new AgentError("usage", `unexpected argument "${positionals[wanted.length]}"`, { remedy: help });
   }
-  for (const [flag, { type, multiple }] of Object.entries(flags)) {
-    if (type === "boolean") values[flag] ??= false;
-    else if (multiple === true) values[flag] ??= [];
+  return { values: { ...unsetValues(flags), ...values }, positionals, order };
+}
+
+/** `--wakeups 5` and `--wakeups` as `--wakeups=5` and `--wakeups=`. */
+function withOptionalValues(flags: Flags, argv: readonly string[]): string[] {
+  const args: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const arg = argv[at] ?? "";
+    const optional =
+      arg.startsWith("--") && Object.hasOwn(flags, arg.slice(2)) ? flags[arg.slice(2)]?.optional : undefined;
+    if (optional === undefined) args.push(arg);
+    else if (optional.test(argv[at + 1] ?? "")) args.push(`${arg}=${argv[++at]}`);
+    else args.push(`${arg}=`);
   }
-  return { values, positionals };
+  return args;
 }
 
-function positionalsForHelp(positionals: readonly Positional[]): ArgsDef {
-  return Object.fromEntries(
-    positionals.map(({ name, description, required }) => [
-      name,
-      { type: "positional", description, required: required ?? true } as const,
-    ]),
-  );
-}
-
-function flagsForHelp(flags: Flags): ArgsDef {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, { type, short, description, valueHint, multiple }]) => [
-      name,
-      {
-        type,
-        description: multiple === true ? `${description} (may be repeated)` : description,
-        ...(short === undefined ? {} : { alias: short }),
-        ...(valueHint === undefined ? {} : { valueHint }),
-      },
-    ]),
-  );
+/** The values of options of which none was given. */
+export function unsetValues<T extends Flags>(flags: T): FlagValues<T> {
+  const values = Object.entries(flags).map(([flag, { type, multiple }]) => [
+    flag,
+    type === "boolean" ? false : multiple === true ? [] : undefined,
+  ]);
+  // Each value has the type that its flag declares.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return Object.fromEntries(values) as FlagValues<T>;
 }

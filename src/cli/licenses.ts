@@ -1,9 +1,9 @@
-/** `trace-agent licenses`: what others wrote in this executable, and the texts of their licences. */
+/** `trace-agent licenses`: lists the work of others in this executable, with the texts of their licences. */
 import { readFileSync } from "node:fs";
-import type { Component, Contents } from "../../ffi/entry/contents.ts";
-import { AgentError } from "../errors.ts";
-import { writeAsIs } from "../standard-output.ts";
-import { version } from "../version.ts";
+import type { Component, Contents } from "../../ffi/static/contents.ts";
+import { AgentError } from "../base/errors.ts";
+import { writeAsIs } from "../base/standard-output.ts";
+import { version } from "../base/version.ts";
 import { makeCommand } from "./command.ts";
 
 const lgplNote = `The C library (glibc), libgcc and JavaScriptCore may be replaced by versions of your own: the LGPL gives you that
@@ -31,10 +31,10 @@ function print(text: string): void {
   writeAsIs(Buffer.from(text));
 }
 
-/** build.ts puts this file beside the main file in the executable; there is none in the source tree. */
+/** build.ts puts this file beside the main file in the executable; the source tree has none. */
 function readContents(): Contents {
   try {
-    // Written by our own build into this very file.
+    // Written into this file by our own build.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return JSON.parse(readFileSync(new URL("contents.json", import.meta.url), "utf8")) as Contents;
   } catch (cause) {

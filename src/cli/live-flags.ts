@@ -1,43 +1,75 @@
-/** Flags of the commands that follow a guest, and their reading. */
-import { AgentError } from "../errors.ts";
-import type { Wanted } from "../host/guest-settings.ts";
+/** Flags of the commands that watch a guest. */
+import { AgentError } from "../base/errors.ts";
+import type { GuestDirectory } from "../host/guest-directory.ts";
+import { hostLimits } from "../host/limits.ts";
+import type { TraceConfig } from "../host/run/trace-config.ts";
 import type { Flags } from "./command.ts";
+import { chooseGuests } from "./guest-flags.ts";
+import { traceFlags } from "./trace-flags.ts";
 
-export const liveFlags = {
-  event: { type: "string", short: "e", valueHint: "EVENT", multiple: true, description: 'Event, system or glob to enable, as in "sched" or "irq:*"; "all"' },
-  "buffer-size": { type: "string", short: "b", valueHint: "KB", description: "Size of each CPU's ring buffer in the guest" },
-  dir: { type: "string", valueHint: "DIR", description: "The guest's directory, instead of /run/virtio-trace/GUEST" },
-  local: { type: "boolean", description: "This machine itself, in a tracefs instance of its own" },
+export const waitFlag = {
+  wait: {
+    type: "string",
+    valueHint: "SECONDS",
+    description: `How long to wait for the guest's agent (${hostLimits.helloWaitMs / 1000})`,
+  },
 } as const satisfies Flags;
 
-export function readWanted(values: { event: string[]; "buffer-size": string | undefined }): Wanted {
-  const events = values.event.map((event) => (event === "all" ? "*:*" : event));
-  for (const event of events) {
-    if (!/^[\w*?:[\]-]+$/.test(event)) throw new AgentError("usage", `cannot use event "${event}"`, { remedy: "write it as sched, sched:sched_switch or irq:*" });
-  }
-  const kilobytes = values["buffer-size"];
-  if (kilobytes !== undefined && !/^[1-9]\d{0,8}$/.test(kilobytes)) {
-    throw new AgentError("usage", `cannot read buffer size "${kilobytes}"`, { remedy: "give kilobytes per CPU, as in 4096" });
-  }
-  return { events, bufferKb: kilobytes === undefined ? undefined : Number(kilobytes), clock: undefined };
-}
+export const liveFlags = {
+  ...traceFlags,
+  ...waitFlag,
+  dir: { type: "string", valueHint: "DIR", description: "The guest's directory, instead of /run/virtio-trace/GUEST" },
+  local: { type: "boolean", description: "This machine itself, in a tracefs instance of its own" },
+  "no-filter": {
+    type: "boolean",
+    description:
+      "With --local, --host: events of trace-agent itself, too, which are left out but for sched_switch and sched_waking",
+  },
+} as const satisfies Flags;
 
-/** The guest's name; undefined for this machine itself. */
-export function chooseGuest({ local }: { local: boolean }, guest: string | undefined, { events }: Wanted): string | undefined {
-  if (!local) {
-    if (guest === undefined) throw new AgentError("usage", "GUEST is missing", { remedy: "name one, or follow this machine with --local" });
-    return guest;
+/** The guests that are followed; undefined for this machine. */
+export function chooseLive(
+  choice: { local: boolean; all: boolean; dir: string | undefined; "no-filter": boolean },
+  names: readonly string[],
+  { events, tracer }: TraceConfig,
+): GuestDirectory[] | undefined {
+  if (!choice.local) {
+    requireLocal(choice["no-filter"]);
+    if (names.length === 0 && !choice.all)
+      throw new AgentError("usage", "GUEST is missing", { remedy: "name one, or follow this machine with --local" });
+    return chooseGuests(names, choice.all, choice.dir);
   }
-  if (guest !== undefined) throw new AgentError("usage", `--local follows no guest, "${guest}" is one too many`);
-  if (events.length === 0) {
-    throw new AgentError("usage", "--local needs an event: its tracefs instance has none enabled", { remedy: "as in --local -e sched" });
+  const [guest] = names;
+  if (guest !== undefined || choice.all)
+    throw new AgentError(
+      "usage",
+      `--local follows no guest, ${guest === undefined ? "--all" : `"${guest}"`} is one too many`,
+    );
+  if (events.every(({ exclude }) => exclude === true) && tracer === undefined) {
+    throw new AgentError("usage", "--local needs an event: its tracefs instance has none enabled", {
+      remedy: "as in --local -e sched",
+    });
   }
   return undefined;
+}
+
+/** In a guest there is nothing of this program but its agent. */
+export function requireLocal(keepSelf: boolean): void {
+  if (keepSelf)
+    throw new AgentError("usage", "--no-filter is for --local and --host: a guest's recording leaves nothing out", {
+      remedy: "leave it out",
+    });
+}
+
+export function readWait(text: string | undefined): number | undefined {
+  const seconds = readSeconds(text);
+  return seconds === undefined ? undefined : seconds * 1000;
 }
 
 export function readSeconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = Number(text);
-  if (!/^\d{1,7}(\.\d{1,3})?$/.test(text) || seconds === 0) throw new AgentError("usage", `cannot read duration "${text}"`, { remedy: "give seconds, as in 5 or 0.5" });
+  if (!/^\d{1,7}(\.\d{1,3})?$/.test(text) || seconds === 0)
+    throw new AgentError("usage", `cannot read duration "${text}"`, { remedy: "give seconds, as in 5 or 0.5" });
   return seconds;
 }

@@ -1,76 +1,131 @@
 /** `trace-agent record GUEST`: a guest's events into a trace.dat. */
-import { readFileSync } from "node:fs";
-import { AgentError, messageOf } from "../errors.ts";
+import { AgentError } from "../base/errors.ts";
+import { recordCommand as recordCommandOfUser } from "../host/command/record-command.ts";
 import { guestDirectory } from "../host/guest-directory.ts";
 import { withLocalGuest } from "../host/local.ts";
-import { readMetadata } from "../host/metadata-read.ts";
-import { type RecordOptions, runRecord } from "../host/run-record.ts";
-import { type TraceDatFormat, traceDatFormats } from "../host/trace-dat/write.ts";
-import type { Metadata } from "../protocol/metadata.ts";
-import { type Flags, type FlagValues, makeCommand } from "./command.ts";
+import { runRecord } from "../host/run/run-record.ts";
+import { makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
-import { readSeconds, readWanted } from "./live-flags.ts";
-import { parseSize } from "./size.ts";
-
-const flags = {
-  output: { type: "string", short: "o", valueHint: "FILE", description: "The file to write (trace.dat)" },
-  event: { type: "string", short: "e", valueHint: "EVENT", multiple: true, description: 'Event, system or glob to record, as in "sched" or "irq:*"; "all"' },
-  "buffer-size": { type: "string", short: "b", valueHint: "KB", description: "Size of each CPU's ring buffer in the guest" },
-  clock: { type: "string", short: "C", valueHint: "CLOCK", description: "Trace clock of the guest, as in mono or boot" },
-  duration: { type: "string", short: "d", valueHint: "SECONDS", description: "Stop after so long" },
-  "max-size": { type: "string", short: "m", valueHint: "SIZE", description: "Stop after so much data, as in 500M" },
-  format: { type: "string", valueHint: "v6|v7", description: "Version of the file; v7 is compressed (v6)" },
-  metadata: { type: "string", valueHint: "FILE", description: "What trace-agent metadata wrote in the guest, where its agent does not send it" },
-  dir: { type: "string", valueHint: "DIR", description: "The guest's directory, instead of /run/virtio-trace/GUEST" },
-  local: { type: "boolean", description: "Record this machine itself, in a tracefs instance of its own" },
-} as const satisfies Flags;
+import { keepFlags } from "./keep-flags.ts";
+import { requireLocal } from "./live-flags.ts";
+import { metricsFlags } from "./metrics-flags.ts";
+import { outputFlags } from "./output-flags.ts";
+import { recordConfigured } from "./record-configured.ts";
+import { areSeveral, recordSeveral } from "./record-machines.ts";
+import { readOptions, recordFlags, type RecordValues } from "./record-options.ts";
+import { traceGroups } from "./trace-flags.ts";
+import { triggerFlags } from "./trigger-flags.ts";
 
 export const recordCommand = makeCommand({
   name: "record",
-  description: "Record a guest's events into a trace.dat, until Ctrl-C or a limit",
-  flags,
-  positionals: [{ ...guestPositional, required: false }],
-  run: async (values, [guest]) => {
-    const options = readOptions(values);
-    if (values.local) {
-      if (guest !== undefined) throw new AgentError("usage", `--local records no guest, "${guest}" is one too many`);
-      if (options.wanted.events.length === 0) {
-        throw new AgentError("usage", "--local needs an event: its tracefs instance has none enabled", { remedy: "as in --local -e sched" });
-      }
-      await withLocalGuest((local) => runRecord(local, options));
+  description: "Record a guest's events into a trace.dat, until Ctrl-C or a limit, or while a command runs here",
+  flags: recordFlags,
+  groups: {
+    ...traceGroups,
+    "Which machines": ["local", "host", "all", "join", "config", "dir", "wait"],
+    "When and how it records": ["duration", "max-size", "delay", "past", "no-filter"],
+    Unattended: Object.keys(metricsFlags),
+    "For weeks, or what led to something": [...Object.keys(keepFlags), ...Object.keys(triggerFlags)],
+    "The file": [...Object.keys(outputFlags), "format", "metadata"],
+    "With a command": ["only-command", "children", "as-root"],
+  },
+  examples: [
+    { what: "What a guest's scheduler does, for 5 seconds", line: "trace-agent record vm1 -e sched -d 5 -o trace.dat" },
+    {
+      what: "Events of two systems, one filtered, until Ctrl-C",
+      line: "trace-agent record vm1 -e irq -e sched -f 'prev_pid != 0'",
+    },
+    { what: "Two guests and this host", line: "trace-agent record --host vm1 vm2 -e sched -d 5 -o session/" },
+    {
+      what: "A guest for weeks, the newest 50 GB in files of 1 GB",
+      line: "trace-agent record vm1 -e sched --rotate 1G --keep 50G -o week/",
+    },
+    {
+      what: "What led to a wake-up of more than 20 ms",
+      line: "trace-agent record vm1 -e sched --last 30s --on latency=20ms -o flight/",
+    },
+    { what: "As a file says, for a service", line: "trace-agent record --config /etc/trace-agent.toml" },
+    { what: "A command on this machine, and its children", line: "trace-agent record --local -e sched -F -c -- make" },
+  ],
+  positionals: [{ ...guestPositional, required: false, rest: true }],
+  rest: {
+    name: "COMMAND",
+    description: "With --local, behind --: run it, record while it runs, and end with its exit code",
+    required: false,
+  },
+  run: async (values, guests, order, command) => {
+    const options = readOptions(values, order);
+    const [guest] = guests;
+    checkCommand(values, command);
+    if (values.config !== undefined) {
+      if (values.local)
+        throw new AgentError("usage", "--local records this machine alone", { remedy: "host = true in the file" });
+      await recordConfigured(values.config, { values, guests, order });
       return;
     }
-    if (guest === undefined) throw new AgentError("usage", "GUEST is missing", { remedy: "name one, or record this machine with --local" });
+    const keepSelf = values["no-filter"];
+    if (areSeveral(values, guests, options.cut) && !values.local) {
+      await recordSeveral(
+        values,
+        guests.map((name) => guestDirectory(name)),
+        options,
+      );
+      return;
+    }
+    if (options.metrics !== undefined)
+      throw new AgentError("usage", "--metrics is of a recording into a directory", {
+        remedy: "of several machines, or with --join, --rotate or --last",
+      });
+    if (values.local) {
+      if (values.host || values.all || values.join || options.cut !== undefined)
+        throw new AgentError("usage", "--local records this machine alone", {
+          remedy: "use --host for it beside guests, or with --rotate and --last",
+        });
+      if (guest !== undefined)
+        throw new AgentError("usage", `--local records no guest, "${guest}" is one too many`, {
+          remedy: "a command stands behind --, as in --local -e sched -- make",
+        });
+      if (options.wanted.events.every(({ exclude }) => exclude === true) && options.wanted.tracer === undefined) {
+        throw new AgentError("usage", "--local needs an event: its tracefs instance has none enabled", {
+          remedy: "as in --local -e sched",
+        });
+      }
+      if (command === undefined) await withLocalGuest({ keepSelf }, (local) => runRecord(local, options));
+      else {
+        process.exitCode = await recordCommandOfUser(
+          { asRoot: values["as-root"], only: onlyOf(values), keepSelf },
+          (local, recorded) => runRecord(local, { ...options, command: recorded }),
+        );
+      }
+      return;
+    }
+    requireLocal(keepSelf);
+    if (guest === undefined)
+      throw new AgentError("usage", "GUEST is missing", { remedy: "name one, or record this machine with --local" });
     await runRecord(guestDirectory(guest, values.dir), options);
   },
 });
 
-function readOptions(values: FlagValues<typeof flags>): RecordOptions {
-  const { clock } = values;
-  if (clock !== undefined && !/^[\w-]{1,32}$/.test(clock)) throw new AgentError("usage", `cannot use clock "${clock}"`, { remedy: "as in mono" });
-  return {
-    output: values.output ?? "trace.dat",
-    format: readFormat(values.format),
-    wanted: { ...readWanted(values), clock },
-    until: {
-      seconds: readSeconds(values.duration),
-      bytes: values["max-size"] === undefined ? undefined : parseSize("max-size", values["max-size"]),
-    },
-    metadata: values.metadata === undefined ? undefined : readMetadataFile(values.metadata),
-  };
+type CommandValues = Pick<RecordValues, "local" | "only-command" | "children" | "as-root" | "pid">;
+
+/** Nothing of a command reaches a guest. */
+function checkCommand(values: CommandValues, command: readonly string[] | undefined): void {
+  const remedy = "as in trace-agent record --local -e sched -- make";
+  if (command !== undefined && !values.local)
+    throw new AgentError("usage", "a command runs on this machine only, never in a guest: --local is missing", {
+      remedy,
+    });
+  if (command?.length === 0) throw new AgentError("usage", 'behind "--" the command is missing', { remedy });
+  if (values.children && !values["only-command"])
+    throw new AgentError("usage", "-c is for -F: without it the events of all processes are recorded");
+  if (values["only-command"] && values.pid.length > 0)
+    throw new AgentError("usage", "-F and -P exclude each other: both choose the tasks", { remedy: "leave one out" });
+  const given = (["only-command", "as-root"] as const).find((name) => values[name]);
+  if (given !== undefined && command === undefined)
+    throw new AgentError("usage", `--${given} is for a command, and none is given`, { remedy });
 }
 
-export function readFormat(text: string | undefined): TraceDatFormat {
-  const format = traceDatFormats.find((known) => known === (text ?? "v6"));
-  if (format === undefined) throw new AgentError("usage", `cannot write format "${text}"`, { remedy: `use ${traceDatFormats.join(" or ")}` });
-  return format;
-}
-
-export function readMetadataFile(path: string): Metadata {
-  try {
-    return readMetadata(readFileSync(path), `"${path}"`);
-  } catch (cause) {
-    if (cause instanceof AgentError) throw cause;
-    throw new AgentError("io", `cannot read metadata "${path}": ${messageOf(cause)}`, { cause });
-  }
+function onlyOf(values: CommandValues): "task" | "family" | undefined {
+  if (!values["only-command"]) return undefined;
+  return values.children ? "family" : "task";
 }

@@ -1,28 +1,45 @@
-/** `trace-agent stream GUEST`: a guest's events as text while they happen. */
+/** `trace-agent stream GUEST...`: events of guests as text while they happen. */
 import { withLocalGuest } from "../host/local.ts";
-import { guestDirectory } from "../host/guest-directory.ts";
 import { runStream } from "../host/live/run-stream.ts";
-import { findTracing, savedCommands } from "../kernel/tracefs.ts";
+import { findTracing, savedCommands } from "../tracefs/tracefs.ts";
 import { type Flags, makeCommand } from "./command.ts";
-import { guestPositional } from "./guest-flags.ts";
-import { chooseGuest, liveFlags, readWanted, readSeconds } from "./live-flags.ts";
+import { allFlag, guestsPositional } from "./guest-flags.ts";
+import { chooseLive, liveFlags, readSeconds, readWait } from "./live-flags.ts";
+import { readWanted, traceGroups } from "./trace-flags.ts";
 
 const flags = {
   ...liveFlags,
-  json: { type: "boolean", description: "One JSON object per line" },
-  duration: { type: "string", short: "d", valueHint: "SECONDS", description: "Stop after so long" },
+  ...allFlag,
+  json: { type: "boolean", description: 'One JSON object per line; of several guests with "machine"' },
+  duration: { type: "string", short: "d", valueHint: "SECONDS", description: "Stop after this time" },
 } as const satisfies Flags;
 
 export const streamCommand = makeCommand({
   name: "stream",
-  description: "Show a guest's events as they happen, until Ctrl-C",
+  description: "Show the events of guests as they happen, until Ctrl-C; of several with their names",
   flags,
-  positionals: [{ ...guestPositional, required: false }],
-  run: async (values, [guest]) => {
-    const wanted = readWanted(values);
-    const options = { wanted, form: values.json ? "json" : "text", seconds: readSeconds(values.duration) } as const;
-    const name = chooseGuest(values, guest, wanted);
-    if (name === undefined) await withLocalGuest((local) => runStream(local, { ...options, readNames: () => savedCommands(findTracing()) }));
-    else await runStream(guestDirectory(name, values.dir), options);
+  groups: { ...traceGroups, "Which machine": ["all", "local", "dir", "wait"] },
+  examples: [
+    { what: "Wake-ups in a guest", line: "trace-agent stream vm1 -e sched_wakeup" },
+    { what: "Of this machine, as JSON, for 2 seconds", line: "trace-agent stream --local -e sched --json -d 2" },
+    { what: "Of all guests, with their names", line: "trace-agent stream --all -e sched" },
+  ],
+  positionals: [guestsPositional],
+  run: async (values, names, order) => {
+    const wanted = readWanted(values, order);
+    const guests = chooseLive(values, names, wanted);
+    const options = {
+      wanted,
+      form: values.json ? "json" : "text",
+      seconds: readSeconds(values.duration),
+      waitMs: readWait(values.wait),
+      named: values.all || (guests?.length ?? 1) > 1,
+      required: new Set((guests ?? []).slice(0, names.length).map(({ guest }) => guest)),
+    } as const;
+    if (guests === undefined)
+      await withLocalGuest({ keepSelf: values["no-filter"] }, (local) =>
+        runStream([local], { ...options, readNames: () => savedCommands(findTracing()) }),
+      );
+    else await runStream(guests, options);
   },
 });
