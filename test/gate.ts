@@ -1,118 +1,177 @@
 /**
- * The gate: `npm test [-- PATTERN...]`. Types, linter, build, then all tests; with patterns only the test files whose path
- * holds one of them. The last line tells the count, the exit code whether all is well.
+ * The gate: `npm test [-- PATTERN...]`. Types, linter, format, build and all tests; with patterns only the test files whose
+ * path holds one of them. test/README.md tells the forms. The last line tells the count, the exit code whether all is well.
  *
- * Tests run in processes apart, so that one that crashes or hangs costs only itself: one process per folder, and one per
- * file that boots guests. Such a file is run once more when it fails, because an emulated guest on a loaded machine can be
- * too slow for its own kernel; that it passed only then is said. Nothing else is tried twice.
+ *   --quick         without guests             --long         the longer forms of tests
+ *   --ci            a skipped test that test/skips does not allow is a failure
+ *   --record-times  writes test/times.json, against which the time of each group is judged
+ *
+ * Groups run side by side, each in a process of its own (support/gate/groups.ts), so that one that crashes or hangs costs only
+ * itself. What a group says is shown when it has ended. Nothing is tried twice.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { filesUnder, projectFolder, reaches } from "./support/imports.ts";
-import { killRunning, runLimited } from "./support/run-limited.ts";
-import { whyNoTools } from "./support/packages.ts";
-import { reportOf, type TestReport } from "./support/test-report.ts";
+import { fetchAll } from "./support/gate/downloads.ts";
+import { build, type Group, groupsOf } from "./support/gate/groups.ts";
+import { runInLanes } from "./support/gate/lanes.ts";
+import { killRunning, type LimitedRun, runLimited } from "./support/gate/run-limited.ts";
+import { forbiddenSkips, readAllowedSkips } from "./support/gate/skips.ts";
+import { reportOf, type TestReport } from "./support/gate/test-report.ts";
+import { type GroupTime, readTimes, slowness, timeTable, writeTimes } from "./support/gate/times.ts";
+import { projectFolder } from "./support/imports.ts";
+import { reasonWithoutTracefs, removeLeftInstances, unmountTracefs } from "./support/tracefs.ts";
 
-const minuteMs = 60_000;
 /** Against hanging only: each takes a fraction of it on an idle machine. */
-const limits = { testMs: 2 * minuteMs, checkMs: 10 * minuteMs, folderMs: 15 * minuteMs, guestFileMs: 30 * minuteMs } as const;
+const groupLimitMs = 30 * 60_000;
+const longGroupLimitMs = 45 * 60_000;
 
-/** What a test file reaches that boots guests under QEMU. */
-const guestSupport = ["test/support/guest.ts", "test/support/arm64.ts"];
+/** Of a group that test/times.json does not have: it begins before those that are known to be short. */
+const unknownWallSeconds = 100;
 
-const checks: Record<string, string[]> = {
-  types: ["node_modules/.bin/tsc", "--noEmit"],
-  linter: ["node_modules/.bin/oxlint", "-c", ".ci/oxlint.json", "--type-aware", "--deny-warnings"],
-  build: [process.execPath, "build.ts", "--quiet", "--install"],
-};
+const flags = ["--quick", "--long", "--ci", "--record-times"] as const;
+type Flag = (typeof flags)[number];
 
-type Group = { name: string; files: string[]; guest: boolean };
-
-function groupsOf(files: string[]): Group[] {
-  const folders = new Map<string, string[]>();
-  const guests: Group[] = [];
-  for (const file of files) {
-    if (reaches(file, guestSupport)) {
-      guests.push({ name: file, files: [file], guest: true });
-      continue;
-    }
-    const folder = file.split("/").slice(0, 2).join("/");
-    folders.set(folder, [...(folders.get(folder) ?? []), file]);
-  }
-  return [...[...folders].map(([name, members]) => ({ name, files: members, guest: false })), ...guests];
+/** How many groups of a kind run at once. A guest takes a CPU most of the time; what has none mostly waits. */
+function atOnce(kind: string, quick: boolean): number {
+  return kind === "guest tests" || !quick ? availableParallelism() : 2 * availableParallelism();
 }
 
-async function runGroup(group: Group): Promise<TestReport> {
+async function main(words: readonly string[]): Promise<number> {
+  process.chdir(projectFolder);
+  const given = new Set(words.filter((word): word is Flag => (flags as readonly string[]).includes(word)));
+  const unknown = words.find((word) => word.startsWith("-") && !given.has(word as Flag));
+  if (unknown !== undefined) throw new Error(`unknown option "${unknown}"; known: ${flags.join(" ")}`);
+  const patterns = words.filter((word) => !word.startsWith("-"));
+  const groups = groupsOf({ patterns, quick: given.has("--quick"), long: given.has("--long") });
+  const total: TestReport = { passed: 0, failed: 0, skipped: 0, failures: [], skippedTests: [] };
+  const times: GroupTime[] = [];
+  const fail = (text: string): void => {
+    total.failed++;
+    total.failures.push(text);
+  };
+  if (groups.length === 0) fail(`no test file holds "${patterns.join('", "')}" in its path`);
+
+  // Of a part, each test fetches what it needs.
+  if (patterns.length === 0) await download(groups);
+  // Why it cannot be used, each test that needs it says itself.
+  reasonWithoutTracefs();
+  removeLeftInstances();
+  const begin = performance.now();
+  const built = await runLimited(build, { limitMs: groupLimitMs, show: (text) => process.stdout.write(text) });
+  count(total, checkReport("build", built));
+  const limitMs = given.has("--long") ? longGroupLimitMs : groupLimitMs;
+  const env = given.has("--long") ? { TRACE_AGENT_LONG_TESTS: "1" } : {};
+  const record = readTimes();
+  const wallOf = ({ name }: Group): number => record[name]?.wall ?? unknownWallSeconds;
+  const longestFirst = groups.toSorted((a, b) => wallOf(b) - wallOf(a));
+  await runInLanes(
+    built.exitCode === 0 ? longestFirst : [],
+    ({ kind }) => (kind === "guest tests" ? kind : "tests"),
+    (kind) => atOnce(kind, given.has("--quick")),
+    async (group) => {
+      const alone = groups.length === 1;
+      const { run, report } = await runGroup(group, { limitMs, env, show: alone });
+      times.push({ name: group.name, wallSeconds: run.wallSeconds, cpuSeconds: run.cpuSeconds });
+      console.log(
+        `\n== ${group.name}: ${summary(report)} (${seconds(run.wallSeconds)}, CPU ${seconds(run.cpuSeconds)})`,
+      );
+      if (!alone) process.stdout.write(run.output);
+      count(total, report);
+    },
+  );
+
+  if (given.has("--ci")) {
+    for (const { file, name } of forbiddenSkips(total.skippedTests, readAllowedSkips()))
+      fail(`${file}: skipped, and test/skips does not allow it: ${name}`);
+  }
+  console.log(`\n== times: ${seconds((performance.now() - begin) / 1000)} for all, downloads apart`);
+  for (const line of timeTable(times, record)) console.log(line);
+  console.log(
+    `CPU time against test/times.json, by the median group: ${slowness(times, record).toFixed(2)} times as much`,
+  );
+  // A part is written beside what is known of the rest.
+  if (given.has("--record-times") && total.failed === 0)
+    writeTimes(times, given.has("--quick") || patterns.length > 0 ? record : {});
+  console.log("\n== result");
+  for (const text of total.failures) console.log(`${text}\n`);
+  console.log(summary(total));
+  return total.failed === 0 ? 0 : 1;
+}
+
+/** What the groups will need, fetched before their time is taken. */
+async function download(groups: readonly Group[]): Promise<void> {
+  const begin = performance.now();
+  const reasons = await fetchAll({ guests: groups.some(({ kind }) => kind === "guest tests") });
+  console.log(`== downloads: ${seconds((performance.now() - begin) / 1000)}`);
+  for (const reason of reasons) console.log(`cannot be had: ${reason}`);
+}
+
+async function runGroup(
+  group: Group,
+  options: { limitMs: number; env: Record<string, string>; show: boolean },
+): Promise<{ run: LimitedRun; report: TestReport }> {
   const logs = mkdtempSync(join(tmpdir(), "trace-agent-logs-"));
-  const command = [process.execPath, "test", "--timeout", `${limits.testMs}`, ...group.files.map((file) => `./${file}`)];
-  const limitMs = group.guest ? limits.guestFileMs : limits.folderMs;
   try {
-    const report = reportOf(await runLimited(command, { limitMs, env: { TRACE_AGENT_TEST_LOGS: logs } }));
+    const run = await runLimited(group.command, {
+      limitMs: options.limitMs,
+      // Recorders of tests keep nothing of their guests in the machine's own cache.
+      env: { ...options.env, TRACE_AGENT_TEST_LOGS: logs, CACHE_DIRECTORY: join(logs, "cache") },
+      ...(options.show ? { show: (text: string) => process.stdout.write(text) } : {}),
+    });
+    if (group.kind === "check") return { run, report: checkReport(group.name, run) };
+    const report = reportOf(run);
     if (report.failed > 0) report.failures.push(...consolesIn(logs));
-    return report;
+    return { run, report: { ...report, failures: report.failures.map((text) => `${group.name}:\n${text}`) } };
   } finally {
     rmSync(logs, { recursive: true, force: true });
+    removeLeftInstances();
   }
+}
+
+function checkReport(name: string, { exitCode, timedOut, output }: LimitedRun): TestReport {
+  if (exitCode === 0) return { passed: 1, failed: 0, skipped: 0, failures: [], skippedTests: [] };
+  const why = timedOut ? "killed: over its time limit" : `code ${exitCode}`;
+  return { passed: 0, failed: 1, skipped: 0, failures: [`${name}: ${why}\n${output.trim()}`], skippedTests: [] };
+}
+
+function count(total: TestReport, report: TestReport): void {
+  total.passed += report.passed;
+  total.failed += report.failed;
+  total.skipped += report.skipped;
+  total.failures.push(...report.failures);
+  total.skippedTests.push(...report.skippedTests);
 }
 
 /** The ends of the consoles of guests that the process booted. */
 function consolesIn(folder: string): string[] {
-  return readdirSync(folder).map((name) => {
+  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map(({ name }) => {
     const lines = readFileSync(join(folder, name), "latin1").trimEnd().split("\n");
     return `end of ${name}:\n${lines.slice(-30).join("\n")}`;
   });
 }
 
-async function main(patterns: string[]): Promise<number> {
-  process.chdir(projectFolder);
-  const begin = Date.now();
-  const total: TestReport = { passed: 0, failed: 0, skipped: 0, failures: [] };
-  const secondTries: string[] = [];
-  const title = (name: string): void => {
-    console.log(`\n== ${name} (${Math.round((Date.now() - begin) / 1000)} s)`);
-  };
+function summary({ passed, failed, skipped }: TestReport): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
 
-  const wanted = (file: string): boolean => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern));
-  const groups = groupsOf(filesUnder("test", ".test.ts").filter(wanted));
-  if (groups.length === 0) total.failures.push(`no test file holds "${patterns.join('", "')}" in its path`);
-  total.failed += total.failures.length;
-
-  const noCompiler = await whyNoTools("gcc", "/usr/include/stdio.h");
-  if (noCompiler !== undefined) console.log(noCompiler);
-  for (const [name, command] of Object.entries(checks)) {
-    if (patterns.length > 0 && name !== "build") continue;
-    title(name);
-    const { exitCode, output, timedOut } = await runLimited(command, { limitMs: limits.checkMs });
-    total[exitCode === 0 ? "passed" : "failed"]++;
-    if (exitCode !== 0) total.failures.push(`${name}: ${timedOut ? "killed: over its time limit" : `code ${exitCode}`}\n${output.trim()}`);
-  }
-
-  for (const group of groups) {
-    title(group.name);
-    let report = await runGroup(group);
-    if (group.guest && report.failed > 0) {
-      title(`${group.name}, second try`);
-      const first = report.failures;
-      report = await runGroup(group);
-      if (report.failed === 0) secondTries.push(`passed at a second try: ${group.name}; the first said:\n${first.join("\n")}`);
-    }
-    total.passed += report.passed;
-    total.failed += report.failed;
-    total.skipped += report.skipped;
-    total.failures.push(...report.failures.map((text) => `${group.name}:\n${text}`));
-  }
-
-  title("result");
-  for (const text of [...secondTries, ...total.failures]) console.log(`${text}\n`);
-  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  return total.failed === 0 ? 0 : 1;
+function seconds(value: number): string {
+  return `${Math.round(value)} s`;
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     killRunning();
+    removeLeftInstances();
+    unmountTracefs();
     process.exit(1);
   });
 }
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  // An error of the gate itself leaves no group behind.
+  killRunning();
+  unmountTracefs();
+}

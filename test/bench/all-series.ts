@@ -4,12 +4,34 @@ import { drain } from "./series/drain.ts";
 import { guest } from "./series/guest.ts";
 import { idle } from "./series/idle.ts";
 import { latency } from "./series/latency.ts";
+import { many } from "./series/many.ts";
 import { memory } from "./series/memory.ts";
+import { metadata } from "./series/metadata.ts";
 import { overhead } from "./series/overhead.ts";
+import { parquet } from "./series/parquet.ts";
+import { reading } from "./series/reading.ts";
 import { record } from "./series/record.ts";
 import { report } from "./series/report.ts";
 import { start } from "./series/start.ts";
 import { steady } from "./series/steady.ts";
+import { sync } from "./series/sync.ts";
 import type { Series } from "./support/series.ts";
 
-export const allSeries: readonly Series[] = [drain, steady, guest, overhead, idle, absent, latency, memory, start, record, report];
+export const allSeries: readonly Series[] = [
+  drain,
+  steady,
+  guest,
+  overhead,
+  idle,
+  absent,
+  latency,
+  memory,
+  metadata,
+  start,
+  many,
+  record,
+  report,
+  reading,
+  parquet,
+  sync,
+];

@@ -1,14 +1,16 @@
 /**
  * The benchmark: the agent beside its peers, in one run, turn by turn.
  *
- *   npm run bench [-- --series NAME[,NAME]] [--pairs N] [--tiny] [--charts DIR] [--out FILE]
+ *   npm run bench [-- --series NAME[,NAME]] [--pairs N] [--latency MS] [--tiny] [--charts DIR] [--out FILE]
  *
  * Prints a table and bars of each series and writes all raw figures to bench.json. --charts writes an SVG for each series.
+ * --latency: how long an event may wait in the guest, in the series steady, idle and latency; 500, the agent's default, without it.
  * TRACE_AGENT_BENCH names another build of the agent to measure. Needs root, gcc, and for the first run the network.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { protocolLimits } from "../../src/protocol/limits.ts";
 import { allSeries } from "./all-series.ts";
 import { svgOf } from "./support/chart.ts";
 import { killChildren } from "./support/child.ts";
@@ -21,6 +23,7 @@ const { values: options } = parseArgs({
   options: {
     series: { type: "string" },
     pairs: { type: "string", default: "5" },
+    latency: { type: "string", default: `${protocolLimits.latencyMsDefault}` },
     tiny: { type: "boolean", default: false },
     charts: { type: "string" },
     out: { type: "string", default: "bench.json" },
@@ -39,7 +42,13 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 const machine = describeMachine();
 for (const [name, value] of Object.entries(machine)) console.log(`${name.padEnd(10)} ${value}`);
 const peer = await findPeer();
-const context: SeriesContext = { tiny: options.tiny, kernelAgent: peer, pairs: options.tiny ? 1 : Number(options.pairs), say: (text) => console.error(text) };
+const context: SeriesContext = {
+  tiny: options.tiny,
+  kernelAgent: peer,
+  latencyMs: Number(options.latency),
+  pairs: options.tiny ? 1 : Number(options.pairs),
+  say: (text) => console.error(text),
+};
 const results: Record<string, unknown> = {};
 let failures = 0;
 for (const series of chosen()) {
@@ -79,7 +88,8 @@ function chosen(): Series[] {
   if (options.series === undefined) return [...allSeries];
   return options.series.split(",").map((name) => {
     const series = allSeries.find((candidate) => candidate.name === name);
-    if (series === undefined) throw new Error(`no series "${name}": there are ${allSeries.map((each) => each.name).join(", ")}`);
+    if (series === undefined)
+      throw new Error(`no series "${name}": there are ${allSeries.map((each) => each.name).join(", ")}`);
     return series;
   });
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { AgentError } from "../../src/errors.ts";
+import { AgentError } from "../../src/base/errors.ts";
 import { makeCommand } from "../../src/cli/command.ts";
 import { formatSize, parseSize } from "../../src/cli/size.ts";
-import { closest, editDistance } from "../../src/cli/suggest.ts";
+import { closest, editDistance } from "../../src/base/suggest.ts";
 
 /** Runs a command that only notes what it was given. */
 async function read(...argv: string[]): Promise<unknown> {

@@ -3,11 +3,11 @@
  * What it fetches or installs for that (QEMU, a kernel, busybox) it says on stderr.
  */
 import { mkdirSync, rmSync } from "node:fs";
-import { messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/base/errors.ts";
 import { readRawStreams } from "./raw-streams.ts";
 import { recordTraceDat } from "./recording.ts";
-import { step } from "./terminal.ts";
-import { makeWorld, type World } from "./world.ts";
+import { detail, step } from "./terminal.ts";
+import { makeWorld } from "./world.ts";
 
 const target = "dist/demo";
 const rawSeconds = 5;
@@ -17,17 +17,15 @@ async function main(): Promise<void> {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   const world = await makeWorld();
+  let files: string[];
   try {
-    await trace(world);
+    await readRawStreams(world, rawSeconds, target);
+    files = await recordTraceDat(world, recordSeconds, target);
   } finally {
     await world.close();
   }
-  step("Done; nothing runs any more.");
-}
-
-async function trace(world: World): Promise<void> {
-  await readRawStreams(world, rawSeconds, target);
-  await recordTraceDat(world, recordSeconds, target);
+  step("Done; nothing runs any more. The trace files and the page:");
+  detail(files.join("\n"));
 }
 
 try {

@@ -1,7 +1,7 @@
 /** The round trip that the kernel's own agent knows: order start, read the data ports, order stop; with echo and cat, so to say. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { countEvents } from "../../src/kernel/event-count.ts";
+import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { HostEnds } from "../support/host-ends.ts";
 import { detail, progress, size, step, table } from "./terminal.ts";
 import type { World } from "./world.ts";

@@ -17,7 +17,9 @@ export async function progress(seconds: number, status: () => string): Promise<v
   const end = Date.now() + seconds * 1000;
   for (let left = seconds * 1000; left > 0; left = end - Date.now()) {
     if (process.stdout.isTTY) {
-      process.stdout.write(`\r    ${`${(left / 1000).toFixed(1)} s left, ${status()}`.slice(0, columns).padEnd(columns)}`);
+      process.stdout.write(
+        `\r    ${`${(left / 1000).toFixed(1)} s left, ${status()}`.slice(0, columns).padEnd(columns)}`,
+      );
     }
     await Bun.sleep(Math.min(lookMs, left));
   }
@@ -28,7 +30,9 @@ export async function progress(seconds: number, status: () => string): Promise<v
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
-    .map((row) => row.map((cell, column) => (column < row.length - 1 ? cell.padStart(widths[column] ?? 0) : cell)).join("   "))
+    .map((row) =>
+      row.map((cell, column) => (column < row.length - 1 ? cell.padStart(widths[column] ?? 0) : cell)).join("   "),
+    )
     .join("\n");
 }
 

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus as hostCpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { layoutOf, type SubBufferLayout } from "../../src/kernel/sub-buffer.ts";
-import { longSizeBytes, subBufferSizeBytes } from "../../src/kernel/tracefs.ts";
+import { layoutOf, type SubBufferLayout } from "../../src/ring-buffer/sub-buffer.ts";
+import { longSizeBytes, subBufferSizeBytes } from "../../src/tracefs/tracefs.ts";
 import { AgentProcess, executable } from "../support/agent-process.ts";
 import { bootGuest, whyNoGuest } from "../support/guest.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../support/tracefs.ts";
@@ -48,14 +48,23 @@ async function guestWorld(folder: string, directory: string): Promise<World> {
 
   step(`Booting a guest: Debian's ${kernel} cloud kernel, ${guestCpus} CPUs, busybox and trace-agent`);
   const files = { "/bin/trace-agent": executable };
-  const guest = await bootGuest({ kernel, cpus: guestCpus, memoryMb: 640, files, prepared: { directory, qemuArguments } });
+  const guest = await bootGuest({
+    kernel,
+    cpus: guestCpus,
+    memoryMb: 640,
+    files,
+    prepared: { directory, qemuArguments },
+  });
   try {
     step("In the guest: trace-agent as root, scheduling events on, and some work on each CPU");
     detail("# trace-agent &\n# echo 1 > /sys/kernel/tracing/events/sched/enable");
     const agent = await guest.spawn("exec trace-agent");
     await agent.says("armed");
     detail((await agent.stderr()).trim());
-    const workers = Array.from({ length: guestCpus }, (_, cpu) => `taskset ${(1 << cpu).toString(16)} sh -c '${work}' &`);
+    const workers = Array.from(
+      { length: guestCpus },
+      (_, cpu) => `taskset ${(1 << cpu).toString(16)} sh -c '${work}' &`,
+    );
     await guest.spawn(`echo 1 >/sys/kernel/tracing/events/sched/enable\n${workers.join("\n")}\nwait`);
   } catch (error) {
     await guest.close();

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { reserveSpace, startWriteback } from "../../ffi/file-space.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../support/small-disk.ts";
+import { testUnless } from "../support/test-unless.ts";
 
 function withFile(directory: string, use: (fd: number, path: string) => void): void {
   const path = `${directory}/file`;
@@ -34,22 +36,16 @@ test("reserveSpace() keeps the file's size, and what is written there is in it",
   });
 });
 
-test("reserveSpace() says ENOSPC when the file system has not so much", () => {
-  withDirectory((directory) => {
-    const small = `${directory}/small`;
-    mkdirSync(small);
-    const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small]);
-    if (mounted.exitCode !== 0) return console.log("skipped: a full file system (no right to mount)");
-    try {
-      withFile(small, (fd) => {
-        expect(() => reserveSpace(fd, 0, 1 << 20)).toThrow(/fallocate\(\d+, 1048576 bytes\): ENOSPC, no space left on device/);
-        reserveSpace(fd, 0, 32 << 10);
-      });
-    } finally {
-      Bun.spawnSync(["umount", small]);
-    }
-  });
-});
+testUnless(whyNoSmallDisk(), "reserveSpace() says ENOSPC when the file system has not so much", () =>
+  withSmallDisk("64k", (small) =>
+    withFile(small, (fd) => {
+      expect(() => reserveSpace(fd, 0, 1 << 20)).toThrow(
+        /fallocate\(\d+, 1048576 bytes\): ENOSPC, no space left on device/,
+      );
+      reserveSpace(fd, 0, 32 << 10);
+    }),
+  ),
+);
 
 test("neither minds a file that cannot be reserved or written back", () => {
   const fd = openSync("/dev/null", "w");

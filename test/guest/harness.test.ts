@@ -13,7 +13,7 @@ const forms: [KernelName, Transport][] = [
 ];
 
 for (const [kernel, transport] of forms) {
-  const options = { kernel, transport, cpus: 1, memoryMb: 256, files: { "/bin/markers": markerProgram() } };
+  const options = { kernel, transport, cpus: 1, files: { "/bin/markers": markerProgram() } };
   await describeWithGuest(`a guest with kernel ${kernel} and ${transport} ports`, options, (guest) => {
     let ends: HostEnds;
     beforeAll(() => {
@@ -21,49 +21,74 @@ for (const [kernel, transport] of forms) {
     });
     afterAll(() => ends?.close());
 
-    test("runs commands side by side and tells their output and exit code", async () => {
-      const [slow, quick] = await Promise.all([
-        guest().run("sleep 1; echo slow; echo words >&2; exit 3", { mayFail: true }),
-        guest().run("uname -r; printf '\\001\\377'"),
-      ]);
-      expect(slow).toMatchObject({ code: 3, stdout: "slow\n", stderr: "words\n" });
-      expect(quick.stdoutBytes.toString("latin1")).toBe(`${guest().kernel.release}\n\u0001\u00ff`);
-    }, guestTestTimeoutMs);
+    test(
+      "runs commands side by side and tells their output and exit code",
+      async () => {
+        const [slow, quick] = await Promise.all([
+          guest().run("sleep 1; echo slow; echo words >&2; exit 3", { mayFail: true }),
+          guest().run("uname -r; printf '\\001\\377'"),
+        ]);
+        expect(slow).toMatchObject({ code: 3, stdout: "slow\n", stderr: "words\n" });
+        expect(quick.stdoutBytes.toString("latin1")).toBe(`${guest().kernel.release}\n\u0001\u00ff`);
+      },
+      guestTestTimeoutMs,
+    );
 
-    test("kills a command that takes too long", async () => {
-      const { code } = await guest().run("sleep 100", { timeoutMs: 1000, mayFail: true });
-      expect(code).toBe(137);
-    }, guestTestTimeoutMs);
+    test(
+      "kills a command that takes too long",
+      async () => {
+        const { code } = await guest().run("sleep 100", { timeoutMs: 1000, mayFail: true });
+        expect(code).toBe(137);
+      },
+      guestTestTimeoutMs,
+    );
 
-    test("gives back the file that was pushed", async () => {
-      const bytes = Buffer.from(Array.from({ length: 30_000 }, (_, index) => (index * 7) & 255));
-      await guest().push(bytes, "/tmp/some folder/file", 0o640);
-      expect(await guest().text("stat -c %a '/tmp/some folder/file'")).toBe("640");
-      expect((await guest().pull("/tmp/some folder/file")).equals(bytes)).toBe(true);
-    }, guestTestTimeoutMs);
+    test(
+      "gives back the file that was pushed",
+      async () => {
+        const bytes = Buffer.from(Array.from({ length: 30_000 }, (_, index) => (index * 7) & 255));
+        await guest().push(bytes, "/tmp/some folder/file", 0o640);
+        expect(await guest().text("stat -c %a '/tmp/some folder/file'")).toBe("640");
+        expect((await guest().pull("/tmp/some folder/file")).equals(bytes)).toBe(true);
+      },
+      guestTestTimeoutMs,
+    );
 
-    test("runs a program in the background until it is killed", async () => {
-      const sleeper = await guest().spawn("echo begun >&2; exec sleep 1000");
-      await sleeper.says("begun");
-      expect(await sleeper.isAlive()).toBe(true);
-      expect(await guest().text(`cat /proc/${sleeper.pid}/comm`)).toBe("sleep");
-      await sleeper.kill();
-      expect(await sleeper.exitCode()).toBe(128 + 15);
-    }, guestTestTimeoutMs);
+    test(
+      "runs a program in the background until it is killed",
+      async () => {
+        const sleeper = await guest().spawn("echo begun >&2; exec sleep 1000");
+        await sleeper.says("begun");
+        expect(await sleeper.isAlive()).toBe(true);
+        expect(await guest().text(`cat /proc/${sleeper.pid}/comm`)).toBe("sleep");
+        await sleeper.kill();
+        expect(await sleeper.exitCode()).toBe(128 + 15);
+      },
+      guestTestTimeoutMs,
+    );
 
-    test("carries bytes over its ports both ways", async () => {
-      const port = (name: string): string => `/dev/$(basename $(dirname $(grep -lx ${name} /sys/class/virtio-ports/*/name)))`;
-      ends.order("hello\n");
-      expect(await guest().text(`head -n 1 ${port(controlPortName)}`)).toBe("hello");
-      await guest().run(`head -c 300000 /dev/zero | tr '\\0' x >${port(dataPortName(0))}`);
-      await ends.silence();
-      expect(ends.reader(0).take().toString()).toBe("x".repeat(300_000));
-    }, guestTestTimeoutMs);
+    test(
+      "carries bytes over its ports both ways",
+      async () => {
+        const port = (name: string): string =>
+          `/dev/$(basename $(dirname $(grep -lx ${name} /sys/class/virtio-ports/*/name)))`;
+        ends.order("hello\n");
+        expect(await guest().text(`head -n 1 ${port(controlPortName)}`)).toBe("hello");
+        await guest().run(`head -c 300000 /dev/zero | tr '\\0' x >${port(dataPortName(0))}`);
+        await ends.silence();
+        expect(ends.reader(0).take().toString()).toBe("x".repeat(300_000));
+      },
+      guestTestTimeoutMs,
+    );
 
-    test("writes markers", async () => {
-      await guest().run("markers /sys/kernel/tracing/trace_marker 0 5 3");
-      const lines = await guest().text("grep -o 'MARK.*' /sys/kernel/tracing/trace");
-      expect(lines.split("\n")).toEqual(["MARK 0 5", "MARK 0 6", "MARK 0 7"]);
-    }, guestTestTimeoutMs);
+    test(
+      "writes markers",
+      async () => {
+        await guest().run("markers /sys/kernel/tracing/trace_marker 0 5 3");
+        const lines = await guest().text("grep -o 'MARK.*' /sys/kernel/tracing/trace");
+        expect(lines.split("\n")).toEqual(["MARK 0 5", "MARK 0 6", "MARK 0 7"]);
+      },
+      guestTestTimeoutMs,
+    );
   });
 }

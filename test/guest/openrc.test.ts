@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ImageRoot } from "../../src/image/image-root.ts";
-import { serviceFiles } from "../../src/image/init.ts";
+import { ImageRoot } from "../../src/install/image-root.ts";
+import { serviceFiles } from "../../src/install/init.ts";
 import { executable } from "../support/agent-process.ts";
-import { addPackage, bootTree, prepareTree, putFile } from "../support/debian-guest.ts";
+import { addPackage, bootTree, putFile } from "../support/debian-guest.ts";
 import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
@@ -26,8 +26,9 @@ async function agentPid(guest: Guest, before = "0"): Promise<string> {
 const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
 if (reason !== undefined) console.log(`skipped: the service under OpenRC: ${reason}`);
 
-/** What an initramfs leaves: an agent of that name, and its process id. */
-const startEarlyAgent = `cd /usr/local/bin; ln -f trace-agent @trace-agent; ./@trace-agent >/dev/null 2>&1 &
+/** What an initramfs leaves: an agent of that name, and its process id. A second name, where that can be: for an
+ * emulated CPU it is one program. */
+const startEarlyAgent = `cd /usr/local/bin; ln -f "$(readlink -f trace-agent)" @trace-agent 2>/dev/null || cp -f trace-agent @trace-agent; ./@trace-agent >/dev/null 2>&1 &
 echo $! >/run/trace-agent.early
 until ls -l /proc/$!/fd | grep -q /dev/vport; do usleep 300000; done`;
 
@@ -53,9 +54,9 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
     folder = treeFolder();
     const tree = join(folder, "tree");
     await copyDebianTree(tree);
-    await prepareTree(tree);
     for (const name of ["openrc", "librc1", "libeinfo1"]) addPackage(tree, await unpackedPackage(name));
-    for (const level of ["sysinit", "boot", "default", "shutdown"]) mkdirSync(join(tree, "etc/runlevels", level), { recursive: true });
+    for (const level of ["sysinit", "boot", "default", "shutdown"])
+      mkdirSync(join(tree, "etc/runlevels", level), { recursive: true });
     rmSync(join(tree, "usr/sbin/init"));
     symlinkSync("../bin/busybox", join(tree, "usr/sbin/init"));
     putFile(tree, "etc/inittab", inittab);
@@ -70,76 +71,103 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test("comes up by itself in the default runlevel, and traces", async () => {
-    await agentPid(guest);
-    expect(await guest.text("rc-service trace-agent status", { mayFail: true })).toContain("started");
-    expect(await tracesMarker(guest, "MARK-1")).toBe(true);
-  }, guestTestTimeoutMs);
+  test(
+    "comes up by itself in the default runlevel, and traces",
+    async () => {
+      await agentPid(guest);
+      expect(await guest.text("rc-service trace-agent status", { mayFail: true })).toContain("started");
+      expect(await tracesMarker(guest, "MARK-1")).toBe(true);
+    },
+    guestTestTimeoutMs,
+  );
 
-  test("comes back when it is killed, and ends when it is stopped", async () => {
-    const before = await agentPid(guest);
-    await guest.run(`kill -KILL ${before}`);
-    await agentPid(guest, before);
-    expect(await tracesMarker(guest, "MARK-2")).toBe(true);
-    await guest.run("rc-service trace-agent stop");
-    expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
-  }, guestTestTimeoutMs);
+  test(
+    "comes back when it is killed, and ends when it is stopped",
+    async () => {
+      const before = await agentPid(guest);
+      await guest.run(`kill -KILL ${before}`);
+      await agentPid(guest, before);
+      expect(await tracesMarker(guest, "MARK-2")).toBe(true);
+      await guest.run("rc-service trace-agent stop");
+      expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
+    },
+    guestTestTimeoutMs,
+  );
 
-  test("leaves the ports to an agent of the initramfs, and takes them over when it ends", async () => {
-    await guest.run(startEarlyAgent, { timeoutMs: 120_000 });
-    await guest.run("rc-service trace-agent start");
-    await guest.run("sleep 2");
-    expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
-    expect(await guest.text("rc-service trace-agent status")).toContain("started");
-    await guest.run("kill -KILL $(cat /run/trace-agent.early)");
-    await agentPid(guest);
-    expect(await tracesMarker(guest, "MARK-3")).toBe(true);
-    await guest.run("rc-service trace-agent stop");
-    expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
-  }, guestTestTimeoutMs);
+  test(
+    "leaves the ports to an agent of the initramfs, and takes them over when it ends",
+    async () => {
+      await guest.run(startEarlyAgent, { timeoutMs: 120_000 });
+      await guest.run("rc-service trace-agent start");
+      await guest.run("sleep 2");
+      expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
+      expect(await guest.text("rc-service trace-agent status")).toContain("started");
+      await guest.run("kill -KILL $(cat /run/trace-agent.early)");
+      await agentPid(guest);
+      expect(await tracesMarker(guest, "MARK-3")).toBe(true);
+      await guest.run("rc-service trace-agent stop");
+      expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
+    },
+    guestTestTimeoutMs,
+  );
 
-  test("says what is missing where there is no port, and does not try", async () => {
-    await guest.qmp.execute("device_del", { id: "p-agent-ctl-path" });
-    await guest.run("while grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; do usleep 100000; done");
-    const { code, stdout, stderr } = await guest.run("rc-service trace-agent start", { mayFail: true });
-    expect(code).not.toBe(0);
-    expect(stdout + stderr).toContain("this VM has no port agent-ctl-path");
-    expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
-  }, guestTestTimeoutMs);
+  test(
+    "says what is missing where there is no port, and does not try",
+    async () => {
+      await guest.qmp.execute("device_del", { id: "p-agent-ctl-path" });
+      await guest.run("while grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; do usleep 100000; done");
+      const { code, stdout, stderr } = await guest.run("rc-service trace-agent start", { mayFail: true });
+      expect(code).not.toBe(0);
+      expect(stdout + stderr).toContain("this VM has no port agent-ctl-path");
+      expect(await guest.text("pidof trace-agent supervise-daemon", { mayFail: true })).toBe("");
+    },
+    guestTestTimeoutMs,
+  );
 });
 
 /** The script as it is written into a tree without runlevel directories. */
 const scratch = mkdtempSync(join(tmpdir(), "trace-agent-sysv-"));
 const busyboxScript = "/etc/init.d/S60trace-agent";
-for (const { path, content, mode } of serviceFiles("sysv", new ImageRoot(scratch)).files) putFile(scratch, path, content, mode);
+for (const { path, content, mode } of serviceFiles("sysv", new ImageRoot(scratch)).files)
+  putFile(scratch, path, content, mode);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const files = { "/usr/local/bin/trace-agent": executable, [busyboxScript]: join(scratch, busyboxScript) };
 
 await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files }, (guest) => {
-  test("starts the agent, starts it again when it is killed, and stops it", async () => {
-    // As rcS does: it does not wait for what the script leaves behind.
-    expect(await guest().text(`${busyboxScript} start >/dev/null 2>&1; ${busyboxScript} status`)).toBe("trace-agent is running");
-    const before = await agentPid(guest());
-    expect(await tracesMarker(guest(), "MARK-1")).toBe(true);
-    await guest().run(`${busyboxScript} start`);
-    await guest().run(`kill -KILL ${before}`);
-    await agentPid(guest(), before);
-    expect(await tracesMarker(guest(), "MARK-2")).toBe(true);
-    await guest().run(`${busyboxScript} stop`);
-    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
-    expect((await guest().run(`${busyboxScript} status`, { mayFail: true })).code).toBe(3);
-  }, guestTestTimeoutMs);
+  test(
+    "starts the agent, starts it again when it is killed, and stops it",
+    async () => {
+      // As rcS does: it does not wait for what the script leaves behind.
+      expect(await guest().text(`${busyboxScript} start >/dev/null 2>&1; ${busyboxScript} status`)).toBe(
+        "trace-agent is running",
+      );
+      const before = await agentPid(guest());
+      expect(await tracesMarker(guest(), "MARK-1")).toBe(true);
+      await guest().run(`${busyboxScript} start`);
+      await guest().run(`kill -KILL ${before}`);
+      await agentPid(guest(), before);
+      expect(await tracesMarker(guest(), "MARK-2")).toBe(true);
+      await guest().run(`${busyboxScript} stop`);
+      expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
+      expect((await guest().run(`${busyboxScript} status`, { mayFail: true })).code).toBe(3);
+    },
+    guestTestTimeoutMs,
+  );
 
-  test("leaves the ports to an agent of the initramfs, and takes them over when it ends", async () => {
-    await guest().run(startEarlyAgent, { timeoutMs: 120_000 });
-    await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
-    await guest().run("sleep 2");
-    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
-    await guest().run("kill -KILL $(cat /run/trace-agent.early)");
-    await agentPid(guest());
-    expect(await tracesMarker(guest(), "MARK-3")).toBe(true);
-    await guest().run(`${busyboxScript} stop`);
-    expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
-  }, guestTestTimeoutMs);
+  test(
+    "leaves the ports to an agent of the initramfs, and takes them over when it ends",
+    async () => {
+      await guest().run(startEarlyAgent, { timeoutMs: 120_000 });
+      await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
+      await guest().run("sleep 2");
+      expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
+      await guest().run("kill -KILL $(cat /run/trace-agent.early)");
+      await agentPid(guest());
+      expect(await tracesMarker(guest(), "MARK-3")).toBe(true);
+      await guest().run(`${busyboxScript} stop`);
+      expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
+    },
+    guestTestTimeoutMs,
+  );
 });

@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { readCpuStats } from "../../src/kernel/cpu-stats.ts";
-import { countEvents } from "../../src/kernel/event-count.ts";
+import { protocolLimits } from "../../src/protocol/limits.ts";
+import { timelineLimits } from "../../src/timeline/limits.ts";
+import { readCpuStats } from "../../src/tracefs/cpu-stats.ts";
+import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
+import { allowedMs, timed } from "../support/timing.ts";
+import { inLongForm } from "../support/long.ts";
 
 const fixture = new AgentFixture("agent");
 const { cpus, layout } = fixture;
@@ -21,13 +25,16 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     writeMarkers(fixture.tracefs.path, cpus, 100, 1000);
     ports.order("0\n");
     await agent.says("stopped");
-    await Bun.sleep(50);
-    for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).take(), cpu)).toEqual(sequence(0, 1100));
+    for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).takeAll(), cpu)).toEqual(sequence(0, 1100));
     writeMarkers(fixture.tracefs.path, cpus, 1100, 100);
     await Bun.sleep(600);
     expect(cpus.map((cpu) => ports.reader(cpu).length)).toEqual(cpus.map(() => 0));
     ports.order("1");
-    await eventually(() => cpus.every((cpu) => ports.reader(cpu).length > 0), "data after the second start", () => agent.log);
+    await eventually(
+      () => cpus.every((cpu) => ports.reader(cpu).length > 0),
+      "data after the second start",
+      () => agent.log,
+    );
     expect(agent.ended).toBeUndefined();
   });
 
@@ -39,9 +46,8 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     writeMarkers(fixture.tracefs.path, cpus, 0, 200_000);
     ports.order("0\n");
     await agent.says("stopped");
-    await Bun.sleep(100);
     for (const cpu of cpus) {
-      const stream = ports.reader(cpu).take();
+      const stream = ports.reader(cpu).takeAll();
       const numbers = findMarkers(stream, cpu);
       expect(numbers.length).toBe(200_000);
       expect(numbers.every((number, index) => number === index)).toBe(true);
@@ -57,30 +63,35 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     const { agent, ports } = await fixture.startOnPorts();
     ports.order("10");
     await agent.says("stopped");
-    await Bun.sleep(100);
     cpus.forEach((cpu, index) => {
-      const stream = ports.reader(cpu).take();
+      const stream = ports.reader(cpu).takeAll();
       expect(stream.length % layout.sizeBytes).toBe(0);
       expect(countEvents(stream, layout)).toMatchObject({ events: before[index], damaged: 0 });
       expect(readCpuStats(fixture.tracefs.path, cpu)).toMatchObject({ entries: 0, readEvents: before[index] });
     });
   });
 
-  test("brings a lone event to the host within half a second, without a flood of sub-buffers", async () => {
+  test.each([500, 50])("brings a lone event to the host within %i ms, without a flood of sub-buffers", async (ms) => {
     const { agent, ports } = await fixture.startOnPorts();
+    if (ms !== protocolLimits.latencyMsDefault) ports.order(`set latency_ms ${ms}\n`);
     ports.order("1\n");
     await agent.says("started");
-    const [cpu = 0] = cpus;
-    const waits: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      writeMarkers(fixture.tracefs.path, [cpu], round, 1);
-      const written = performance.now();
-      await eventually(() => ports.reader(cpu).length >= (round + 1) * layout.sizeBytes, "the marker arrives", () => agent.log);
-      waits.push(performance.now() - written);
+    const arrived = (): number => cpus.reduce((sum, cpu) => sum + ports.reader(cpu).length, 0);
+    const count = 5;
+    for (let round = 0; round < count; round++) {
+      const timing = await timed(async () => {
+        fixture.tracefs.write("trace_marker", `MARK 0 ${round}`);
+        await eventually(
+          () => arrived() >= (round + 1) * layout.sizeBytes,
+          "the marker arrives",
+          () => agent.log,
+        );
+      });
+      expect(timing.ms).toBeLessThan(allowedMs(ms + timelineLimits.liveHoldMoreMs, timing));
     }
-    expect(findMarkers(ports.reader(cpu).take(), cpu)).toEqual(sequence(0, 5));
-    // 500 ms is the promise; the rest is room for a loaded machine.
-    expect(Math.min(...waits)).toBeLessThan(500);
+    expect(arrived()).toBe(count * layout.sizeBytes);
+    const numbers = cpus.flatMap((cpu) => findMarkers(ports.reader(cpu).take(), 0));
+    expect(numbers.sort((a, b) => a - b)).toEqual(sequence(0, count));
   });
 
   test("counts what a host that does not read makes it lose: written = received + lost, per CPU", async () => {
@@ -96,9 +107,8 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     for (const cpu of cpus) ports.reader(cpu).resume();
     ports.order("0\n");
     await agent.says("stopped");
-    await Bun.sleep(100);
     for (const cpu of cpus) {
-      const stream = ports.reader(cpu).take();
+      const stream = ports.reader(cpu).takeAll();
       const counted = countEvents(stream, layout);
       const overrun = readCpuStats(fixture.tracefs.path, cpu)?.overrun ?? 0;
       const numbers = findMarkers(stream, cpu);
@@ -113,7 +123,11 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
   });
 
   test("ends within a second with code 0 and gives back what the host had set, armed, running and stuck", async () => {
-    for (const [signal, state] of [["SIGTERM", "armed"], ["SIGINT", "running"], ["SIGHUP", "stuck"]] as const) {
+    for (const [signal, state] of [
+      ["SIGTERM", "armed"],
+      ["SIGINT", "running"],
+      ["SIGHUP", "stuck"],
+    ] as const) {
       fixture.tracefs.reset(256);
       fixture.tracefs.write("set_event", "sched:sched_switch");
       const { agent, ports: directory } = await fixture.startOnPorts({ paused: true });
@@ -122,13 +136,15 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
       await directory.ask("set clock mono", "set", () => agent.log);
       if (state !== "armed") await directory.ask("1", "start", () => agent.log);
       if (state === "stuck") {
-        writeMarkers(fixture.tracefs.path, cpus, 0, 20_000);
-        await eventually(() => readdirSync(`/proc/${agent.pid}/task`).length > 0, "the agent lives");
+        writeMarkers(fixture.tracefs.path, cpus, 0, 60_000);
+        // The ports took what they hold; the rest was overwritten in the ring buffer, which is full.
+        for (const cpu of cpus) expect(readCpuStats(fixture.tracefs.path, cpu)?.overrun).toBeGreaterThan(0);
       }
-      const sent = performance.now();
-      agent.child.kill(signal);
-      expect(await agent.end()).toEqual({ code: 0, signal: null });
-      expect(performance.now() - sent).toBeLessThan(2000);
+      const timing = await timed(async () => {
+        agent.child.kill(signal);
+        expect(await agent.end()).toEqual({ code: 0, signal: null });
+      });
+      expect({ state, ms: timing.ms < allowedMs(1000, timing) ? "in time" : timing }).toEqual({ state, ms: "in time" });
       expect(fixture.tracefs.read("set_event")).toBe("sched:sched_switch");
       expect(fixture.tracefs.read("trace_clock")).toContain("[local]");
       for (const cpu of cpus) directory.reader(cpu).poll();
@@ -139,16 +155,26 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     const { agent, ports } = await fixture.startOnPorts();
     const context = (): string => agent.log;
     const hello = await ports.ask("hello n-1", "hello", context);
-    expect(hello).toMatchObject({ nonce: "n-1", protocol: 1, state: "armed", subBufferSize: layout.sizeBytes, longSize: 8 });
+    expect(hello).toMatchObject({
+      nonce: "n-1",
+      protocol: 1,
+      words: expect.arrayContaining(["host", "lease", "frames", "latency_ms", "ack"]),
+      state: "armed",
+      subBufferSize: layout.sizeBytes,
+      longSize: 8,
+    });
     expect(hello["cpus"]).toEqual(cpus.map((cpu) => ({ cpu, port: "open", state: "armed", bytes: 0 })));
     const start = await ports.ask("1", "start", context);
-    expect(start["streams"]).toEqual(cpus.map((cpu) => ({ cpu, bytes: 0 })));
+    expect(start["streams"]).toEqual(cpus.map((cpu) => ({ cpu, bytes: 0, time: expect.stringMatching(/^\d+$/) })));
     writeMarkers(fixture.tracefs.path, cpus, 0, 10);
     const stop = await ports.ask("0", "stop", context);
-    await Bun.sleep(50);
+    for (const cpu of cpus) ports.reader(cpu).poll();
     expect(stop["streams"]).toEqual(cpus.map((cpu) => ({ cpu, bytes: ports.reader(cpu).length, lostBytes: 0 })));
     expect(await ports.ask("set buffer_size_kb lots", "error", context)).toMatchObject({ order: "set" });
-    expect(await ports.ask("frobnicate", "error", context)).toMatchObject({ order: "frobnicate", error: "no such order" });
+    expect(await ports.ask("frobnicate", "error", context)).toMatchObject({
+      order: "frobnicate",
+      error: "no such order",
+    });
     const metadata = await ports.ask("metadata", "metadata", context);
     await eventually(() => ports.replies.length >= 1000, "the metadata's body begins", context);
     expect(metadata["encoding"]).toBe("gzip");
@@ -163,8 +189,7 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     expect(stop).toMatchObject({ nonce: "end" });
     await ports.ask("1", "start", () => agent.log);
     await ports.ask("0", "stop", () => agent.log);
-    await Bun.sleep(100);
-    for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).take(), cpu)).toEqual(sequence(0, 5000));
+    for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).takeAll(), cpu)).toEqual(sequence(0, 5000));
     const open = readdirSync(`/proc/${agent.pid}/fd`).length;
     await ports.ask("1", "start", () => agent.log);
     await ports.ask("0", "stop", () => agent.log);
@@ -173,10 +198,11 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
 
   test("a flood of random bytes into the control port neither ends it nor grows it, and the next order counts", async () => {
     const { agent, ports } = await fixture.startOnPorts();
-    const megabytes = process.env["TRACE_AGENT_LONG_TESTS"] === undefined ? 16 : 1024;
+    const megabytes = inLongForm(16, 1024);
     const flood = openSync(join(ports.path, "agent-ctl-path.in"), "w");
     const random = Buffer.alloc(1 << 16);
-    const memory = (): number => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid}/status`, "latin1"))?.[1]);
+    const memory = (): number =>
+      Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid}/status`, "latin1"))?.[1]);
     let afterFirst = 0;
     for (let n = 0; n < megabytes * 16; n++) {
       crypto.getRandomValues(random);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { watchdogMs } from "../../src/guest/notify.ts";
+import { watchdogMs } from "../../src/base/notify.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { DatagramSocket } from "../support/datagram-socket.ts";
@@ -12,18 +12,23 @@ describe("the watchdog's time", () => {
     expect(watchdogMs({ WATCHDOG_USEC: "60000000" })).toBe(60_000);
     expect(watchdogMs({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: `${process.pid}` })).toBe(60_000);
     expect(watchdogMs({ WATCHDOG_USEC: "60000000", WATCHDOG_PID: "1" })).toBeUndefined();
-    for (const text of ["", "0", "-5", "1.5", "x", undefined]) expect(watchdogMs({ WATCHDOG_USEC: text })).toBeUndefined();
+    for (const text of ["", "0", "-5", "1.5", "x", undefined])
+      expect(watchdogMs({ WATCHDOG_USEC: text })).toBeUndefined();
   });
 });
 
 describe.skipIf(fixture.skipReason !== undefined)("the service manager", () => {
-  test("hears when the agent is armed, that it lives, what it does, and that it ends", async () => {
+  test("is told when the agent is armed, that it lives, what it does, and that it ends", async () => {
     const path = join(fixture.scratch, "notify");
     const manager = new DatagramSocket(path);
     const ports = fixture.makePorts();
     const agent = fixture.launch(["--ports", ports.path], { env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: "400000" } });
     const hears = (text: string): Promise<void> =>
-      eventually(() => manager.receive().some((message) => message.includes(text)), `"${text}"`, () => `${manager.messages.join("\n")}\n${agent.log}`);
+      eventually(
+        () => manager.receive().some((message) => message.includes(text)),
+        `"${text}"`,
+        () => `${manager.messages.join("\n")}\n${agent.log}`,
+      );
     const lives = (): number => manager.receive().filter((message) => message === "WATCHDOG=1").length;
 
     await hears("READY=1\nSTATUS=armed: CPUs ");

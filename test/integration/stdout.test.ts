@@ -2,8 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { countEvents } from "../../src/kernel/event-count.ts";
-import { layoutOf } from "../../src/kernel/sub-buffer.ts";
+import { makeFifo } from "../../ffi/pipe.ts";
+import { POLL, PollSet } from "../../ffi/poll.ts";
+import { countEvents } from "../../src/ring-buffer/event-count.ts";
+import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
@@ -31,19 +33,28 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
   ])("writes whole sub-buffers of every CPU into %s, and SIGINT flushes the last", async (name, flags) => {
     const bytes = await recordTo(join(fixture.scratch, `${name.length}.raw`), flags);
     expect(bytes.length % layout.sizeBytes).toBe(0);
-    expect(countEvents(bytes, layoutOf(layout.sizeBytes, 8))).toMatchObject({ lostEvents: 0, unknownLosses: 0, damaged: 0 });
+    expect(countEvents(bytes, layoutOf(layout.sizeBytes, 8))).toMatchObject({
+      lostEvents: 0,
+      unknownLosses: 0,
+      damaged: 0,
+    });
     for (const cpu of cpus) expect(findMarkers(bytes, cpu)).toEqual(sequence(0, count));
   });
 
   test("gives one CPU's stream alone with --cpus", async () => {
-    const bytes = await recordTo(join(fixture.scratch, "one.raw"), constants.O_WRONLY | constants.O_CREAT, ["--cpus", "0"]);
+    const bytes = await recordTo(join(fixture.scratch, "one.raw"), constants.O_WRONLY | constants.O_CREAT, [
+      "--cpus",
+      "0",
+    ]);
     expect(findMarkers(bytes, 0)).toEqual(sequence(0, count));
     for (const cpu of cpus.slice(1)) expect(findMarkers(bytes, cpu)).toEqual([]);
   });
 
   test("fills a pipe to a slow reader without tearing a sub-buffer", async () => {
     fixture.tracefs.write("buffer_size_kb", "16384");
-    const reader = spawn("sh", ["-c", `sleep 1; cat > ${join(fixture.scratch, "piped.raw")}`], { stdio: ["pipe", "inherit", "inherit"] });
+    const reader = spawn("sh", ["-c", `sleep 1; cat > ${join(fixture.scratch, "piped.raw")}`], {
+      stdio: ["pipe", "inherit", "inherit"],
+    });
     const agent = spawn("sh", ["-c", `exec ${executable} --instance ${fixture.tracefs.name} --stdout`], {
       stdio: ["ignore", reader.stdin, "pipe"],
     });
@@ -64,10 +75,13 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
   });
 
   test("ends by itself with code 0 when the reader of the pipe is gone", async () => {
-    const agent = Bun.spawn(["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout | head -c 4096 | wc -c; echo ended`], {
-      stdout: "pipe",
-      stderr: "ignore",
-    });
+    const agent = Bun.spawn(
+      ["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout | head -c 4096 | wc -c; echo ended`],
+      {
+        stdout: "pipe",
+        stderr: "ignore",
+      },
+    );
     const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
     const text = await new Response(agent.stdout).text();
     clearInterval(writing);
@@ -96,13 +110,18 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
 
   test("writes text to a terminal: every event, with its CPU, without being asked for text", async () => {
     const output = join(fixture.scratch, "terminal.txt");
-    const terminal = Bun.spawn(["script", "-qefc", `exec ${executable} --stdout --instance ${fixture.tracefs.name}`, output], { stdin: "ignore", stdout: "ignore" });
+    const terminal = Bun.spawn(
+      ["script", "-qefc", `exec ${executable} --stdout --instance ${fixture.tracefs.name}`, output],
+      { stdin: "ignore", stdout: "ignore" },
+    );
     const shown = (): string => readFileSync(output, "latin1");
     await eventually(() => existsSync(output) && shown().includes("started"), "the agent starts on a terminal");
     writeMarkers(fixture.tracefs.path, cpus, 0, 100);
     await eventually(() => cpus.every((cpu) => shown().includes(`MARK ${cpu} 99`)), "all markers are shown", shown);
     for (const cpu of cpus) {
-      const lines = shown().split("\n").filter((line) => line.includes(`tracing_mark_write: MARK ${cpu} `));
+      const lines = shown()
+        .split("\n")
+        .filter((line) => line.includes(`tracing_mark_write: MARK ${cpu} `));
       expect(lines.map((line) => Number(/MARK \d+ (\d+)/.exec(line)?.[1]))).toEqual(sequence(0, 100));
       expect(lines.filter((line) => !line.includes(` [${String(cpu).padStart(3, "0")}] `))).toEqual([]);
     }
@@ -112,11 +131,14 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
   });
 
   test("refuses raw data to a terminal with a hint and exit code 64", async () => {
-    const terminal = Bun.spawn(["script", "-qec", `${executable} --stdout --format raw --instance ${fixture.tracefs.name}`, "/dev/null"], {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
+    const terminal = Bun.spawn(
+      ["script", "-qec", `${executable} --stdout --format raw --instance ${fixture.tracefs.name}`, "/dev/null"],
+      {
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      },
+    );
     const text = await new Response(terminal.stdout).text();
     expect(text).toContain("cannot write raw trace data to a terminal");
     expect(text).toContain("trace-agent --stdout > trace.raw");
@@ -124,22 +146,66 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
   });
 
   test("writes one JSON object per event with --format json, and the last at SIGINT", async () => {
-    const bytes = await recordTo(join(fixture.scratch, "events.json"), constants.O_WRONLY | constants.O_CREAT, ["--format", "json"]);
-    const events = bytes.toString("latin1").trimEnd().split("\n").map((line) => JSON.parse(line) as { cpu: number; event: string; fields: { buf: string } });
+    const bytes = await recordTo(join(fixture.scratch, "events.json"), constants.O_WRONLY | constants.O_CREAT, [
+      "--format",
+      "json",
+    ]);
+    const events = bytes
+      .toString("latin1")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { cpu: number; event: string; fields: { buf: string } });
     for (const cpu of cpus) {
-      const numbers = events.filter((event) => event.cpu === cpu && event.event === "print").map(({ fields }) => Number(/MARK \d+ (\d+)/.exec(fields.buf)?.[1]));
+      const numbers = events
+        .filter((event) => event.cpu === cpu && event.event === "print")
+        .map(({ fields }) => Number(/MARK \d+ (\d+)/.exec(fields.buf)?.[1]));
       expect(numbers).toEqual(sequence(0, count));
     }
   });
 
   test("ends by itself with code 0 when the reader of its text is gone", async () => {
-    const agent = Bun.spawn(["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout --format text | head -n 10 | wc -l; echo ended`], {
-      stdout: "pipe",
-      stderr: "ignore",
-    });
+    const agent = Bun.spawn(
+      [
+        "sh",
+        "-c",
+        `${executable} --instance ${fixture.tracefs.name} --stdout --format text | head -n 10 | wc -l; echo ended`,
+      ],
+      {
+        stdout: "pipe",
+        stderr: "ignore",
+      },
+    );
     const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
     const text = await new Response(agent.stdout).text();
     clearInterval(writing);
     expect(text).toBe("10\nended\n");
   });
+
+  test("hears orders and signals while the reader of its text takes nothing", async () => {
+    const ports = fixture.makePorts({ cpus: [] });
+    const unread = join(fixture.scratch, "unread");
+    makeFifo(unread, 0o600);
+    // Open for both ways, so that it has a reader, who does nothing.
+    const fd = openSync(unread, constants.O_RDWR);
+    const agent = fixture.launch(["--stdout", "--format", "text", "--ports", ports.path], { stdout: fd });
+    await agent.says("armed: ");
+    ports.order("1\n");
+    await agent.says("started");
+    writeMarkers(fixture.tracefs.path, cpus, 0, count);
+    await eventually(() => !hasRoom(fd), "nothing more fits into the FIFO");
+    expect(await ports.ask("hello n1", "hello", () => agent.log)).toMatchObject({ state: "running" });
+
+    agent.child.kill("SIGTERM");
+    await agent.says("ending: SIGTERM");
+    agent.child.kill("SIGTERM");
+    expect(await agent.end()).toEqual({ code: 0, signal: null });
+    expect(agent.log).toContain("the last events are not shown: the reader of stdout did not take them");
+    closeSync(fd);
+  }, 300_000);
 });
+
+function hasRoom(fd: number): boolean {
+  const poll = new PollSet(1);
+  poll.set(0, fd, POLL.OUT);
+  return poll.wait(0) > 0;
+}

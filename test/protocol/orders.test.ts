@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { limits } from "../../src/limits.ts";
+import { protocolLimits } from "../../src/protocol/limits.ts";
 import { type Order, OrderDecoder, parseOrder } from "../../src/protocol/orders.ts";
 import { cpuOfDataPort, dataPortName } from "../../src/protocol/ports.ts";
+import { inLongForm } from "../support/long.ts";
 
-const runs = process.env["TRACE_AGENT_LONG_TESTS"] === undefined ? 2_000 : 1_000_000;
+const runs = inLongForm(2_000, 1_000_000);
 const decode = (...reads: string[]): Order[] => {
   const decoder = new OrderDecoder();
   return reads.flatMap((read) => decoder.decode(Buffer.from(read, "latin1")));
@@ -47,26 +48,79 @@ describe("worded orders", () => {
     expect(parseOrder("set __proto__ 1")).toMatchObject({ order: "malformed" });
   });
 
-  test.each(["2", "start", "hello", "hello two words", "status now", "metadata x", "set", "constructor", "hello \x1b[31m"])(
-    "%p is malformed and names a reason",
-    (line) => {
-      const order = parseOrder(line);
-      expect(order.order).toBe("malformed");
-      expect(order.order === "malformed" ? order.reason : "").not.toBe("");
-    },
-  );
+  test.each([
+    "2",
+    "start",
+    "hello",
+    "hello two words",
+    "status now",
+    "metadata x",
+    "set",
+    "constructor",
+    "hello \x1b[31m",
+  ])("%p is malformed and names a reason", (line) => {
+    const order = parseOrder(line);
+    expect(order.order).toBe("malformed");
+    expect(order.order === "malformed" ? order.reason : "").not.toBe("");
+  });
 
   test("a line beyond the bound is dropped up to its newline, once, and the next order counts", () => {
     const decoder = new OrderDecoder();
-    const long = Buffer.alloc(limits.orderLineBytes * 3, "x");
+    const long = Buffer.alloc(protocolLimits.orderLineBytes * 3, "x");
     expect(words(decoder.decode(long))).toEqual(["malformed"]);
     expect(words(decoder.decode(Buffer.from("1\nstatus\n")))).toEqual(["status"]);
   });
 });
 
+describe("set lease", () => {
+  test("takes 10 to 3600 whole seconds, and nothing else", () => {
+    expect(parseOrder("set lease 10")).toEqual({ order: "lease", seconds: 10 });
+    expect(parseOrder("set lease 3600")).toEqual({ order: "lease", seconds: 3600 });
+    for (const value of ["", "9", "3601", "-60", "1e3", "60.5", "60 60", "99999999999999999999"]) {
+      expect(parseOrder(`set lease ${value}`).order).toBe("malformed");
+    }
+  });
+});
+
+describe("host N", () => {
+  test("takes the number of a protocol, words of what the host does, and nothing else", () => {
+    expect(parseOrder("host 2")).toEqual({ order: "host", protocol: 2, words: [] });
+    expect(parseOrder("host 3 ack something_new")).toEqual({
+      order: "host",
+      protocol: 3,
+      words: ["ack", "something_new"],
+    });
+    for (const line of ["host", "host 0", "host -1", "host 2.5", "host 2 3", "host 99999", "host two", "host 3  ack"]) {
+      expect(parseOrder(line).order).toBe("malformed");
+    }
+  });
+});
+
+describe("ack", () => {
+  test("takes a CPU and a position that a number can hold, and nothing else", () => {
+    expect(parseOrder("ack 0 0")).toEqual({ order: "ack", cpu: 0, bytes: 0 });
+    expect(parseOrder("ack 255 9007199254740991")).toEqual({ order: "ack", cpu: 255, bytes: Number.MAX_SAFE_INTEGER });
+    for (const line of ["ack", "ack 0", "ack -1 5", "ack 0 -5", "ack 0 1e9", "ack 0 9007199254740992", "ack 0 5 5"]) {
+      expect(parseOrder(line).order).toBe("malformed");
+    }
+  });
+});
+
+describe("set latency_ms", () => {
+  test("takes 10 to 10000 whole ms, and nothing else", () => {
+    expect(parseOrder("set latency_ms 10")).toEqual({ order: "latency_ms", ms: 10 });
+    expect(parseOrder("set latency_ms 10000")).toEqual({ order: "latency_ms", ms: 10_000 });
+    for (const value of ["", "9", "10001", "-50", "1e2", "50.5", "50 50", "99999999999999999999"]) {
+      expect(parseOrder(`set latency_ms ${value}`).order).toBe("malformed");
+    }
+  });
+});
+
 describe("hostile input", () => {
   test("however bytes are split, the orders are the same", () => {
-    const text = fc.array(fc.constantFrom("1", "0", "\n", "status\n", "hello x\n", "set clock mono\n", "rubbish", "\0"));
+    const text = fc.array(
+      fc.constantFrom("1", "0", "\n", "status\n", "hello x\n", "set clock mono\n", "rubbish", "\0"),
+    );
     fc.assert(
       fc.property(text, fc.array(fc.nat(30)), (parts, cuts) => {
         const whole = parts.join("");
@@ -100,8 +154,37 @@ describe("hostile input", () => {
 describe("port names", () => {
   test("cpuOfDataPort() undoes dataPortName(), and knows no other name", () => {
     for (const cpu of [0, 7, 255, 4095]) expect(cpuOfDataPort(dataPortName(cpu))).toBe(cpu);
-    for (const name of ["trace-path-cpu", "trace-path-cpu01", "trace-path-cpu1x", "agent-ctl-path", "trace-path-cpu-1", ""]) {
+    for (const name of [
+      "trace-path-cpu",
+      "trace-path-cpu01",
+      "trace-path-cpu1x",
+      "agent-ctl-path",
+      "trace-path-cpu-1",
+      "",
+    ]) {
       expect(cpuOfDataPort(name)).toBeUndefined();
     }
+  });
+});
+
+describe("an order line", () => {
+  test("with control characters, or a key that is none, changes nothing", () => {
+    for (const line of [
+      "set functions vfs_read\ttraceoff",
+      "set filter sched:sched_switch \x1b[2J",
+      "set mod x",
+      "set snapshot 1",
+      "set enable_event sched",
+      "set functions: x",
+      "set + x",
+      "set events+",
+      "restore nosuch",
+    ])
+      expect(parseOrder(line).order).toBe("malformed");
+    const keys = ["functions", "pids", "events", "no_functions", "graph_functions"] as const;
+    for (const key of keys) expect(parseOrder(`set ${key}`)).toEqual({ order: "set", key, value: "" });
+    expect(parseOrder("set tracer")).toMatchObject({ order: "malformed" });
+    expect(parseOrder("set events+ .")).toEqual({ order: "part", key: "events", part: undefined });
+    expect(parseOrder("restore events clock")).toEqual({ order: "restore", keys: ["events", "clock"] });
   });
 });

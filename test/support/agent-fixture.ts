@@ -1,13 +1,17 @@
 /** What the integration tests of the agent share: one tracefs instance per file, and an end to all that a test started. */
-import { afterAll, afterEach, beforeEach } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { afterAll, afterEach, beforeEach, setDefaultTimeout } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tracedCpus } from "../../src/kernel/cpus.ts";
-import { layoutOf, type SubBufferLayout } from "../../src/kernel/sub-buffer.ts";
-import { subBufferSizeBytes } from "../../src/kernel/tracefs.ts";
+import { notesFolder } from "../../src/guest/control/session-notes.ts";
+import { tracedCpus } from "../../src/tracefs/cpus.ts";
+import { layoutOf, type SubBufferLayout } from "../../src/ring-buffer/sub-buffer.ts";
+import { subBufferSizeBytes } from "../../src/tracefs/tracefs.ts";
 import { AgentProcess, type AgentProcessOptions, PortDirectory } from "./agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "./tracefs.ts";
+
+/** Against hanging only. Without it a test run by hand has 5 s, which a loaded machine needs. */
+const testTimeoutMs = 300_000;
 
 export class AgentFixture {
   /** Why the tests of this file cannot run here; undefined when they can. */
@@ -20,6 +24,7 @@ export class AgentFixture {
   #ports: PortDirectory[] = [];
 
   constructor(purpose: string) {
+    setDefaultTimeout(testTimeoutMs);
     this.skipReason = reasonWithoutTracefs();
     if (this.skipReason !== undefined) console.error(`skipped: ${purpose} tests of the agent: ${this.skipReason}`);
     this.#instance = this.skipReason === undefined ? new TracefsInstance(purpose) : undefined;
@@ -53,7 +58,9 @@ export class AgentFixture {
   }
 
   /** An armed agent on FIFOs. */
-  async startOnPorts(options: { paused?: boolean; args?: string[] } = {}): Promise<{ agent: AgentProcess; ports: PortDirectory }> {
+  async startOnPorts(
+    options: { paused?: boolean; args?: string[] } = {},
+  ): Promise<{ agent: AgentProcess; ports: PortDirectory }> {
     const ports = this.makePorts(options);
     const agent = this.launch(["--ports", ports.path, ...(options.args ?? [])]);
     await agent.says("armed: ");
@@ -62,8 +69,30 @@ export class AgentFixture {
 
   async release(): Promise<void> {
     for (const agent of this.#agents.splice(0)) await agent.kill();
+    // What an agent was killed at is none of the next test's business.
+    if (this.#instance !== undefined && existsSync(this.#instance.path))
+      rmSync(notesFile(this.#instance.path), { force: true });
     for (const ports of this.#ports.splice(0)) ports.close();
   }
 }
 
-export const sequence = (from: number, count: number): number[] => Array.from({ length: count }, (_, index) => from + index);
+/** Where an agent notes what it found in a tracing directory before a session changed it. */
+export function notesFile(tracingDirectory: string): string {
+  const { dev, ino } = statSync(tracingDirectory);
+  return `${notesFolder}/${dev}-${ino}`;
+}
+
+export const sequence = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => from + index);
+
+/** Why the size of sub-buffers cannot be changed here, or undefined. */
+export function noSubBufferSize(fixture: AgentFixture): string | undefined {
+  if (fixture.skipReason !== undefined) return fixture.skipReason;
+  const { tracefs } = fixture;
+  return existsSync(`${tracefs.path}/buffer_subbuf_size_kb`) ? undefined : "before Linux 6.8 sub-buffers have one size";
+}
+
+/** Why no second CPU can be looked at, or undefined. */
+export function noSecondCpu({ skipReason, cpus }: AgentFixture): string | undefined {
+  return skipReason ?? (cpus.length < 2 ? "one CPU only" : undefined);
+}

@@ -10,7 +10,12 @@ import { PortReader } from "./port-reader.ts";
 export const executable = resolve(import.meta.dir, "../../dist/trace-agent");
 
 /** Waits until `condition` holds; fails with `what` and what `context` says. */
-export async function eventually(condition: () => boolean, what: string, context: () => string = () => "", timeoutMs = 20_000): Promise<void> {
+export async function eventually(
+  condition: () => boolean,
+  what: string,
+  context: () => string = () => "",
+  timeoutMs = 240_000,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}\n${context()}`);
@@ -26,7 +31,11 @@ export class PortDirectory {
   readonly #orders: number;
 
   constructor(cpus: readonly number[], options: { paused?: boolean } = {}) {
-    for (const name of [`${controlPortName}.in`, `${controlPortName}.out`, ...cpus.map((cpu) => `${dataPortName(cpu)}.out`)]) {
+    for (const name of [
+      `${controlPortName}.in`,
+      `${controlPortName}.out`,
+      ...cpus.map((cpu) => `${dataPortName(cpu)}.out`),
+    ]) {
       makeFifo(join(this.path, name), 0o600);
     }
     // Held for both ways, so that orders can be written before the agent opens its end.
@@ -114,18 +123,26 @@ export class AgentProcess {
 
   async says(text: string | RegExp, timeoutMs?: number): Promise<void> {
     await eventually(
-      () => (typeof text === "string" ? this.#stderr.includes(text) : text.test(this.#stderr)) || this.#ended !== undefined,
+      () =>
+        (typeof text === "string" ? this.#stderr.includes(text) : text.test(this.#stderr)) || this.#ended !== undefined,
       `the agent says ${String(text)}`,
       () => this.#stderr,
       timeoutMs,
     );
     if (typeof text === "string" ? !this.#stderr.includes(text) : !text.test(this.#stderr)) {
-      throw new Error(`the agent ended (${JSON.stringify(this.#ended)}) without saying ${String(text)}:\n${this.#stderr}`);
+      throw new Error(
+        `the agent ended (${JSON.stringify(this.#ended)}) without saying ${String(text)}:\n${this.#stderr}`,
+      );
     }
   }
 
   async end(timeoutMs?: number): Promise<{ code: number | null; signal: string | null }> {
-    await eventually(() => this.#ended !== undefined, "the agent ends", () => this.#stderr, timeoutMs);
+    await eventually(
+      () => this.#ended !== undefined,
+      "the agent ends",
+      () => this.#stderr,
+      timeoutMs,
+    );
     return this.#ended as { code: number | null; signal: string | null };
   }
 

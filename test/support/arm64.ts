@@ -6,11 +6,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../../ffi/entry/cache.ts";
-import { unpackedDependency, unpackedPackages } from "../../ffi/entry/debian-packages.ts";
-import { messageOf } from "../../src/errors.ts";
+import { unpackedDependency, unpackedPackages } from "../../ffi/static/debian-packages.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { takeTurn } from "./guest-turn.ts";
 import { hostFiles, type InitramfsFile, writeInitramfs } from "./initramfs.ts";
-import { takeLock } from "./lock.ts";
 import { whyNoTools } from "./packages.ts";
 import { portArguments } from "./qemu.ts";
 
@@ -53,12 +52,19 @@ export type ArmGuest = {
 
 /** Boots a guest whose init is this shell script, with files of this machine, and one port of each name. */
 export async function bootArm64(init: string, files: Record<string, string>, portNames: string[]): Promise<ArmGuest> {
-  const lock = await takeLock(join(cacheFolder("guest"), "qemu.lock"), { onWait: () => console.error("waiting for another guest to end") });
+  const release = await takeTurn();
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-arm64-"));
   const initramfs = join(folder, "initramfs");
   writeInitramfs(initramfs, contentsOf(init, files));
   const boot = ["-kernel", kernelImage(), "-initrd", initramfs, "-append", "console=ttyAMA0 panic=-1 quiet"];
-  const rest = ["-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio", ...portArguments(folder, portNames, "socket", 0)];
+  const rest = [
+    "-nodefaults",
+    "-nographic",
+    "-no-reboot",
+    "-serial",
+    "stdio",
+    ...portArguments(folder, portNames, "socket", 0),
+  ];
   // setpriv: QEMU must not outlive this process, however that ends.
   const command = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-aarch64", ...machine, ...boot, ...rest];
   const qemu = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
@@ -80,13 +86,16 @@ export async function bootArm64(init: string, files: Record<string, string>, por
       await Promise.all([qemu.exited, reading]);
       for (const socket of sockets.values()) socket.destroy();
       rmSync(folder, { recursive: true, force: true });
-      lock.release();
+      release();
     },
   };
 }
 
 function contentsOf(init: string, files: Record<string, string>): Map<string, InitramfsFile> {
-  const mountPoints = ["/dev", "/proc", "/sys"].map((path): [string, InitramfsFile] => [`${path}/.keep`, { mode: 0o644, data: "" }]);
+  const mountPoints = ["/dev", "/proc", "/sys"].map((path): [string, InitramfsFile] => [
+    `${path}/.keep`,
+    { mode: 0o644, data: "" },
+  ]);
   const all = new Map<string, InitramfsFile>([["/init", { mode: 0o755, data: init }], ...mountPoints]);
   for (const [place, source] of Object.entries({ "/bin/busybox": busybox(), ...files })) {
     for (const [path, file] of hostFiles(place, source)) all.set(path, file);

@@ -19,7 +19,8 @@ export class DatagramSocket {
   constructor(path: string) {
     const address = Buffer.concat([Buffer.from([family, 0]), Buffer.from(`${path}\0`)]);
     this.#fd = symbols.socket(family, type, 0);
-    if (this.#fd < 0 || symbols.bind(this.#fd, ptr(address), address.length) !== 0) throw new Error(`cannot listen on ${path}`);
+    if (this.#fd < 0 || symbols.bind(this.#fd, ptr(address), address.length) !== 0)
+      throw new Error(`cannot listen on ${path}`);
   }
 
   /** Takes what has come in the meantime. */

@@ -1,14 +1,20 @@
 /** An event format and bytes, and the text that they give: for tests of print fmts. */
-import { ByteWriter } from "../../src/kernel/byte-writer.ts";
-import { type EventFormat, parseEventFormat } from "../../src/kernel/event-format.ts";
-import { EventRecord } from "../../src/kernel/event-record.ts";
-import { compilePrintFormat } from "../../src/kernel/print-format/compile.ts";
-import { PrintkFormats } from "../../src/kernel/printk-formats.ts";
-import { SymbolTable } from "../../src/kernel/symbols.ts";
+import { ByteWriter } from "../../src/base/byte-writer.ts";
+import { type EventFormat, parseEventFormat } from "../../src/events/event-format.ts";
+import { EventRecord } from "../../src/events/event-record.ts";
+import { compilePrintFormat } from "../../src/events/print-format/compile.ts";
+import { PrintkFormats } from "../../src/events/printk-formats.ts";
+import { SymbolTable } from "../../src/events/symbols.ts";
 
-export type TestField = { declaration: string; size: number; signed?: boolean; value?: number | bigint | string | Uint8Array };
+export type TestField = {
+  declaration: string;
+  size: number;
+  signed?: boolean;
+  value?: number | bigint | string | Uint8Array;
+};
 
-const kallsyms = "ffffffff81000000 T _stext\nffffffff81001000 t first_function\nffffffff81002000 T second_function\t[module]\n";
+const kallsyms =
+  "ffffffff81000000 T _stext\nffffffff81001000 t first_function\nffffffff81002000 T second_function\t[module]\n";
 const printkFormats = '0xffffffff82000010 : "a string\\n"\n';
 
 /** Fields lie one after the other from offset 8, each aligned to its size. */
@@ -42,14 +48,18 @@ export const commonFields = `\tfield:unsigned short common_type;\toffset:0;\tsiz
 `;
 
 /** The text of the event, or undefined if its print fmt is not understood. `extra` follows the fields. */
-export function textOf(print: string, fields: readonly TestField[] = [], extra: Uint8Array = new Uint8Array(0)): string | undefined {
+export function textOf(
+  print: string,
+  fields: readonly TestField[] = [],
+  extra: Uint8Array = new Uint8Array(0),
+): string | undefined {
   const { format, data } = makeFormat(fields, print);
   const printer = compilePrintFormat({
     format,
     longBytes: 8,
     littleEndian: true,
-    symbols: new SymbolTable(Buffer.from(kallsyms)),
-    printk: new PrintkFormats(printkFormats),
+    symbols: new SymbolTable({ kallsyms: Buffer.from(kallsyms) }),
+    printk: new PrintkFormats({ printkFormats }),
   });
   if (printer === undefined) return undefined;
   let text = "";
@@ -60,7 +70,7 @@ export function textOf(print: string, fields: readonly TestField[] = [], extra: 
   bytes.set(data, 16);
   bytes.set(extra, 16 + data.length);
   const record = new EventRecord();
-  record.lieIn(new DataView(bytes.buffer));
+  record.attach(new DataView(bytes.buffer));
   record.at = 16;
   record.size = data.length + extra.length;
   printer(record, out);

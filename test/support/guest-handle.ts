@@ -1,6 +1,7 @@
 /** A running test guest, as a test uses it. */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import type { CommandResult, GuestConsole } from "./console.ts";
+import { exchangeBytes, exchangeDevice, readDisk } from "./guest-disks.ts";
 import { guestFolder } from "./guest-init.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Transport } from "./qemu.ts";
@@ -14,18 +15,18 @@ export type GuestParts = {
   commands: GuestConsole;
   qmp: Qmp;
   consoleText: () => string;
+  /** The disk that carries bytes both ways; a guest with an init of its own has none. */
+  exchange?: string;
+  rebooted: () => Promise<void>;
   end: () => Promise<void>;
 };
 
 export type RunOptions = {
-  /** The command is killed after this; 60 s by default. */
+  /** The command is killed after this; 120 s by default, against hanging only. */
   timeoutMs?: number;
   /** True: an exit code other than 0 is returned, not thrown. */
   mayFail?: boolean;
 };
-
-/** One line of the command loop holds so much of a file. */
-const pushBytes = 24 * 1024;
 
 export class Guest {
   readonly kernel: Kernel;
@@ -37,6 +38,8 @@ export class Guest {
   readonly qmp: Qmp;
   readonly #parts: GuestParts;
   #spawned = 0;
+  /** The exchange disk serves one after the other. */
+  #exchanging: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
 
   constructor(parts: GuestParts) {
@@ -50,7 +53,7 @@ export class Guest {
 
   /** Runs shell text by busybox sh as root. Throws with what it said when it fails, is killed, or the guest is gone. */
   async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
-    const { timeoutMs = 60_000, mayFail = false } = options;
+    const { timeoutMs = 300_000, mayFail = false } = options;
     let result: CommandResult;
     try {
       result = await this.#parts.commands.run(command, timeoutMs);
@@ -58,7 +61,9 @@ export class Guest {
       throw new Error(`in the guest: ${command}\n${String(error)}\n${this.consoleEnd()}`, { cause: error });
     }
     if (result.code === 0 || mayFail) return result;
-    throw new Error(`in the guest: ${command}\nexit code ${result.code}\n${result.stdout}${result.stderr}\n${this.consoleEnd()}`);
+    throw new Error(
+      `in the guest: ${command}\nexit code ${result.code}\n${result.stdout}${result.stderr}\n${this.consoleEnd()}`,
+    );
   }
 
   /** The command's standard output without its last newline. */
@@ -79,25 +84,51 @@ export class Guest {
     return new GuestProcess(this, name, Number(pid), command);
   }
 
-  /** Writes bytes, or a file of this machine, into the guest. For large files `files` of bootGuest is faster. */
+  /** Writes bytes, or a file of this machine, into the guest. */
   async push(source: Uint8Array | string, guestPath: string, mode?: number): Promise<void> {
-    const bytes = typeof source === "string" ? readFileSync(source) : Buffer.from(source);
-    const fileMode = mode ?? (typeof source === "string" ? statSync(source).mode & 0o777 : 0o644);
-    await this.run(`mkdir -p "$(dirname '${guestPath}')" && : >'${guestPath}' && chmod ${fileMode.toString(8)} '${guestPath}'`);
-    for (let at = 0; at < bytes.length; at += pushBytes) {
-      const part = bytes.subarray(at, at + pushBytes).toString("base64");
-      await this.run(`base64 -d >>'${guestPath}' <<'end'\n${part}\nend`);
-    }
+    const bytes = typeof source === "string" ? readFileSync(source) : source;
+    const fileMode = (mode ?? (typeof source === "string" ? statSync(source).mode & 0o777 : 0o644)).toString(8);
+    await this.#exchange(async (disk) => {
+      await this.run(`mkdir -p "$(dirname '${guestPath}')" && : >'${guestPath}' && chmod ${fileMode} '${guestPath}'`);
+      for (let at = 0; at < bytes.length; at += exchangeBytes) {
+        const part = bytes.subarray(at, at + exchangeBytes);
+        const fd = openSync(disk, "r+");
+        for (let written = 0; written < part.length;)
+          written += writeSync(fd, part, written, part.length - written, written);
+        closeSync(fd);
+        await this.run(
+          `blockdev --flushbufs ${exchangeDevice}; head -c ${part.length} ${exchangeDevice} >>'${guestPath}'`,
+        );
+      }
+    });
   }
 
-  /** The bytes of a file in the guest. */
+  /** The bytes of a file in the guest: fast, where \`run\` has a serial port for what a command writes. */
   async pull(guestPath: string): Promise<Buffer> {
-    return (await this.run(`cat '${guestPath}'`)).stdoutBytes;
+    return await this.#exchange(async (disk) => {
+      const size = Number(await this.text(`wc -c <'${guestPath}'`));
+      const parts: Buffer[] = [];
+      for (let at = 0; at < size; at += exchangeBytes) {
+        const skip = `bs=1M skip=${at / 2 ** 20} count=${exchangeBytes / 2 ** 20}`;
+        await this.run(`dd if='${guestPath}' of=${exchangeDevice} ${skip} conv=fsync 2>/dev/null`);
+        parts.push(readDisk(disk, Math.min(exchangeBytes, size - at)));
+      }
+      return Buffer.concat(parts);
+    });
+  }
+
+  /** Work with the disk that carries bytes between this machine and the guest. */
+  #exchange<T>(work: (disk: string) => Promise<T>): Promise<T> {
+    const { exchange } = this.#parts;
+    if (exchange === undefined) throw new Error("a guest with an init of its own has no disk for push and pull");
+    const result = this.#exchanging.then(() => work(exchange));
+    this.#exchanging = result.catch(() => {});
+    return result;
   }
 
   /** Resolves when the guest takes commands again after a reboot. Ask before what reboots it. Needs `reboot: true`. */
   rebooted(): Promise<void> {
-    return this.#parts.commands.readyAgain;
+    return this.#parts.rebooted();
   }
 
   /** All that the kernel and init wrote to the console. */
@@ -151,8 +182,8 @@ export class GuestProcess {
   }
 
   /** Waits for the end and gives the exit code (128 + signal when it was killed). */
-  async exitCode(timeoutMs = 60_000): Promise<number> {
-    const wait = `until [ -s ${this.#name}.code ]; do usleep 100000; done; cat ${this.#name}.code`;
+  async exitCode(timeoutMs = 300_000): Promise<number> {
+    const wait = `until [ -s ${this.#name}.code ]; do usleep 200000; done; cat ${this.#name}.code`;
     try {
       return Number(await this.#guest.text(wait, { timeoutMs }));
     } catch (error) {
@@ -161,12 +192,14 @@ export class GuestProcess {
   }
 
   /** Waits until its standard error contains the text. */
-  async says(text: string, timeoutMs = 60_000): Promise<void> {
+  async says(text: string, timeoutMs = 300_000): Promise<void> {
     const quoted = text.replaceAll("'", "'\\''");
-    const wait = `until grep -qF '${quoted}' ${this.#name}.stderr; do [ -s ${this.#name}.code ] && exit 3; usleep 100000; done`;
+    const wait = `until grep -qF '${quoted}' ${this.#name}.stderr; do [ -s ${this.#name}.code ] && exit 3; usleep 400000; done`;
     const { code } = await this.#guest.run(wait, { timeoutMs, mayFail: true });
     if (code === 0 || (await this.stderr()).includes(text)) return;
     const why = code === 3 ? "it ended before" : `not within ${timeoutMs} ms`;
-    throw new Error(`"${this.#command}" did not say "${text}": ${why}\n${await this.stderr()}\n${this.#guest.consoleEnd()}`);
+    throw new Error(
+      `"${this.#command}" did not say "${text}": ${why}\n${await this.stderr()}\n${this.#guest.consoleEnd()}`,
+    );
   }
 }

@@ -1,10 +1,16 @@
-/** One process at a time has guests on this machine: emulation takes a CPU whole, and tests are not to disturb each other. */
+/**
+ * As many processes have guests on this machine at a time as it has CPUs: emulation takes a CPU whole, and tests are not to
+ * slow each other down. A process that has its turn may boot several guests.
+ */
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../../ffi/entry/cache.ts";
-import { type Lock, takeLock } from "./lock.ts";
+import { cacheFolder } from "../../ffi/static/cache.ts";
+import { type Lock, takeOneLock } from "./lock.ts";
 
-/** A machine on which another process has guests for so long is not free for tests. */
+/** A machine on which other processes have guests for so long is not free for tests. */
 export const guestWaitMs = 1_200_000;
+
+const turns = availableParallelism();
 
 /** This process's part: taken with its first guest, left with its last. */
 let turn: Promise<Lock> | undefined;
@@ -13,10 +19,14 @@ let guests = 0;
 /** Waits until this process may boot a guest. The function that it gives says that the guest has ended. */
 export async function takeTurn(): Promise<() => void> {
   guests++;
-  turn ??= takeLock(join(cacheFolder("guest"), "qemu.lock"), {
-    limitMs: guestWaitMs,
-    onWait: () => process.stderr.write("waiting for another process's guest to end\n"),
-  });
+  const folder = cacheFolder("guest");
+  turn ??= takeOneLock(
+    Array.from({ length: turns }, (_, index) => join(folder, `qemu-${index}.lock`)),
+    {
+      limitMs: guestWaitMs,
+      onWait: () => process.stderr.write(`${turns} processes have guests: waiting for one of them to end\n`),
+    },
+  );
   let left = false;
   const leave = (lock?: Lock): void => {
     if (left) return;

@@ -2,72 +2,41 @@
  * Real guests for tests, the demo and the benchmarks: QEMU, a Debian cloud kernel, busybox, and the files that a test gives.
  *
  *   const guest = await bootGuest({ kernel: "6.12", cpus: 2, files: { "/bin/trace-agent": executable } });
- *   const { stdout } = await guest.run("uname -r");
+ *   const { stdout } = await guest.run("uname -r");                 // shell text, as root; throws when it fails
+ *   const agent = await guest.spawn("exec trace-agent");            // in the background
+ *   await agent.says("armed: ");
+ *   using ends = new HostEnds(guest.directory, { cpus: [0, 1] });   // the host's ends of its ports
+ *   await guest.close();
  *
- * One process at a time on this machine has guests (a lock in the cache); others wait for it.
+ * In a test file `describeWithGuest` (describe-guest.ts) does the boot, the end, and the skip where no guest can be had.
+ *
+ * A guest is booted once and kept; after that it is restored, in a second, in the state in which it took its first command
+ * (kept-guest.ts). Give `boot: true` where the boot is what is tested. `files` come with the restore and lie behind links. All
+ * guests restored from one have the same uptime; boot id and wall clock are each one's own.
+ *
+ * As many processes as this machine has CPUs have guests at a time (locks in the cache); others wait for them. A process may
+ * have several guests at once.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../ffi/pipe.ts";
-import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
-import { GuestConsole } from "./console.ts";
+import { attachScript, writeDisks } from "./guest-disks.ts";
 import { Guest } from "./guest-handle.ts";
-import { guestInitFiles } from "./guest-init.ts";
+import { booted, bootTimeoutMs, isKept, type Plan, portNames, restored } from "./guest-start.ts";
+import type { GuestOptions } from "./guest-options.ts";
 import { guestWaitMs, takeTurn } from "./guest-turn.ts";
-import { hostFiles, writeInitramfs } from "./initramfs.ts";
-import { findKernel, type Kernel, type KernelName, moduleFiles } from "./kernel.ts";
+import { findKernel, type Kernel, type KernelName } from "./kernel.ts";
 import { unpackedPackage, whyNoTools } from "./packages.ts";
-import { canUseKvm, machineArguments, portArguments, type Transport } from "./qemu.ts";
-import { Qmp } from "./qmp.ts";
+import { canUseKvm, type Transport } from "./qemu.ts";
 
-export type GuestOptions = {
-  kernel: KernelName;
-  /** 2 by default. */
-  cpus?: number;
-  /** More than `cpus` leaves room for CPU hot-plug (only 6.1 reserves it under emulation). */
-  maxCpus?: number;
-  /** 512 by default, which is enough for the agent's executable. */
-  memoryMb?: number;
-  /** FIFOs by default. */
-  transport?: Transport;
-  /** Names of the virtio-serial ports; the control port and one data port for each of `cpus` by default. */
-  ports?: string[];
-  /** Free port numbers on the last virtio-serial device, for hot-plug; 4 by default. */
-  spareSlots?: number;
-  /**
-   * A directory and QEMU arguments made elsewhere (by `trace-agent setup`), instead of those for `ports` and `transport`. The
-   * directory is not removed.
-   */
-  prepared?: { directory: string; qemuArguments: string[] };
-  /** Files and folders of this machine, by their path in the guest. */
-  files?: Record<string, string>;
-  /**
-   * An initramfs with an init of its own, instead of busybox and `files`; it is removed after the boot. Its init must run
-   * `commandsScript` of guest-init.ts.
-   */
-  initramfs?: string;
-  /** Kernel modules to insert beside those of virtio-serial, dependencies first. */
-  modules?: string[];
-  /** Kernel command line, added to the harness's. */
-  kernelArguments?: string;
-  /** Further arguments of QEMU. */
-  qemuArguments?: string[];
-  /** True: a reboot in the guest reboots it (see `Guest.rebooted`). Else it ends QEMU. */
-  reboot?: boolean;
-  bootTimeoutMs?: number;
-};
-
-/** Under emulation on a loaded machine; without load it takes about 5 s. */
-const bootTimeoutMs = 180_000;
-
-/** For `beforeAll`: another process may have a guest that this one waits for, and packages may have to be fetched. */
-export const guestHookTimeoutMs = guestWaitMs + 2 * bootTimeoutMs;
+/** For `beforeAll`: other processes may have guests that this one waits for, and packages may have to be fetched. */
+export const guestHookTimeoutMs = guestWaitMs + 3 * bootTimeoutMs;
 
 /** Why no guest with this kernel can be booted here, undefined when it can. Fetches and installs what is needed. */
 export async function whyNoGuest(kernel: KernelName): Promise<string | undefined> {
   if (process.arch !== "x64") return "test guests are x86-64 only";
-  const reason = await whyNoTools("qemu-system-x86_64", "xz");
+  const reason = await whyNoTools("qemu-system-x86_64", "xz", "/usr/sbin/mke2fs");
   if (reason !== undefined) return reason;
   try {
     await findKernel(kernel);
@@ -78,7 +47,7 @@ export async function whyNoGuest(kernel: KernelName): Promise<string | undefined
   }
 }
 
-/** Boots a guest and resolves when commands can be run in it. Rejects with the console's last lines when it does not boot. */
+/** Gives a guest in which commands can be run. Rejects with the console's last lines when it does not come up. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const reason = await whyNoGuest(options.kernel);
   if (reason !== undefined) throw new Error(`cannot boot a guest: ${reason}`);
@@ -86,7 +55,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
   const release = await takeTurn();
   try {
     const kvm = await canUseKvm((timeoutMs) => boots(kernel, timeoutMs));
-    return await boot(kernel, options, kvm, release);
+    return await start(kernel, options, kvm, release);
   } catch (error) {
     release();
     throw error;
@@ -95,96 +64,73 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
 
 async function boots(kernel: Kernel, timeoutMs: number): Promise<boolean> {
   try {
-    const options = { kernel: kernel.name, cpus: 1, ports: [], bootTimeoutMs: timeoutMs };
-    await (await boot(kernel, options, true, () => {})).close();
+    const options = { kernel: kernel.name, cpus: 1, ports: [], boot: true, bootTimeoutMs: timeoutMs };
+    await (await start(kernel, options, true, () => {})).close();
     return true;
   } catch {
     return false;
   }
 }
 
-async function boot(kernel: Kernel, options: GuestOptions, kvm: boolean, release: () => void): Promise<Guest> {
+async function start(kernel: Kernel, options: GuestOptions, kvm: boolean, release: () => void): Promise<Guest> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-guest-"));
-  const cpus = options.cpus ?? 2;
-  const initramfs = options.initramfs ?? join(folder, "initramfs");
-  const machine = machineArguments({
-    kernel,
-    initramfs,
-    cpus,
-    maxCpus: options.maxCpus ?? cpus,
-    memoryMb: options.memoryMb ?? 512,
-    kvm,
-    kernelArguments: options.kernelArguments ?? "",
-    reboot: options.reboot ?? false,
-    folder,
-  });
-  if (options.initramfs === undefined) await writeFilesOf(kernel, options, initramfs);
-  const names = options.ports ?? [controlPortName, ...Array.from({ length: cpus }, (_, cpu) => dataPortName(cpu))];
-  const transport = options.transport ?? "fifo";
+  const { files = {}, transport = "fifo" } = options;
   const directory = options.prepared?.directory ?? join(folder, "ports");
-  if (options.prepared === undefined) makePorts(directory, names, transport);
-  const ports = options.prepared?.qemuArguments ?? portArguments(directory, names, transport, options.spareSlots ?? 4);
-
-  // setpriv: QEMU must not outlive this process, however that ends.
-  const command = ["setpriv", "--pdeathsig", "KILL", "--", ...machine, ...ports, ...(options.qemuArguments ?? [])];
-  const qemu = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: Bun.file(join(folder, "qemu.log")) });
-  const consoleText = (): string => textOf(join(folder, "qemu.log")) + textOf(join(folder, "console.log"));
-  const commands = new GuestConsole((line) => {
-    void qemu.stdin.write(line);
-    void qemu.stdin.flush();
-  });
-  const gone = new AbortController();
-  const finished = qemu.exited.then((code) => {
-    const error = new Error(`the guest ended (QEMU's exit code ${code})\n${lastLines(consoleText())}`);
-    commands.end(error);
-    gone.abort(error);
-  });
-  void pump(qemu.stdout, commands);
-  const timeoutMs = options.bootTimeoutMs ?? bootTimeoutMs;
-  const timer = setTimeout(() => qemu.kill("SIGKILL"), timeoutMs);
+  const disks = options.initramfs === undefined ? writeDisks(folder, files) : undefined;
+  const plan: Plan = { kernel, options, kvm, directory, disks };
   try {
-    const qmp = await Qmp.connect(join(folder, "qmp.sock"), gone.signal);
-    await commands.ready;
+    if (options.prepared === undefined) makePorts(directory, portNames(options), transport);
+    const qemu = isKept(options) ? await restored(plan, folder) : await booted(plan, folder);
+    const attach = async (): Promise<void> => {
+      if (disks === undefined) return;
+      const script = [wakeScript(), attachScript(files)].filter((text) => text !== "").join(" && ");
+      const { code, stderr } = await qemu.commands.run(script, bootTimeoutMs);
+      if (code !== 0) throw new Error(`the files did not come into the guest\n${stderr}\n${qemu.consoleText()}`);
+    };
+    await attach();
     const keepLog = (): void => {
       const logs = process.env["TRACE_AGENT_TEST_LOGS"];
-      if (logs !== undefined) copyFileSync(join(folder, "console.log"), join(logs, `guest-${process.pid}-${qemu.pid}.log`));
+      if (logs !== undefined)
+        copyFileSync(join(folder, "console.log"), join(logs, `guest-${process.pid}-${qemu.pid}.log`));
     };
     return new Guest({
       kernel,
       directory,
       transport,
       pid: qemu.pid,
-      commands,
-      qmp,
-      consoleText,
+      commands: qemu.commands,
+      qmp: qemu.qmp,
+      consoleText: qemu.consoleText,
+      ...(disks === undefined ? {} : { exchange: disks.exchange }),
+      rebooted: async () => {
+        await qemu.commands.readyAgain;
+        await attach();
+      },
       end: async () => {
-        qmp.close();
-        qemu.kill("SIGKILL");
-        await finished;
+        await qemu.kill();
         keepLog();
         rmSync(folder, { recursive: true, force: true });
         release();
       },
     });
   } catch (error) {
-    qemu.kill("SIGKILL");
-    await finished;
-    const text = consoleText();
     rmSync(folder, { recursive: true, force: true });
-    throw new Error(`kernel ${kernel.release} did not boot within ${timeoutMs} ms\n${lastLines(text)}`, { cause: error });
+    throw error;
   } finally {
-    clearTimeout(timer);
-    rmSync(initramfs, { force: true });
+    if (options.initramfs !== undefined) rmSync(options.initramfs, { force: true });
   }
 }
 
-async function writeFilesOf(kernel: Kernel, options: GuestOptions, target: string): Promise<void> {
-  const busybox = readFileSync(join(await unpackedPackage("busybox-static"), "bin/busybox"));
-  const files = new Map(guestInitFiles(busybox, moduleFiles(kernel, options.modules)));
-  for (const [guestPath, hostPath] of Object.entries(options.files ?? {})) {
-    for (const [path, file] of hostFiles(guestPath, hostPath)) files.set(path, file);
-  }
-  writeInitramfs(target, files);
+/**
+ * What a restored guest must not have from the one that was kept: its clock stood still, and its random numbers are those of
+ * every other guest that is restored from it.
+ */
+function wakeScript(): string {
+  const bootId = "/proc/sys/kernel/random/boot_id";
+  return [
+    `date -s @${Math.round(Date.now() / 1000)} >/dev/null`,
+    `echo ${crypto.randomUUID()} >/run/boot_id && mount --bind /run/boot_id ${bootId}`,
+  ].join(" && ");
 }
 
 /** The host ends of ports as `trace-agent setup` lays them out; QEMU makes the sockets itself. */
@@ -195,17 +141,4 @@ function makePorts(directory: string, names: string[], transport: Transport): vo
     makeFifo(join(directory, `${name}.in`), 0o600);
     makeFifo(join(directory, `${name}.out`), 0o600);
   }
-}
-
-async function pump(stream: ReadableStream<Uint8Array>, commands: GuestConsole): Promise<void> {
-  for await (const chunk of stream) commands.receive(chunk);
-}
-
-function textOf(path: string): string {
-  return existsSync(path) ? readFileSync(path, "latin1") : "";
-}
-
-/** The end of a console log, for an error's text. */
-function lastLines(text: string): string {
-  return text.trimEnd().split("\n").slice(-40).join("\n");
 }

@@ -14,7 +14,7 @@ export type HostEndsOptions = {
 };
 
 /** Time for an answer of an agent in a guest. */
-const answerTimeoutMs = 30_000;
+const answerTimeoutMs = 240_000;
 const lookMs = 5;
 
 export class HostEnds {
@@ -74,7 +74,7 @@ export class HostEnds {
   }
 
   /** Resolves when no data port gave anything for `quietMs`. */
-  async silence(quietMs = 500, timeoutMs = 60_000): Promise<void> {
+  async silence(quietMs = 500, timeoutMs = 240_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     let last = -1;
     let since = Date.now();

@@ -18,7 +18,7 @@ export function textOf(file: string): string {
 
 const importPattern = /(?:\bfrom|\bimport|\bimport\(|new URL\()\s*"([^"]+)"/g;
 
-/** What the file imports, as written: "./x.ts", "node:fs", "citty". */
+/** What the file imports, as written: "./x.ts", "node:fs", "valibot". */
 export function specifiersOf(file: string): string[] {
   return [...textOf(file).matchAll(importPattern)].map(([, specifier]) => specifier ?? "");
 }

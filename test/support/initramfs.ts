@@ -60,5 +60,5 @@ function padded(bytes: Buffer): Buffer {
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.byteLength;) at += writeSync(fd, bytes, at);
 }

@@ -3,7 +3,19 @@
  * of it in a plain trace.dat v6 that trace-cmd reads too.
  */
 import { spawnSync } from "node:child_process";
-import { appendFileSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 
 const tracing = "/sys/kernel/tracing";
@@ -45,7 +57,9 @@ export function recordLocally(path: string, options: RecordingOptions): Uint8Arr
       if (existsSync(`${instance}/${enable}`)) set(enable, "1");
     }
     work(instance, options.workload, set);
-    const cpus = readdirSync(`${instance}/per_cpu`).map((name) => Number(name.slice(3))).sort((a, b) => a - b);
+    const cpus = readdirSync(`${instance}/per_cpu`)
+      .map((name) => Number(name.slice(3)))
+      .sort((a, b) => a - b);
     const data = cpus.map((cpu) => drain(`${instance}/per_cpu/cpu${cpu}/trace_pipe_raw`));
     writeFileSync(path, plainTraceDat(kernelFiles(instance, cpus), data));
     return data;
@@ -55,12 +69,35 @@ export function recordLocally(path: string, options: RecordingOptions): Uint8Arr
   }
 }
 
-function work(instance: string, workload: RecordingOptions["workload"], set: (name: string, value: string) => void): void {
+/**
+ * A recording in which events were lost: `count` markers on CPU 0 into a small ring buffer that nobody reads meanwhile. They are
+ * so long that four fill a sub-buffer and leave room behind them, where the kernel says how many it overwrote.
+ */
+export function recordLoss(path: string, count: number): void {
+  const markers = `text=$(printf %0950d 7); for n in $(seq ${count}); do echo "MARK $n $text" >$I/trace_marker; done`;
+  const workload = (instance: string): void => {
+    const { status, stderr } = spawnSync("taskset", ["-c", "0", "sh", "-c", markers], {
+      env: { ...process.env, I: instance },
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`markers on CPU 0: ${stderr}`);
+  };
+  recordLocally(path, { events: [], bufferKb: 8, workload });
+}
+
+function work(
+  instance: string,
+  workload: RecordingOptions["workload"],
+  set: (name: string, value: string) => void,
+): void {
   if (typeof workload === "string") {
     set("options/event-fork", "1");
     for (const pid of kernelThreads()) appendFileSync(`${instance}/set_event_pid`, `${pid}\n`);
     set("tracing_on", "1");
-    spawnSync("sh", ["-c", `echo $$ >> $I/set_event_pid\n${workload}`], { stdio: "ignore", env: { ...process.env, I: instance } });
+    spawnSync("sh", ["-c", `echo $$ >> $I/set_event_pid\n${workload}`], {
+      stdio: "ignore",
+      env: { ...process.env, I: instance },
+    });
   } else {
     set("tracing_on", "1");
     workload(instance);

@@ -14,15 +14,25 @@ export type LockOptions = {
 };
 
 /** Takes the lock on `path`, a file that is made when it is missing. */
-export async function takeLock(path: string, { onWait = () => {}, limitMs = Infinity }: LockOptions = {}): Promise<Lock> {
-  const fd = openFd(path, O.RDWR | O.CREAT, 0o600);
+export async function takeLock(path: string, options: LockOptions = {}): Promise<Lock> {
+  return await takeOneLock([path], options);
+}
+
+/** Takes the lock on any one of `paths`. */
+export async function takeOneLock(
+  paths: readonly string[],
+  { onWait = () => {}, limitMs = Infinity }: LockOptions = {},
+): Promise<Lock> {
   const deadline = Date.now() + limitMs;
-  for (let told = false; !tryLock(fd); await Bun.sleep(retryMs)) {
+  for (let told = false; ; await Bun.sleep(retryMs)) {
+    for (const path of paths) {
+      const fd = openFd(path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600);
+      if (tryLock(fd)) return { release: () => closeFd(fd) };
+      closeFd(fd);
+    }
     if (!told) onWait();
     told = true;
-    if (Date.now() < deadline) continue;
-    closeFd(fd);
-    throw new Error(`another process holds the lock ${path} for more than ${limitMs} ms`);
+    if (Date.now() >= deadline)
+      throw new Error(`other processes hold the lock ${paths.join(" and ")} for more than ${limitMs} ms`);
   }
-  return { release: () => closeFd(fd) };
 }

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder } from "../../ffi/entry/cache.ts";
+import { cacheFolder } from "../../ffi/static/cache.ts";
 import { whyNoTools } from "./packages.ts";
 
 const source = join(import.meta.dir, "markers.c");

@@ -1,23 +1,30 @@
 /** Numbered markers: written by a process pinned to a CPU, found again in the raw sub-buffers of that CPU's stream. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 
 const markerPattern = /MARK (\d+) (\d+)/g;
 
 /** Source of a program for bun: writes `MARK cpu n` for n in [from, from + count). */
 const writer = `
 const { openSync, writeSync } = require("node:fs");
-const [file, cpu, from, count] = process.argv.slice(2);
+const [file, cpu, from, count] = process.argv.slice(-4);
 const fd = openSync(file, "w");
 for (let n = Number(from); n < Number(from) + Number(count); n++) writeSync(fd, "MARK " + cpu + " " + n + "\\n");
 `;
 
 /** Writes the markers of each of `cpus`, one CPU after the other, and waits for the end. */
 export function writeMarkers(instancePath: string, cpus: readonly number[], from: number, count: number): void {
-  const script = `/tmp/trace-agent-marker-writer-${process.pid}.cjs`;
-  writeFileSync(script, writer);
   for (const cpu of cpus) {
-    const args = ["-c", `${cpu}`, process.execPath, script, `${instancePath}/trace_marker`, `${cpu}`, `${from}`, `${count}`];
+    const args = [
+      "-c",
+      `${cpu}`,
+      process.execPath,
+      "-e",
+      writer,
+      `${instancePath}/trace_marker`,
+      `${cpu}`,
+      `${from}`,
+      `${count}`,
+    ];
     const { status, stderr } = spawnSync("taskset", args, { encoding: "utf8" });
     if (status !== 0) throw new Error(`marker writer failed on CPU ${cpu}: ${stderr}`);
   }
@@ -26,7 +33,9 @@ export function writeMarkers(instancePath: string, cpus: readonly number[], from
 /** The numbers of all markers of `cpu` in a stream of sub-buffers, in the order in which they stand. */
 export function findMarkers(stream: Uint8Array, cpu: number): number[] {
   const numbers: number[] = [];
-  for (const [, from, number] of Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength).toString("latin1").matchAll(markerPattern)) {
+  for (const [, from, number] of Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength)
+    .toString("latin1")
+    .matchAll(markerPattern)) {
     if (Number(from) === cpu) numbers.push(Number(number));
   }
   return numbers;

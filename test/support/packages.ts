@@ -4,22 +4,32 @@
  */
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { cacheFolder } from "../../ffi/entry/cache.ts";
+import { cacheFolder } from "../../ffi/static/cache.ts";
 import { takeLock } from "./lock.ts";
 
 /** Programs that tests run (or, by its path, a file): the Debian package of each, and what it is for. */
-const tools = {
+export const tools = {
   "qemu-system-x86_64": { package: "qemu-system-x86", purpose: "boots the test guests" },
   "qemu-system-aarch64": { package: "qemu-system-arm", purpose: "boots the arm64 test guest" },
-  "aarch64-linux-gnu-gcc": { package: "gcc-aarch64-linux-gnu", purpose: "compiles the entry code of the arm64 executable" },
+  "aarch64-linux-gnu-gcc": {
+    package: "gcc-aarch64-linux-gnu",
+    purpose: "compiles the entry code of the arm64 executable",
+  },
+  "/usr/sbin/mke2fs": { package: "e2fsprogs", purpose: "makes the disks of test guests" },
   xz: { package: "xz-utils", purpose: "unpacks kernel modules" },
   "trace-cmd": { package: "trace-cmd", purpose: "reads trace.dat files" },
+  perf: { package: "linux-perf", purpose: "judges latencies of the scheduler" },
   file: { package: "file", purpose: "judges the executable" },
   strace: { package: "strace", purpose: "watches system calls" },
   xmllint: { package: "libxml2-utils", purpose: "checks libvirt XML" },
   mmdebstrap: { package: "mmdebstrap", purpose: "makes the Debian tree of guests with systemd" },
   cpio: { package: "cpio", purpose: "packs that tree" },
   genisoimage: { package: "genisoimage", purpose: "makes seed images for cloud-init" },
+  man: { package: "man-db", purpose: "reads the man pages" },
+  zsh: { package: "zsh", purpose: "tries its completions" },
+  fish: { package: "fish", purpose: "tries its completions" },
+  lintian: { package: "lintian", purpose: "judges the packages" },
+  "chromium-headless-shell": { package: "chromium-headless-shell", purpose: "opens the pages" },
   gcc: { package: "gcc", purpose: "compiles programs for tests" },
   "/usr/include/stdio.h": { package: "libc6-dev", purpose: "compiles programs for tests" },
 } as const;
@@ -51,11 +61,17 @@ function isHere(name: Tool): boolean {
   return name.startsWith("/") ? existsSync(name) : Bun.which(name) !== null;
 }
 
+/** A package, and the settings with which apt knows it; none where its own sources have it. */
+export type PackageSource = { name: string; settings?: readonly string[] };
+
 /**
  * The folder of the unpacked Debian package `name`, fetched once. `resolve` names the package to fetch when it is fetched
  * (for packages whose name holds a version). Throws an Error that says why not.
  */
-export async function unpackedPackage(name: string, resolve = (): Promise<string> => Promise.resolve(name)): Promise<string> {
+export async function unpackedPackage(
+  name: string,
+  resolve = (): Promise<PackageSource> => Promise.resolve({ name }),
+): Promise<string> {
   const folder = cacheFolder("guest");
   const wanted = join(folder, name);
   if (existsSync(wanted)) return wanted;
@@ -66,8 +82,8 @@ export async function unpackedPackage(name: string, resolve = (): Promise<string
     if (existsSync(wanted)) return wanted;
     await withFreshLists(async () => {
       const concrete = await resolve();
-      process.stderr.write(`fetching package ${concrete} into ${folder}\n`);
-      await apt(["download", concrete], scratch);
+      process.stderr.write(`fetching package ${concrete.name} into ${folder}\n`);
+      await apt([...(concrete.settings ?? []), "download", concrete.name], scratch);
     });
     const [file] = readdirSync(scratch);
     if (file === undefined) throw new Error(`apt-get download "${name}" gave no file`);
@@ -81,8 +97,8 @@ export async function unpackedPackage(name: string, resolve = (): Promise<string
 }
 
 /** What the package `name` depends on, by apt's lists. Throws where apt does not know it. */
-export async function dependenciesOf(name: string): Promise<string[]> {
-  const text = await command(["apt-cache", "depends", "--important", name]);
+export async function dependenciesOf({ name, settings = [] }: PackageSource): Promise<string[]> {
+  const text = await command(["apt-cache", ...settings, "depends", "--important", name]);
   return [...text.matchAll(/^\s*\|?Depends: (\S+)$/gm)].map(([, dependency]) => dependency ?? "");
 }
 
@@ -98,14 +114,14 @@ async function withFreshLists(attempt: () => Promise<void>): Promise<void> {
   }
 }
 
-async function apt(words: string[], cwd?: string): Promise<void> {
+export async function apt(words: string[], cwd?: string): Promise<void> {
   // The download user of apt may not write into our folder; dpkg may be busy with another installation.
   const settings = ["-o", "APT::Sandbox::User=root", "-o", "DPkg::Lock::Timeout=300"];
   await command(["apt-get", "-q", ...settings, ...words], cwd);
 }
 
 /** Standard output of the command; throws an Error with what it said. */
-async function command(words: string[], cwd?: string): Promise<string> {
+export async function command(words: string[], cwd?: string): Promise<string> {
   const child = Bun.spawn(words, {
     stdin: "ignore",
     stdout: "pipe",

@@ -16,11 +16,13 @@ export type KernelFiles = {
 const u16 = (value: number): Buffer => Buffer.from(new Uint16Array([value]).buffer);
 const u32 = (value: number): Buffer => Buffer.from(new Uint32Array([value]).buffer);
 const u64 = (value: number): Buffer => Buffer.from(new BigUint64Array([BigInt(value)]).buffer);
-const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? Buffer.from(text, "latin1") : text);
+const bytesOf = (text: string | Uint8Array): Uint8Array =>
+  typeof text === "string" ? Buffer.from(text, "latin1") : text;
 const long = (data: string | Uint8Array): Buffer => Buffer.concat([u64(bytesOf(data).length), bytesOf(data)]);
 const short = (data: string | Uint8Array): Buffer => Buffer.concat([u32(bytesOf(data).length), bytesOf(data)]);
 const name = (text: string): Buffer => Buffer.from(`${text}\0`, "latin1");
-const list = (formats: readonly string[]): Buffer => Buffer.concat([u32(formats.length), ...formats.map((text) => long(text))]);
+const list = (formats: readonly string[]): Buffer =>
+  Buffer.concat([u32(formats.length), ...formats.map((text) => long(text))]);
 
 /** The layout of trace-cmd.dat.v6(5). `data` holds whole sub-buffers of each CPU. */
 export function plainTraceDat(files: KernelFiles, data: readonly Uint8Array[], subBufferSize = 4096): Buffer {

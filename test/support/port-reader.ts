@@ -52,6 +52,12 @@ export class PortReader {
     return bytes;
   }
 
+  /** All that lies in the port now: after a stop reply that is all there will be, however late the timers of this process are. */
+  takeAll(): Buffer {
+    this.poll();
+    return this.take();
+  }
+
   /** What take() would give, which it still gives. */
   peek(): Buffer {
     return Buffer.concat(this.#chunks);

@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 export type QmpEvent = { event: string; data?: Record<string, unknown> };
 type Answer = { id?: number; return?: unknown; error?: { class: string; desc: string } };
 
-const answerTimeoutMs = 60_000;
+const answerTimeoutMs = 240_000;
 const connectRetryMs = 20;
 
 export class Qmp {
@@ -21,7 +21,8 @@ export class Qmp {
     socket.on("data", (chunk: string) => this.#receive(chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
-      for (const answer of this.#waiting.values()) answer({ error: { class: "Closed", desc: "QEMU closed the connection" } });
+      for (const answer of this.#waiting.values())
+        answer({ error: { class: "Closed", desc: "QEMU closed the connection" } });
     });
   }
 

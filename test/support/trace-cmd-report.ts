@@ -1,57 +1,81 @@
-/** `trace-cmd report` as the measure of ours, and where Debian's 3.1.6 (libtraceevent 1.7.1) is known to be wrong. */
+/** `trace-cmd report` as the measure of ours. */
 import { spawnSync } from "node:child_process";
-import { openRecording } from "../../src/host/open-recording.ts";
-import { type ReportOptions, writeReport } from "../../src/host/report.ts";
+import { statSync } from "node:fs";
+import { basename } from "node:path";
+import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
+import { openSpool } from "../../src/trace-dat/spool/source.ts";
+import { type PartSelection, partsOf } from "../../src/trace-dat/parts.ts";
+import { isSession } from "../../src/trace-dat/session/is-session.ts";
+import { sessionFiles } from "../../src/trace-dat/session/read-session.ts";
+import { differenceOf } from "./trace-cmd-differences.ts";
+import type { EventSelection } from "../../src/timeline/event-selection.ts";
+import { finishExport } from "../../src/views/exporter.ts";
+import { exporters, type Form } from "../../src/views/exporters.ts";
+import type { LineStyle } from "../../src/views/line-style.ts";
+import { textExporter } from "../../src/views/text-exporter.ts";
 
 /** Why there is nothing to compare with, or undefined. */
 export function noTraceCmdReason(): string | undefined {
   return spawnSync("trace-cmd", ["--version"]).error === undefined ? undefined : "no trace-cmd to compare with";
 }
 
-export function traceCmdReport(path: string): string {
-  const { stdout, stderr, status } = spawnSync("trace-cmd", ["report", path], { maxBuffer: 1 << 30, encoding: "latin1" });
+/** `options` stand in front of the file: -F behind -i has no effect in 3.1.6. */
+export function traceCmdReport(path: string, options: readonly string[] = []): string {
+  const { stdout, stderr, status } = spawnSync("trace-cmd", ["report", ...options, path], {
+    maxBuffer: 1 << 30,
+    encoding: "latin1",
+  });
   if (status !== 0) throw new Error(`trace-cmd report ${path}: ${status}: ${stderr}`);
   return stdout;
 }
 
-export function ourReport(path: string, options: Partial<ReportOptions> = {}): string {
-  const source = openRecording(path);
+export function ourReport(
+  path: string | readonly string[],
+  { form = "text", style, ...selection }: EventSelection & PartSelection & { form?: Form; style?: LineStyle } = {},
+): string {
+  const opened = (typeof path === "string" ? [path] : path).flatMap((one) =>
+    (isSession(one) ? sessionFiles(one) : [{ machine: basename(one, ".dat"), files: [one] }]).map(
+      ({ machine, files: [file = ""] }) => ({
+        machine,
+        source: statSync(file).isDirectory() ? openSpool(file) : openTraceDat(file),
+      }),
+    ),
+  );
   const parts: Buffer[] = [];
   try {
-    writeReport(source, { form: "text", ...options }, (bytes) => parts.push(Buffer.from(bytes)));
+    const exporter = form === "text" ? textExporter(style) : exporters[form];
+    finishExport(exporter.begin(partsOf(opened, selection), selection, (bytes) => parts.push(Buffer.from(bytes))));
   } finally {
-    source.close();
+    for (const { source } of opened) source.close();
   }
   return Buffer.concat(parts).toString("latin1");
 }
 
-/**
- * - the states of a switched task are shown by the letters of older kernels: I as W, Z as X;
- * - `REC->flags & (A | B)` is computed as `REC->flags & A | B`: timer_start has flags that it has not;
- * - print fmts of maple_tree are not understood, and their fields are shown.
- */
-function isKnownDifference(ours: string, theirs: string): boolean {
-  if (theirs.includes(" sched_switch: ")) return theirs.replace("] W ==> ", "] I ==> ").replace("] X ==> ", "] Z ==> ") === ours;
-  if (theirs.includes(" timer_start: ")) return theirs.replace(/ flags=\S*$/, "") === ours.replace(/ flags=\S*$/, "");
-  return theirs.includes("[FAILED TO PARSE]") && ours.slice(0, 60) === theirs.slice(0, 60);
-}
+export type ReportComparison = {
+  lines: number;
+  /** How often each known difference was there, by its name. */
+  known: Record<string, number>;
+  /** Lines that differ for no reason that is known. */
+  others: { ours: string; theirs: string }[];
+};
 
-export type ReportComparison = { lines: number; known: number; others: { ours: string; theirs: string }[]; sameEvents: boolean };
-
-/** Line by line: CPU, task, time and event must be the same, the text may differ where it is known. */
-export function compareReports(path: string): ReportComparison {
-  const ours = ourReport(path).split("\n");
-  const theirs = traceCmdReport(path).split("\n");
-  const head = (line: string): string => line.slice(0, line.indexOf(": ", 45));
-  let sameEvents = ours.length === theirs.length;
-  let known = 0;
+/** Line by line: what differs must be known, with its reason (trace-cmd-differences.ts). */
+export function compareReports(
+  path: string,
+  selection: Parameters<typeof ourReport>[1] = {},
+  options: readonly string[] = [],
+  linesOf: (report: string) => string[] = (report) => report.split("\n"),
+): ReportComparison {
+  const ours = linesOf(ourReport(path, selection));
+  const theirs = linesOf(traceCmdReport(path, options));
+  const known: Record<string, number> = {};
   const others: ReportComparison["others"] = [];
-  for (const [index, line] of ours.entries()) {
-    const other = theirs[index] ?? "";
+  for (let index = 0; index < Math.max(ours.length, theirs.length); index++) {
+    const [line, other] = [ours[index] ?? "(no line)", theirs[index] ?? "(no line)"];
     if (line === other) continue;
-    if (head(line) !== head(other)) sameEvents = false;
-    if (isKnownDifference(line, other)) known++;
-    else others.push({ ours: line, theirs: other });
+    const difference = differenceOf(other, line);
+    if (difference === undefined) others.push({ ours: line, theirs: other });
+    else known[difference] = (known[difference] ?? 0) + 1;
   }
-  return { lines: ours.length, known, others, sameEvents };
+  return { lines: ours.length, known, others };
 }

@@ -5,13 +5,16 @@
  * seen). So `remove()` waits until no process holds a file of the instance, and tests close their pipes and FIFOs before it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync } from "node:fs";
-import { isTracefs, readTracing, writeTracing } from "../../src/kernel/tracefs.ts";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { isTracefs, readTracing, writeTracing } from "../../src/tracefs/tracefs.ts";
 
 const mountPoint = "/sys/kernel/tracing";
 let mounted = false;
 
-/** Undefined when this machine's tracefs can be used, else why not. Mounts it when it is not; unmounted at exit. */
+/**
+ * Undefined when this machine's tracefs can be used, else why not. Mounts it when it is not; unmountTracefs() takes that back. The
+ * gate does both around all groups: they run side by side, and none may unmount it under another.
+ */
 export function reasonWithoutTracefs(): string | undefined {
   if (process.geteuid?.() !== 0) return "needs root for tracefs";
   if (!isTracefs(mountPoint)) {
@@ -27,6 +30,56 @@ export function reasonWithoutTracefs(): string | undefined {
   return undefined;
 }
 
+/** Does nothing where it was mounted before, or while an instance is left. */
+export function unmountTracefs(): void {
+  if (!mounted || readdirSync(`${mountPoint}/instances`).length > 0) return;
+  execFileSync("umount", [mountPoint], { stdio: "pipe" });
+  mounted = false;
+}
+
+/**
+ * Takes away the instances of test processes that have ended: one that was killed could not. The gate calls it when a group has
+ * ended. Those whose files somebody still holds stay.
+ */
+export function removeLeftInstances(): void {
+  const instances = `${mountPoint}/instances`;
+  if (!existsSync(instances)) return;
+  for (const name of readdirSync(instances)) {
+    const pid = (/^ta-test-(\d+)-/.exec(name) ?? /^ta-.+-(\d+)$/.exec(name))?.[1];
+    const path = `${instances}/${name}`;
+    if (pid === undefined || isAlive(pid) || holderOf(path) !== undefined) continue;
+    try {
+      writeTracing(path, "set_event", "");
+      rmdirSync(path);
+    } catch {
+      // Another gate takes it away, too.
+    }
+  }
+}
+
+/** One that was killed and whose parent has not heard of it yet is not. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** A process that has a file there open. */
+function holderOf(path: string): string | undefined {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(path)) return pid;
+      }
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+  return undefined;
+}
+
 export class TracefsInstance {
   readonly name: string;
   readonly path: string;
@@ -34,6 +87,8 @@ export class TracefsInstance {
   constructor(purpose: string) {
     this.name = `ta-${purpose}-${process.pid}`;
     this.path = `${mountPoint}/instances/${this.name}`;
+    const reason = reasonWithoutTracefs();
+    if (reason !== undefined) throw new Error(reason);
     mkdirSync(this.path);
   }
 
@@ -59,28 +114,12 @@ export class TracefsInstance {
     this.write("tracing_on", "0");
     this.write("set_event", "");
     for (let tries = 0; ; tries++) {
-      const holder = this.#holder();
+      const holder = holderOf(this.path);
       if (holder === undefined) break;
       if (tries > 100) throw new Error(`instance ${this.name} is held by process ${holder}`);
       await Bun.sleep(100);
     }
     rmdirSync(this.path);
-    if (mounted && readdirSync(`${mountPoint}/instances`).length === 0) {
-      execFileSync("umount", [mountPoint], { stdio: "pipe" });
-      mounted = false;
-    }
-  }
-
-  #holder(): string | undefined {
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      try {
-        for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-          if (readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(this.path)) return pid;
-        }
-      } catch {
-        // Ended meanwhile.
-      }
-    }
-    return undefined;
+    unmountTracefs();
   }
 }

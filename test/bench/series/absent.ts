@@ -22,13 +22,16 @@ export const absent: Series = {
   skipReason: () => whyNoGuest("6.12"),
   run: async (context) => {
     const rig = await GuestRig.boot(context.kernelAgent, "socket");
-    const costs: Record<Contender, { armed: Cost[]; running: Cost[] }> = { ours: { armed: [], running: [] }, C: { armed: [], running: [] } };
+    const costs: Record<Contender, { armed: Cost[]; running: Cost[] }> = {
+      ours: { armed: [], running: [] },
+      C: { armed: [], running: [] },
+    };
     try {
       for (let pair = 0; pair < Math.min(context.pairs, 3); pair++) {
         for (const contender of contenders(context, pair)) {
           // Small, so that the buffer runs over again and again.
           await rig.reset(128);
-          await rig.startAgent(contender);
+          await rig.startAgent(contender, !context.tiny);
           costs[contender].armed.push(await costOf(rig, context));
           await orderAndLeave(rig, "1");
           await rig.guest.run("echo 1 >/sys/kernel/tracing/events/sched/enable");
@@ -49,9 +52,17 @@ export const absent: Series = {
     });
     const figures = (["armed", "running"] as const).flatMap((state) => [
       { ...figure(state, "CPU", "ms/s", ({ cpuMs }) => cpuMs), reach: { ratio: 1, is: "most" } as const },
-      { ...figure(state, "wake-ups", "/s", ({ wakeUps }) => wakeUps), ...(state === "armed" ? { reach: { value: 0.5, is: "most" } as const } : {}) },
+      {
+        ...figure(state, "wake-ups", "/s", ({ wakeUps }) => wakeUps),
+        ...(state === "armed" ? { reach: { value: 0.5, is: "most" } as const } : {}),
+      },
     ]);
-    return { figures, notes: [`whole process, guest of ${guestCpus.length} CPUs; the host gives the order to start and leaves; wake-ups are voluntary context switches`] };
+    return {
+      figures,
+      notes: [
+        `whole process, guest of ${guestCpus.length} CPUs; the host gives the order to start and leaves; wake-ups are voluntary context switches`,
+      ],
+    };
   },
 };
 
@@ -67,7 +78,10 @@ async function costOf(rig: GuestRig, { tiny }: SeriesContext): Promise<Cost> {
   const seconds = difference(1);
   // Of each thread, because threads end.
   const threads = new Map(before.slice(2).map((line) => line.split(" ") as [string, string]));
-  const wakeUps = after.slice(2).map((line) => line.split(" ")).reduce((sum, [thread = "", count]) => sum + Number(count) - Number(threads.get(thread) ?? 0), 0);
+  const wakeUps = after
+    .slice(2)
+    .map((line) => line.split(" "))
+    .reduce((sum, [thread = "", count]) => sum + Number(count) - Number(threads.get(thread) ?? 0), 0);
   return { cpuMs: difference(0) / 1e6 / seconds, wakeUps: wakeUps / seconds };
 }
 

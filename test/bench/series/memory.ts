@@ -6,14 +6,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../../ffi/pipe.ts";
-import { tracedCpus } from "../../../src/kernel/cpus.ts";
-import { readTracing, tracefsMountPoints } from "../../../src/kernel/tracefs.ts";
+import { tracedCpus } from "../../../src/tracefs/cpus.ts";
+import { readTracing, tracefsMountPoints } from "../../../src/tracefs/tracefs.ts";
 import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { PortDirectory } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
 import { Lines, startChild } from "../support/child.ts";
 import { residentBytes } from "../support/process.ts";
+import { isWholeBody } from "../support/metadata-body.ts";
+import { MemoryFloor } from "../support/memory-floor.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const MiB = 2 ** 20;
@@ -25,23 +27,48 @@ export const memory: Series = {
   skipReason: reasonWithoutTracefs,
   run: async (context) => {
     const figures: Figure[] = [];
-    for (const cpus of context.tiny ? [2] : [1, 2, 16, 64, 256]) {
-      const { all, anonymous } = await measure(cpus, context);
-      figures.push({ name: `${cpus} CPUs: resident`, unit: "MiB", ours: [all / MiB] });
-      figures.push({ name: `${cpus} CPUs: anonymous`, unit: "MiB", ours: [anonymous / MiB], reach: { value: 4 + 1.7 * cpus, is: "most" } });
-    }
-    for (const cpus of context.tiny ? [1] : [1, 2]) {
-      for (const [state, bytes] of Object.entries(await anonymousOfServing(cpus, context))) {
-        const reach = { value: 4 + 1.7 * cpus, is: "most" } as const;
-        figures.push({ name: `${cpus} CPUs: anonymous, ${state}`, unit: "MiB", ours: [bytes / MiB], reach });
+    const floor = await MemoryFloor.build();
+    try {
+      for (const cpus of context.tiny ? [2] : [1, 2, 16, 64, 256]) {
+        const floorBytes = await floorOf(floor, cpus, context);
+        const { all, anonymous } = await measure(cpus, context);
+        figures.push({ name: `${cpus} CPUs: resident`, unit: "MiB", ours: [all / MiB] });
+        figures.push(
+          figureOf(`${cpus} CPUs: anonymous`, anonymous, floorBytes),
+          overFloor(cpus, anonymous - floorBytes),
+        );
       }
+      for (const cpus of context.tiny ? [1] : [1, 2]) {
+        const floorBytes = await floorOf(floor, cpus, context);
+        for (const [state, bytes] of Object.entries(await anonymousOfServing(cpus, context)))
+          figures.push(figureOf(`${cpus} CPUs: anonymous, ${state}`, bytes, floorBytes));
+      }
+    } finally {
+      floor.close();
     }
     return {
       figures,
-      notes: ["armed for some seconds; metadata: event formats and kallsyms, as a recorder asks for them; running with sched events; the resident memory is mostly pages of the executable, which the kernel can drop; CPUs that the machine lacks are stand-ins: directories for their trace files, FIFOs for their ports"],
+      notes: [
+        "the floor: main and as many empty Workers as the agent has, one for each CPU and one for orders; armed for some seconds; metadata: formats of sched and kallsyms, as a recorder asks for them the first time; running with sched events; the resident memory is mostly pages of the executable, which the kernel can drop; CPUs that the machine lacks are stand-ins: directories for their trace files, FIFOs for their ports",
+      ],
     };
   },
 };
+
+/** Each CPU has a Worker, and the control port one. */
+async function floorOf(floor: MemoryFloor, cpus: number, { tiny }: SeriesContext): Promise<number> {
+  return floor.anonymous(cpus + 1, tiny ? 200 : 2000 + 20 * cpus);
+}
+
+function figureOf(name: string, bytes: number, floorBytes: number): Figure {
+  return { name, unit: "MiB", ours: [bytes / MiB], peer: { name: "floor", values: [floorBytes / MiB] } };
+}
+
+/** At most 3 MiB over the floor, and 0.3 for each CPU. */
+function overFloor(cpus: number, bytes: number): Figure {
+  const reach = { value: 3 + 0.3 * cpus, is: "most" } as const;
+  return { name: `${cpus} CPUs: over the floor`, unit: "MiB", ours: [bytes / MiB], reach };
+}
 
 async function measure(cpus: number, context: SeriesContext): Promise<{ all: number; anonymous: number }> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-bench-"));
@@ -77,7 +104,15 @@ async function anonymousOfServing(cpus: number, context: SeriesContext): Promise
   const tracefs = new TracefsInstance("bench-memory");
   const numbers = tracedCpus(tracefs.path).slice(0, cpus);
   const ports = new PortDirectory(numbers);
-  const agent = startChild([agentExecutable, "--tracefs", tracefs.path, "--ports", ports.path, "--cpus", numbers.join(",")]);
+  const agent = startChild([
+    agentExecutable,
+    "--tracefs",
+    tracefs.path,
+    "--ports",
+    ports.path,
+    "--cpus",
+    numbers.join(","),
+  ]);
   const settled = async (): Promise<number> => {
     await Bun.sleep(context.tiny ? 100 : 4000);
     return residentBytes(agent.pid).anonymous;
@@ -88,31 +123,30 @@ async function anonymousOfServing(cpus: number, context: SeriesContext): Promise
     while (!(await lines.next()).includes("armed: ")) continue;
     const armed = await settled();
     await ports.ask("hello bench", "hello", () => "");
-    ports.replies.take();
-    ports.order("metadata\n");
+    await ports.ask("host 3", "host", () => "");
     let most = 0;
-    while (!isWhole(ports.replies.peek())) {
-      most = Math.max(most, residentBytes(agent.pid).anonymous);
-      await Bun.sleep(5);
+    for (const sections of ["formats:sched formats:ftrace tasks stats", "kallsyms printk"]) {
+      ports.replies.take();
+      ports.order(`metadata ${sections}\n`);
+      while (!isWholeBody(ports.replies.peek())) {
+        most = Math.max(most, residentBytes(agent.pid).anonymous);
+        await Bun.sleep(1);
+      }
     }
     const told = await settled();
     tracefs.write("events/sched/enable", "1");
     await ports.ask("1", "start", () => "");
     const running = await settled();
-    return { "armed on a real ring buffer": armed, "most while it tells metadata": Math.max(most, armed), "after metadata": told, "running after metadata": running };
+    return {
+      "armed on a real ring buffer": armed,
+      "most while it tells metadata": Math.max(most, armed),
+      "after metadata": told,
+      "running after metadata": running,
+    };
   } finally {
     agent.kill("SIGTERM");
     await agent.exited;
     ports.close();
     await tracefs.remove();
   }
-}
-
-/** A line that says how many bytes follow, and these. */
-function isWhole(reply: Buffer): boolean {
-  const end = reply.indexOf("\n");
-  if (end < 0) return false;
-  const { bytes } = JSON.parse(reply.toString("latin1", 0, end)) as { bytes?: number };
-  if (bytes === undefined) throw new Error(`no metadata: ${reply.toString("latin1", 0, end)}`);
-  return reply.length >= end + 1 + bytes;
 }

@@ -20,7 +20,8 @@ export const overhead: Series = {
     const figures: Figure[] = [];
     try {
       for (const { name, command, count, events } of workloads) {
-        const timeNs = async (): Promise<number> => Number(await rig.guest.text(`${command} ${context.tiny ? count / 100 : count}`, { timeoutMs: 120_000 }));
+        const timeNs = async (): Promise<number> =>
+          Number(await rig.guest.text(`${command} ${context.tiny ? count / 100 : count}`, { timeoutMs: 120_000 }));
         const traced: number[] = [];
         const shipped: Record<Contender, number[]> = { ours: [], C: [] };
         for (let pair = 0; pair < context.pairs; pair++) {
@@ -31,9 +32,9 @@ export const overhead: Series = {
           traced.push((await timeNs()) / plain);
           for (const contender of contenders(context, pair)) {
             await rig.startSink();
-            await rig.startAgent(contender);
+            await rig.startAgent(contender, !context.tiny);
             rig.order("1");
-            await Bun.sleep(1000);
+            if (!context.tiny) await Bun.sleep(1000);
             shipped[contender].push((await timeNs()) / plain);
             await rig.endAgent();
             await rig.endSink();

@@ -30,7 +30,8 @@ export const steady: Series = {
         const runs: Record<Contender, Run[]> = { ours: [], C: [] };
         const rate = load === 100 ? 0 : Math.round((highest * load) / 100);
         for (let pair = 0; pair < context.pairs; pair++) {
-          for (const contender of contenders(context, pair)) runs[contender].push(await steadyRun(rig, contender, context, rate, seconds));
+          for (const contender of contenders(context, pair))
+            runs[contender].push(await steadyRun(rig, contender, context, rate, seconds));
         }
         const figure = (name: string, unit: string, of: (run: Run) => number): Figure => ({
           name: `${load} %: ${name}`,
@@ -45,7 +46,7 @@ export const steady: Series = {
       return {
         figures,
         notes: [
-          `100 % is ${Math.round(highest / 1000)} thousand events/s per CPU (raw_syscalls:sys_enter of getppid), ${rig.cpus.length} CPUs, ${bufferKb / 1024} MiB buffers`,
+          `100 % is ${Math.round(highest / 1000)} thousand events/s per CPU (raw_syscalls:sys_enter of getppid), ${rig.cpus.length} CPUs, ${bufferKb / 1024} MiB buffers, latency_ms ${context.latencyMs}`,
         ],
       };
     } finally {
@@ -67,7 +68,18 @@ async function makeEvents(rig: Rig, rate: number, seconds: number): Promise<{ co
   const workloads = rig.cpus.map(async (cpu) => {
     // The shell gives its pid to the filter, then becomes the workload: events are the workload's only.
     const script = `echo $$ >>"$1/set_event_pid"; shift; exec "$@"`;
-    const words = ["sh", "-c", script, "sh", rig.tracefs.path, benchProgram("workload"), "calls", `${cpu}`, `${rate}`, `${seconds}`];
+    const words = [
+      "sh",
+      "-c",
+      script,
+      "sh",
+      rig.tracefs.path,
+      benchProgram("workload"),
+      "calls",
+      `${cpu}`,
+      `${rate}`,
+      `${seconds}`,
+    ];
     const [count = 0, ns = 1] = (await runChild(words)).split(" ").map(Number);
     return { count, ns };
   });
@@ -79,11 +91,17 @@ async function makeEvents(rig: Rig, rate: number, seconds: number): Promise<{ co
   }
 }
 
-async function steadyRun(rig: Rig, contender: Contender, context: SeriesContext, rate: number, seconds: number): Promise<Run> {
+async function steadyRun(
+  rig: Rig,
+  contender: Contender,
+  context: SeriesContext,
+  rate: number,
+  seconds: number,
+): Promise<Run> {
   rig.tracefs.write("trace", "");
   await rig.startSink();
   await rig.startAgent(contender, context.kernelAgent, context.tiny ? 0 : undefined);
-  rig.order("1");
+  rig.startRun(context.latencyMs);
   if (context.tiny) await Bun.sleep(50);
   else await makeEvents(rig, rate, warmUpSeconds);
   const countsBefore = rig.counts;

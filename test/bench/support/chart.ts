@@ -14,12 +14,15 @@ export function svgOf(title: string, figures: readonly Figure[]): string {
   let y = 40;
   for (const figure of figures) {
     const bars = [{ who: "ours", value: median(figure.ours), colour: colours.ours }];
-    if (figure.peer !== undefined) bars.push({ who: figure.peer.name, value: median(figure.peer.values), colour: colours.peer });
+    if (figure.peer !== undefined)
+      bars.push({ who: figure.peer.name, value: median(figure.peer.values), colour: colours.peer });
     const most = Math.max(...bars.map(({ value }) => (Number.isFinite(value) ? value : 0)));
     parts.push(text(8, y + barHeight - 3, figure.name));
     for (const { who, value, colour } of bars) {
       const length = most > 0 && Number.isFinite(value) ? Math.max((value / most) * barsWidth, 1) : 0;
-      parts.push(`<rect x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="${barHeight - 2}" fill="${colour}"/>`);
+      parts.push(
+        `<rect x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="${barHeight - 2}" fill="${colour}"/>`,
+      );
       parts.push(text(labelWidth + length + 6, y + barHeight - 3, `${who} ${format(value)} ${figure.unit}`));
       y += barHeight;
     }

@@ -1,4 +1,6 @@
 /** Child processes of the benchmarks: none outlives the run, however that ends. */
+import { join } from "node:path";
+import { cacheFolder } from "../../../ffi/static/cache.ts";
 import { benchProgram } from "./programs.ts";
 
 export type Child = ReturnType<typeof startChild>;
@@ -12,6 +14,8 @@ export function startChild(command: string[], options: { cwd?: string } = {}) {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
+    // Recorders of benchmarks keep nothing in the machine's own cache.
+    env: { ...process.env, CACHE_DIRECTORY: join(cacheFolder("bench"), "symbols") },
     ...options,
   });
   children.add(child);
@@ -24,17 +28,17 @@ export function killChildren(): void {
   for (const child of children) child.kill("SIGKILL");
 }
 
-/** Runs a program to its end; gives its standard output. */
-export async function runChild(command: string[], options: { cwd?: string } = {}): Promise<string> {
+/** Runs a program to its end; gives its standard output. `exitCode`: that it is to end with. */
+export async function runChild(command: string[], options: { cwd?: string; exitCode?: number } = {}): Promise<string> {
   const child = startChild(command, options);
   const [text, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  if (code !== 0) throw new Error(`${command.join(" ")}: exit code ${code}\n${errors}`);
+  if (code !== (options.exitCode ?? 0)) throw new Error(`${command.join(" ")}: exit code ${code}\n${errors}`);
   return text;
 }
 
-/** CPU time of all threads of a process since it began, in nanoseconds. */
-export async function cpuTimeNs(pid: number): Promise<number> {
-  return Number(await runChild([benchProgram("workload"), "cputime", `${pid}`]));
+/** CPU time of all threads of these processes since they began, in nanoseconds. */
+export async function cpuTimeNs(...pids: readonly number[]): Promise<number> {
+  return Number(await runChild([benchProgram("workload"), "cputime", ...pids.map(String)]));
 }
 
 /** Lines of a stream, one at a time. */
@@ -50,7 +54,19 @@ export class Lines {
     this.#errors = errors;
   }
 
-  async next(): Promise<string> {
+  /** With `limitMs`: rejects when no line came within it. */
+  async next(limitMs?: number): Promise<string> {
+    if (limitMs === undefined) return await this.#next();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`no line within ${limitMs} ms: ${this.#text}`)), limitMs);
+    try {
+      return await Promise.race([this.#next(), promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #next(): Promise<string> {
     for (;;) {
       const end = this.#text.indexOf("\n");
       if (end >= 0) {

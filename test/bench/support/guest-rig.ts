@@ -1,19 +1,23 @@
 /** A guest to measure in: both agents, the workload, and a sink at the host's ends of its data ports. */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
+import { eventually } from "../../support/agent-process.ts";
 import { bootGuest } from "../../support/guest.ts";
 import type { Guest, GuestProcess } from "../../support/guest-handle.ts";
 import { agentExecutable } from "./agent-executable.ts";
 import type { Transport } from "../../support/qemu.ts";
 import { type Child, Lines, startChild } from "./child.ts";
 import { benchProgram } from "./programs.ts";
-import type { Contender } from "./rig.ts";
+import { type Contender, sinkLimitMs } from "./rig.ts";
 
 export const guestCpus = [0, 1];
 
-/** "C bounded": with an option of its own that bounds what it puts into one entry of a port's queue, as ours does. */
-export type GuestContender = Contender | "C bounded";
+/**
+ * "ours, cat": with a host that reads and acknowledges nothing. "C bounded": with an option of its own that bounds what it puts into
+ * one entry of a port's queue, as ours does then.
+ */
+export type GuestContender = Contender | "ours, cat" | "C bounded";
 const kernelAgentOptions = { C: "", "C bounded": "-s 65536" } as const;
 
 const tracing = "/sys/kernel/tracing";
@@ -28,13 +32,21 @@ export class GuestRig {
 
   private constructor(guest: Guest) {
     this.guest = guest;
-    if (guest.transport === "fifo") this.#orders = openSync(join(guest.directory, `${controlPortName}.in`), constants.O_RDWR);
+    if (guest.transport === "fifo")
+      this.#orders = openSync(join(guest.directory, `${controlPortName}.in`), constants.O_RDWR);
   }
 
-  static async boot(kernelAgent: string | undefined, transport: Transport = "fifo"): Promise<GuestRig> {
-    const files: Record<string, string> = { "/bin/trace-agent": agentExecutable, "/bin/workload": benchProgram("workload") };
+  static async boot(
+    kernelAgent: string | undefined,
+    transport: Transport = "fifo",
+    memoryMb = 1024,
+  ): Promise<GuestRig> {
+    const files: Record<string, string> = {
+      "/bin/trace-agent": agentExecutable,
+      "/bin/workload": benchProgram("workload"),
+    };
     if (kernelAgent !== undefined) files["/bin/kernel-agent"] = kernelAgent;
-    const guest = await bootGuest({ kernel: "6.12", cpus: guestCpus.length, memoryMb: 1024, transport, files });
+    const guest = await bootGuest({ kernel: "6.12", cpus: guestCpus.length, memoryMb, transport, files });
     // The kernel's agent finds its paths relative to its folder.
     await guest.run(`mkdir -p /bench/ports && ln -s ${tracing} /bench/tracing
       for p in /sys/class/virtio-ports/*; do for end in in out; do
@@ -44,12 +56,16 @@ export class GuestRig {
   }
 
   async reset(bufferKb: number): Promise<void> {
-    await this.guest.run(`cd ${tracing}; echo 0 >tracing_on; : >set_event; echo ${bufferKb} >buffer_size_kb; : >trace; echo 1 >tracing_on`);
+    await this.guest.run(
+      `cd ${tracing}; echo 0 >tracing_on; : >set_event; echo ${bufferKb} >buffer_size_kb; : >trace; echo 1 >tracing_on`,
+    );
   }
 
-  async startSink(): Promise<void> {
+  /** `acks`: it acknowledges, as a recorder does. */
+  async startSink(acks = false): Promise<void> {
     const fifos = guestCpus.map((cpu) => join(this.guest.directory, `${dataPortName(cpu)}.out`));
-    const sink = startChild([benchProgram("sink"), "count", ...fifos]);
+    const mode = acks ? ["acks", join(this.guest.directory, `${controlPortName}.in`)] : ["count"];
+    const sink = startChild([benchProgram("sink"), ...mode, ...fifos]);
     this.#sink = sink;
     this.#sinkLines = new Lines(sink.stdout, sink.stderr);
     await this.#sinkLines.next();
@@ -57,7 +73,7 @@ export class GuestRig {
 
   async sinkLine(): Promise<string> {
     if (this.#sinkLines === undefined) throw new Error("no sink");
-    return this.#sinkLines.next();
+    return this.#sinkLines.next(sinkLimitMs);
   }
 
   async endSink(): Promise<void> {
@@ -66,24 +82,51 @@ export class GuestRig {
     this.#sink = undefined;
   }
 
+  /** Waits until every data port has given something that nobody has read. */
+  async dataWaits(): Promise<void> {
+    const fifos = guestCpus.map((cpu) =>
+      openSync(join(this.guest.directory, `${dataPortName(cpu)}.out`), constants.O_RDONLY | constants.O_NONBLOCK),
+    );
+    try {
+      for (const fd of fifos)
+        await eventually(
+          () => givesByte(fd),
+          "data in every FIFO",
+          () => "",
+          sinkLimitMs,
+        );
+    } finally {
+      for (const fd of fifos) closeSync(fd);
+    }
+  }
+
   get agentPid(): number {
     return this.#agent?.pid ?? 0;
   }
 
-  async startAgent(contender: GuestContender): Promise<void> {
-    if (contender !== "ours") {
+  /** `settle` false: without the time that it takes until what it costs is steady; figures are then no figures. */
+  async startAgent(contender: GuestContender, settle: boolean): Promise<void> {
+    if (contender === "C" || contender === "C bounded") {
       // It can say much when its host is absent.
       this.#agent = await this.guest.spawn(`cd /bench; exec kernel-agent ${kernelAgentOptions[contender]} >/dev/null`);
-      await Bun.sleep(1000);
+      // It says nothing when it is up, and a thread that does not wait yet misses the order to start for good.
+      const waiting = `cat /proc/${this.#agent.pid}/task/*/wchan | grep -o futex | wc -l`;
+      await this.guest.run(`until [ "$(${waiting})" -ge ${guestCpus.length} ]; do usleep 10000; done`);
+      if (settle) await Bun.sleep(1000);
       return;
     }
     this.#agent = await this.guest.spawn("exec trace-agent");
     await this.#agent.says("armed: ");
-    // A guest under emulation takes its time for the rehearsal too.
-    await Bun.sleep(5000);
+    // A guest under emulation takes its time for the JIT warm-up too.
+    if (settle) await Bun.sleep(5000);
   }
 
-  order(text: "1" | "0"): void {
+  /** What a recorder says first that acknowledges; what the agent replies stays in the FIFO. */
+  introduce(): void {
+    this.order(`hello bench\nhost 3 ack\n${guestCpus.map((cpu) => `ack ${cpu} 0`).join("\n")}`);
+  }
+
+  order(text: string): void {
     if (this.#orders !== undefined) writeSync(this.#orders, `${text}\n`);
   }
 
@@ -102,5 +145,14 @@ export class GuestRig {
     await this.endSink();
     if (this.#orders !== undefined) closeSync(this.#orders);
     await this.guest.close();
+  }
+}
+
+/** Takes one byte of what lies in a FIFO; false when there is none. */
+function givesByte(fd: number): boolean {
+  try {
+    return readSync(fd, new Uint8Array(1)) === 1;
+  } catch {
+    return false;
   }
 }

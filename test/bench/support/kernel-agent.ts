@@ -2,12 +2,12 @@
  * The peer: the kernel's own agent, tools/virtio/virtio-trace, built from Debian's package of the kernel's source.
  *
  * As shipped it ends within seconds on current kernels, because its pipe is non-blocking and it takes EAGAIN for fatal. It is
- * built with that one fault mended (a blocking pipe). Its paths are made relative, so that the same program serves a tracefs
+ * built with that one fault fixed (a blocking pipe). Its paths are made relative, so that the same program serves a tracefs
  * instance and FIFOs here and the real devices in a guest: it runs in a folder with `tracing` and `ports` in it.
  */
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder } from "../../../ffi/entry/cache.ts";
+import { cacheFolder } from "../../../ffi/static/cache.ts";
 import { unpackedPackage } from "../../support/packages.ts";
 import { compileC } from "./programs.ts";
 
@@ -33,13 +33,26 @@ export async function kernelAgent(fetch: boolean): Promise<string | undefined> {
   const source = join(await unpackedPackage("linux-source-6.1"), "usr/src/linux-source-6.1.tar.xz");
   const scratch = mkdtempSync(join(folder, "kernel-agent-"));
   try {
-    const tar = ["tar", "-xJf", source, "-C", scratch, "--strip-components=4", "--wildcards", "*/tools/virtio/virtio-trace/*"];
+    const tar = [
+      "tar",
+      "-xJf",
+      source,
+      "-C",
+      scratch,
+      "--strip-components=4",
+      "--wildcards",
+      "*/tools/virtio/virtio-trace/*",
+    ];
     const { exitCode, stderr } = Bun.spawnSync(tar);
     if (exitCode !== 0) throw new Error(`cannot unpack ${source}: ${stderr.toString()}`);
     for (const { file, from, to } of edits) edit(join(scratch, file), from, to);
     const made = join(scratch, "agent");
     // The options of its Makefile, and static for guests without a libc.
-    compileC(sources.map((name) => join(scratch, name)), made, ["-O2", "-Wall", "-pthread", "-static"]);
+    compileC(
+      sources.map((name) => join(scratch, name)),
+      made,
+      ["-O2", "-Wall", "-pthread", "-static"],
+    );
     renameSync(made, program);
     return program;
   } finally {

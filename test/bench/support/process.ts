@@ -27,9 +27,10 @@ export async function switchesPerSecond(pid: number, seconds: number): Promise<n
   return count / wallSeconds;
 }
 
-/** Resident memory in bytes: all of it, and the anonymous part that cannot be given back. */
-export function residentBytes(pid: number): { all: number; anonymous: number } {
+/** Resident memory in bytes: all of it, the most of it that there was, and the anonymous part that cannot be given back. */
+export function residentBytes(pid: number): { all: number; most: number; anonymous: number } {
   const text = readFileSync(`/proc/${pid}/status`, "latin1");
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(text)?.[1] ?? Number.NaN) * 1024;
-  return { all: field("VmRSS"), anonymous: field("RssAnon") };
+  const field = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(text)?.[1] ?? Number.NaN) * 1024;
+  return { all: field("VmRSS"), most: field("VmHWM"), anonymous: field("RssAnon") };
 }

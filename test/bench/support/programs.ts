@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder } from "../../../ffi/entry/cache.ts";
+import { cacheFolder } from "../../../ffi/static/cache.ts";
 
-export function benchProgram(name: "workload" | "sink"): string {
+export function benchProgram(name: "workload" | "sink" | "feed"): string {
   const source = join(import.meta.dir, `${name}.c`);
   const hash = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16);
   const program = join(cacheFolder("bench"), `${name}-${hash}`);

@@ -2,19 +2,35 @@
  * A place to measure in on this machine: a tracefs instance, FIFOs for ports, a sink that reads them, and one agent at a
  * time. It is taken down from the agent to the instance: sub-buffers must not lie in a FIFO when their instance goes.
  */
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../../ffi/pipe.ts";
-import { tracedCpus } from "../../../src/kernel/cpus.ts";
-import { readCpuStats } from "../../../src/kernel/cpu-stats.ts";
+import { tracedCpus } from "../../../src/tracefs/cpus.ts";
+import { readCpuStats } from "../../../src/tracefs/cpu-stats.ts";
+import { protocolLimits } from "../../../src/protocol/limits.ts";
 import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { agentExecutable } from "./agent-executable.ts";
+import { eventually } from "../../support/agent-process.ts";
 import { TracefsInstance } from "../../support/tracefs.ts";
 import { type Child, Lines, startChild } from "./child.ts";
 import { benchProgram } from "./programs.ts";
 
 export type Contender = "ours" | "C";
+
+/** Against hanging only: the agent has that long to begin and to send all that there is. */
+export const sinkLimitMs = 300_000;
 
 export class Rig {
   readonly tracefs: TracefsInstance;
@@ -59,7 +75,7 @@ export class Rig {
   /** The next line of the sink: in `count` mode the bytes, and the time of the last of them. */
   async sinkLine(): Promise<string> {
     if (this.#sinkLines === undefined) throw new Error("no sink");
-    return this.#sinkLines.next();
+    return this.#sinkLines.next(sinkLimitMs);
   }
 
   /** Ends the sink and gives all lines that are left. */
@@ -76,14 +92,26 @@ export class Rig {
     return lines;
   }
 
+  /** Starts the run. Ours lets an event wait for so long. */
+  startRun(latencyMs: number): void {
+    const asked = this.#contender === "ours" && latencyMs !== protocolLimits.latencyMsDefault;
+    this.order(asked ? `set latency_ms ${latencyMs}\n1` : "1");
+  }
+
   /** Starts an agent and resolves when it waits for orders, and `settleMs` later: an agent of a guest that is up for a while. */
-  async startAgent(contender: Contender, kernelAgent: string | undefined, settleMs = 1500, program = agentExecutable): Promise<void> {
+  async startAgent(
+    contender: Contender,
+    kernelAgent: string | undefined,
+    settleMs = 1500,
+    program = agentExecutable,
+  ): Promise<void> {
     this.#contender = contender;
     if (contender === "C") {
       if (kernelAgent === undefined) throw new Error("no kernel agent");
       this.#agent = startChild([kernelAgent], { cwd: this.#folder });
-      // It says nothing; it is up in a millisecond or two.
-      await Bun.sleep(Math.max(settleMs, 20));
+      const { pid } = this.#agent;
+      await eventually(() => waitingThreads(pid) >= this.cpus.length, "the kernel's agent waits for an order");
+      await Bun.sleep(settleMs);
       return;
     }
     const words = [program, "--tracefs", this.tracefs.path, "--ports", join(this.#folder, "ports")];
@@ -95,7 +123,7 @@ export class Rig {
     await Bun.sleep(settleMs);
   }
 
-  order(text: "1" | "0"): void {
+  order(text: string): void {
     writeSync(this.#orders, `${text}\n`);
   }
 
@@ -126,6 +154,16 @@ export class Rig {
     await this.tracefs.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Threads of the kernel's agent that wait on its condition variable. It says nothing when it is up, and one that has not come
+ * so far misses the order to start for good.
+ */
+function waitingThreads(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).filter((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/wchan`, "latin1").includes("futex"),
+  ).length;
 }
 
 async function drain(lines: Lines): Promise<void> {

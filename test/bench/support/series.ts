@@ -16,6 +16,8 @@ export type SeriesContext = {
   tiny: boolean;
   /** The peer's program; undefined where it is not to be had. */
   kernelAgent: string | undefined;
+  /** How long an event may wait in our agent. */
+  latencyMs: number;
   /** Runs of each contender. */
   pairs: number;
   say: (text: string) => void;

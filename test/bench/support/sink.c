@@ -1,8 +1,10 @@
 /*
  * The host's end of the data ports in benchmarks: takes all that comes out of FIFOs, as cheaply as can be.
  *
- *   sink count FIFO...   splices to /dev/null; after 300 ms of silence prints "BYTES LAST", the bytes since the last such line
- *                        and the time (nanoseconds since 1970) at which the last of them came
+ *   sink count FIFO...   splices to /dev/null; after 300 ms of silence prints "BYTES FIRST LAST", the bytes since the last such
+ *                        line and the times (nanoseconds since 1970) at which the first and the last of them came
+ *   sink acks ORDERS FIFO...  the same; for each 2 MiB of a FIFO it writes "ack CPU BYTES" into ORDERS, as a recorder does, the first
+ *                        FIFO being that of CPU 0
  *   sink stamps FIFO...  reads, and prints at its end for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many
  *                        microseconds old it was
  *
@@ -22,6 +24,7 @@
 #define MAX_FIFOS 64
 #define FIFO_BYTES (1 << 20)
 #define QUIET_MS 300
+#define ACK_BYTES (2 << 20)
 #define MAX_AGES (1 << 20)
 
 /* Kept until the end: a reader of ours that is slow must not slow us down. */
@@ -57,16 +60,20 @@ int main(int argc, char **argv)
 	static char text[FIFO_BYTES + 1];
 	static uint64_t youngest[MAX_FIFOS];
 	struct pollfd set[MAX_FIFOS + 1];
-	int count = argc - 2, stamps = argc > 1 && !strcmp(argv[1], "stamps");
-	uint64_t total = 0, last = 0;
+	int acks = argc > 2 && !strcmp(argv[1], "acks"), stamps = argc > 1 && !strcmp(argv[1], "stamps");
+	int orders = acks ? open(argv[2], O_RDWR | O_NONBLOCK) : -1;
+	char **fifos = argv + (acks ? 3 : 2);
+	int count = argc - (acks ? 3 : 2);
+	static uint64_t taken[MAX_FIFOS], acked[MAX_FIFOS];
+	uint64_t total = 0, first = 0, last = 0;
 	int null = open("/dev/null", O_WRONLY);
 	if (count < 1 || count > MAX_FIFOS || null < 0)
 		return 64;
 	for (int i = 0; i < count; i++) {
-		set[i].fd = open(argv[i + 2], O_RDWR | O_NONBLOCK);
+		set[i].fd = open(fifos[i], O_RDWR | O_NONBLOCK);
 		set[i].events = POLLIN;
 		if (set[i].fd < 0) {
-			fprintf(stderr, "sink: %s: %s\n", argv[i + 2], strerror(errno));
+			fprintf(stderr, "sink: %s: %s\n", fifos[i], strerror(errno));
 			return 1;
 		}
 		fcntl(set[i].fd, F_SETPIPE_SZ, FIFO_BYTES);
@@ -79,7 +86,7 @@ int main(int argc, char **argv)
 		int ready = poll(set, count + 1, total > 0 ? QUIET_MS : -1);
 		if (ready == 0) {
 			if (!stamps)
-				printf("%lu %lu\n", total, last);
+				printf("%lu %lu %lu\n", total, first, last);
 			fflush(stdout);
 			total = 0;
 		}
@@ -95,8 +102,15 @@ int main(int argc, char **argv)
 					     : splice(set[i].fd, NULL, null, NULL, FIFO_BYTES, SPLICE_F_NONBLOCK);
 			if (got <= 0)
 				continue;
-			total += got;
 			last = now(CLOCK_REALTIME);
+			if (total == 0)
+				first = last;
+			total += got;
+			taken[i] += got;
+			if (acks && taken[i] - acked[i] >= ACK_BYTES) {
+				acked[i] = taken[i];
+				dprintf(orders, "ack %d %lu\n", i, taken[i]);
+			}
 			if (stamps)
 				find_stamps(text, got, &youngest[i]);
 		}

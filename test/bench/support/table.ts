@@ -9,7 +9,8 @@ export function isReached(figure: Figure): boolean | undefined {
   const wanted = "value" in reach ? reach.value : reach.ratio;
   let value = "value" in reach ? median(figure.ours) : ratioOf(figure);
   // Nothing lost on both sides is as good.
-  if ("ratio" in reach && figure.peer !== undefined && median(figure.ours) === 0 && median(figure.peer.values) === 0) value = wanted;
+  if ("ratio" in reach && figure.peer !== undefined && median(figure.ours) === 0 && median(figure.peer.values) === 0)
+    value = wanted;
   if (Number.isNaN(value)) return undefined;
   return reach.is === "most" ? value <= wanted : value >= wanted;
 }
@@ -27,7 +28,9 @@ export function tableOf(figures: readonly Figure[]): string {
       `${spread(ours)} ${unit}`,
       peer === undefined ? "" : `${spread(peer.values)} (${peer.name})`,
       Number.isFinite(ratioOf(figure)) ? `${ratioOf(figure).toFixed(2)} x` : "",
-      reach === undefined ? "" : `at ${reach.is} ${"value" in reach ? `${format(reach.value)} ${unit}` : `${reach.ratio} x`}`,
+      reach === undefined
+        ? ""
+        : `at ${reach.is} ${"value" in reach ? `${format(reach.value)} ${unit}` : `${reach.ratio} x`}`,
       reached === undefined ? "" : reached ? "reached" : "MISSED",
     ];
   });
@@ -41,7 +44,14 @@ function spread(values: readonly number[]): string {
 
 function columns(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 const barWidth = 40;
@@ -50,12 +60,17 @@ const barWidth = 40;
 export function barsOf(figures: readonly Figure[]): string {
   const lines: string[] = [];
   for (const { name, unit, ours, peer } of figures) {
-    const bars = [{ who: "ours", value: median(ours) }, ...(peer === undefined ? [] : [{ who: peer.name, value: median(peer.values) }])];
+    const bars = [
+      { who: "ours", value: median(ours) },
+      ...(peer === undefined ? [] : [{ who: peer.name, value: median(peer.values) }]),
+    ];
     const most = Math.max(...bars.map(({ value }) => value).filter((value) => Number.isFinite(value)));
     if (!(most > 0) || peer === undefined) continue;
     lines.push(name);
     for (const { who, value } of bars) {
-      lines.push(`  ${who.padEnd(5)} ${"█".repeat(Math.round((Math.max(value, 0) / most) * barWidth) || 0).padEnd(barWidth)} ${format(value)} ${unit}`);
+      lines.push(
+        `  ${who.padEnd(5)} ${"█".repeat(Math.round((Math.max(value, 0) / most) * barWidth) || 0).padEnd(barWidth)} ${format(value)} ${unit}`,
+      );
     }
   }
   return lines.join("\n");

@@ -6,7 +6,7 @@
  *   workload stamps FILE CPU PER_SECOND SECONDS  writes markers "T nanoseconds-of-CLOCK_MONOTONIC"
  *   workload loop CPU COUNT                 COUNT times getppid(); prints nanoseconds
  *   workload switches CPU COUNT             a byte goes COUNT times to another process and back; prints nanoseconds
- *   workload cputime PID                    prints CPU nanoseconds of all threads of a process, ended ones too
+ *   workload cputime PID...                 prints CPU nanoseconds of all threads of these processes, ended ones too
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -142,13 +142,17 @@ static void switches(const char *cpu, uint64_t count)
 	waitpid(child, NULL, 0);
 }
 
-static void cputime(const char *pid)
+static void cputime(char **pids)
 {
-	clockid_t clock;
-	struct timespec t;
-	if ((errno = clock_getcpuclockid(atoi(pid), &clock)) != 0 || clock_gettime(clock, &t) < 0)
-		fail("clock_getcpuclockid");
-	printf("%lu\n", t.tv_sec * 1000000000ul + t.tv_nsec);
+	uint64_t sum = 0;
+	for (; *pids != NULL; pids++) {
+		clockid_t clock;
+		struct timespec t;
+		if ((errno = clock_getcpuclockid(atoi(*pids), &clock)) != 0 || clock_gettime(clock, &t) < 0)
+			fail("clock_getcpuclockid");
+		sum += t.tv_sec * 1000000000ul + t.tv_nsec;
+	}
+	printf("%lu\n", sum);
 }
 
 int main(int argc, char **argv)
@@ -164,8 +168,8 @@ int main(int argc, char **argv)
 		loop(argv[2], strtoull(argv[3], NULL, 10));
 	else if (!strcmp(mode, "switches") && argc == 4)
 		switches(argv[2], strtoull(argv[3], NULL, 10));
-	else if (!strcmp(mode, "cputime") && argc == 3)
-		cputime(argv[2]);
+	else if (!strcmp(mode, "cputime") && argc >= 3)
+		cputime(argv + 2);
 	else {
 		fprintf(stderr, "workload: see workload.c for its words\n");
 		return 64;

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { eventually, executable } from "../../support/agent-process.ts";
 import { writeMarkers } from "../../support/markers.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
-import { LiveProcess } from "../support/live-process.ts";
+import { LiveProcess } from "../../support/live-process.ts";
 
 const reason = reasonWithoutTracefs();
 if (reason !== undefined) console.error(`skipped: stream of this machine: ${reason}`);
@@ -25,12 +25,10 @@ afterEach(async () => {
   }
 });
 
-/** Events are enabled a moment after it says that it follows. */
+/** What happens from now on is shown. */
 async function follows(live: LiveProcess): Promise<string> {
   await live.says("following this machine");
-  const instance = instanceOf(live);
-  await eventually(() => readFileSync(`${instance}/set_event`, "latin1").trim() !== "", "its events are enabled", () => live.stderr);
-  return instance;
+  return instanceOf(live);
 }
 
 describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
@@ -38,15 +36,37 @@ describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
     const live = launch("stream", "-e", "sched:sched_process_exit");
     const instance = await follows(live);
     writeMarkers(instance, [0], 0, 300);
-    await eventually(() => live.stdout.includes("MARK 0 299"), "the last marker is shown while the stream goes on", () => live.stderr);
-    const numbers = [...live.stdout.matchAll(/ print: +tracing_mark_write: MARK 0 (\d+)\n/g)].map(([, number]) => Number(number));
+    await eventually(
+      () => live.stdout.includes("MARK 0 299"),
+      "the last marker is shown while the stream goes on",
+      () => live.stderr,
+    );
+    const numbers = [...live.stdout.matchAll(/ print: +tracing_mark_write: MARK 0 (\d+)\n/g)].map(([, number]) =>
+      Number(number),
+    );
     expect(numbers).toEqual(Array.from({ length: 300 }, (_, index) => index));
-    await eventually(() => / sched_process_exit: +comm=/.test(live.stdout), "the end of the writer is shown", () => live.stdout.slice(-2000));
+    await eventually(
+      () => / sched_process_exit: +comm=/.test(live.stdout),
+      "the end of the writer is shown",
+      () => live.stdout.slice(-2000),
+    );
     live.process.kill("SIGINT");
     expect(await live.ended()).toBe(0);
     expect(live.stderr).toMatch(/\d+ events, 0 lost\n/);
     expect(live.stdout.endsWith("\n")).toBe(true);
     expect(existsSync(instance)).toBe(false);
+  });
+
+  test("asks this machine's agent, which is no older one, for events within 50 ms", async () => {
+    const live = launch("stream", "-e", "sched", "-d", "0.3");
+    expect({ code: await live.ended(), late: /late|older/.test(live.stderr) }).toEqual({ code: 0, late: false });
+  });
+
+  test("goes into /dev/null, which nobody can wait for", async () => {
+    const args = ["stream", "--local", "-e", "sched", "-d", "0.3"];
+    const process = Bun.spawn([executable, ...args], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    const stderr = await process.stderr.text();
+    expect({ code: await process.exited, stderr }).toEqual({ code: 0, stderr: expect.stringContaining(" events, ") });
   });
 
   test("tells of losses among the lines, and their sum at the end", async () => {
@@ -56,24 +76,38 @@ describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
     live.process.kill("SIGSTOP");
     writeMarkers(instance, [0], 0, 150_000);
     live.process.kill("SIGCONT");
-    await eventually(() => live.stdout.includes("MARK 0 149999"), "the last marker is shown", () => live.stderr);
+    await eventually(
+      () => live.stdout.includes("MARK 0 149999"),
+      "the last marker is shown",
+      () => live.stderr,
+    );
     live.process.kill("SIGINT");
     expect(await live.ended()).toBe(0);
     const shown = [...live.stdout.matchAll(/MARK 0 \d+\n/g)].length;
-    const lost = [...live.stdout.matchAll(/^CPU:0 \[(\d+) EVENTS DROPPED\]$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+    const lost = [...live.stdout.matchAll(/^CPU:0 \[(\d+) EVENTS DROPPED\]$/gm)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    );
     expect(lost).toBeGreaterThan(0);
     expect(shown + lost).toBeGreaterThanOrEqual(150_000);
     const [, total] = /\d+ events, (\d+) lost/.exec(live.stderr) ?? [];
     expect(Number(total)).toBeGreaterThanOrEqual(lost);
   });
 
-  test("writes JSON lines, ends after its time, and without a word when its reader is gone", async () => {
+  test("writes JSON lines, ends after its time, and silently when its reader is gone", async () => {
     const live = launch("stream", "-e", "sched:sched_switch", "--json", "-d", "1");
-    expect(await live.ended()).toBe(0);
-    const events = live.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { event?: string });
+    const code = await live.ended();
+    expect({ code, said: live.stderr }).toMatchObject({ code: 0 });
+    const events = live.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event?: string });
     expect(events.some(({ event }) => event === "sched_switch")).toBe(true);
 
-    const piped = Bun.spawn(["sh", "-c", `${executable} stream --local -e sched | head -n 2 | wc -l`], { stdout: "pipe", stderr: "pipe" });
+    const piped = Bun.spawn(["sh", "-c", `${executable} stream --local -e sched | head -n 2 | wc -l`], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     expect((await new Response(piped.stdout).text()).trim()).toBe("2");
     expect(await new Response(piped.stderr).text()).not.toContain("error");
   });

@@ -2,36 +2,77 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { TopView } from "../../../src/host/live/top-meter.ts";
 import { lineOf, screenOf, type ScreenState, taskOrders } from "../../../src/host/live/top-screen.ts";
-import { LatencyHistogram } from "../../../src/kernel/latency-histogram.ts";
+import { LatencyHistogram } from "../../../src/views/latency-histogram.ts";
 
-const state: ScreenState = { title: "vm  Linux 6.12", order: "cpu", paused: false, message: "" };
+const state: ScreenState = {
+  title: "vm  Linux 6.12",
+  order: "cpu",
+  paused: false,
+  silentMs: 0,
+  message: "",
+  elapsed: "",
+  help: false,
+};
 
 function viewOf(cpus: number, tasks: number): TopView {
   const wakeups = new LatencyHistogram();
   for (let us = 1; us <= 100; us++) wakeups.add(us * 1000);
   return {
-    cpus: Array.from({ length: cpus }, (_, cpu) => ({ cpu, busyShare: cpu === 0 ? undefined : cpu / cpus, running: cpu % 2 === 0 ? "" : `task${cpu}-${cpu + 100}` })),
-    tasks: Array.from({ length: tasks }, (_, index) => ({ pid: index + 1, name: `t\x1b[2J${index}`, cpuShare: index / 100, runsPerSecond: tasks - index })),
-    events: [{ name: "sched:sched_switch", perSecond: 1234.4 }, { name: "irq:irq_handler_entry", perSecond: 0 }],
+    cpus: Array.from({ length: cpus }, (_, cpu) => ({
+      cpu,
+      busyShare: cpu === 0 ? undefined : cpu / cpus,
+      running: cpu % 2 === 0 ? "" : `task${cpu}-${cpu + 100}`,
+    })),
+    tasks: Array.from({ length: tasks }, (_, index) => ({
+      pid: index + 1,
+      name: `t\x1b[2J${index}`,
+      cpuShare: index / 100,
+      runsPerSecond: tasks - index,
+    })),
+    events: [
+      { name: "sched:sched_switch", perSecond: 1234.4 },
+      { name: "irq:irq_handler_entry", perSecond: 0 },
+    ],
     eventsPerSecond: 1234.4,
     wakeupsPerSecond: 50,
     wakeups,
     lostEvents: 7,
     unknownLosses: 1,
+    longestWait: {
+      task: { pid: 123, name: "victim", prio: 120 },
+      cause: "woken",
+      start: 0,
+      end: 12_300_000,
+      cpu: 1,
+      isEndCut: false,
+      waker: undefined,
+      ran: [{ pid: 77, name: "h\x1b[2Jog", prio: 100, ns: 12_000_000 }],
+      othersNs: 0,
+      interruptsNs: 0,
+      isWhole: true,
+    },
   };
 }
 
 const textOf = (view: TopView, over: Partial<ScreenState>, columns = 80, rows = 24): string =>
-  screenOf(view, { ...state, ...over }, columns, rows).map(({ text }) => text).join("\n");
+  screenOf(view, { ...state, ...over }, columns, rows)
+    .map(({ text }) => text)
+    .join("\n");
 
 describe("the screen of top", () => {
   test("fits a terminal of any size, and holds nothing that commands it", () => {
     fc.assert(
-      fc.property(fc.nat(600), fc.nat(300), fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 100 }), (cpus, tasks, columns, rows) => {
-        const lines = screenOf(viewOf(cpus, tasks), state, columns, rows);
-        expect(lines.length).toBeLessThanOrEqual(rows);
-        expect(lines.every(({ text }) => text.length <= columns && /^[\x20-\x7e]*$/.test(text))).toBe(true);
-      }),
+      fc.property(
+        fc.nat(600),
+        fc.nat(300),
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 100 }),
+        (cpus, tasks, columns, rows) => {
+          const lines = screenOf(viewOf(cpus, tasks), state, columns, rows);
+          expect(lines.length).toBeLessThanOrEqual(rows);
+          expect(lines.every(({ text }) => text.length <= columns && /^[\x20-\x7e]*$/.test(text))).toBe(true);
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -61,7 +102,27 @@ describe("the screen of top", () => {
     expect(textOf(viewOf(2, 5), { paused: true, message: "wrote 3 events" })).toMatch(/PAUSED[^]*wrote 3 events/);
   });
 
+  test("keeps the keys on its last line, whatever it says and explains", () => {
+    for (const over of [{}, { message: "wrote 3 events to x.dat" }, { help: true }, { paused: true }]) {
+      const lines = textOf(viewOf(2, 3), over).split("\n");
+      expect(lines.length).toBe(24);
+      expect(lines.at(-1)).toMatch(/^q quit {2}p pause {2}s sort: cpu {2}r record the last seconds {2}h help *$/);
+    }
+    expect(textOf(viewOf(2, 3), { message: "wrote 3 events to x.dat" }).split("\n").at(-2)).toBe(
+      "wrote 3 events to x.dat",
+    );
+    expect(textOf(viewOf(2, 3), { help: true })).toMatch(/^r +record the last seconds into a file/m);
+  });
+
+  test("names who waited longest, and who ran meanwhile, and how long it has run", () => {
+    const text = textOf(viewOf(2, 3), { elapsed: "12.3 s of 110 s" });
+    expect(text).toContain("\nlongest wait 12.3 ms, victim-123 on CPU 1: h?[2Jog-77 ran 12.0 ms\n");
+    expect(text.split("\n")[0]).toBe("vm  Linux 6.12  12.3 s of 110 s");
+  });
+
   test("becomes one line where there is no terminal", () => {
-    expect(lineOf(viewOf(3, 3))).toMatch(/^busy % - 33\.3 66\.7 {2}events\/s 1234 {2}lost 7\+\? {2}wake-ups\/s 50 p50 .* max 100\.0 us {2}busiest t\?\[2J2-3 2\.0 %$/);
+    expect(lineOf(viewOf(3, 3))).toMatch(
+      /^busy % - 33\.3 66\.7 {2}events\/s 1234 {2}lost 7\+\? {2}wake-ups\/s 50 p50 .* max 100\.0 us {2}busiest t\?\[2J2-3 2\.0 % {2}longest wait 12\.3 ms, victim-123 on CPU 1: h\?\[2Jog-77 ran 12\.0 ms$/,
+    );
   });
 });

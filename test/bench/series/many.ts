@@ -1,0 +1,161 @@
+/**
+ * Many guests in one recorder, beside one `cat port >file` for each port: CPU per GiB, memory, and how long a port has something that
+ * nobody takes. The guests are fake, of four CPUs each; their data comes at one steady rate in all.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "../../support/agent-process.ts";
+import { agentExecutable } from "../support/agent-executable.ts";
+import { type Child, cpuTimeNs, Lines, startChild } from "../support/child.ts";
+import { kernelSymbols, ManyGuests } from "../support/many-guests.ts";
+import { residentBytes } from "../support/process.ts";
+import { benchProgram } from "../support/programs.ts";
+import type { Figure, Series, SeriesContext } from "../support/series.ts";
+
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+const cpus = 4;
+const bytesPerSecond = 128 * MiB;
+
+type Run = { cpuPerGib: number; takenMs: number; resident: number; most: number };
+
+export const many: Series = {
+  name: "many",
+  title: "one recorder of many guests beside a cat for each port",
+  guest: false,
+  skipReason: () => undefined,
+  run: async (context) => {
+    const figures: Figure[] = [];
+    const notes = [
+      `guests of ${cpus} CPUs on FIFOs, ${bytesPerSecond / MiB} MiB/s in all, pieces of 64 KiB into one port after the other`,
+    ];
+    for (const guests of context.tiny ? [2] : [4, 16, 64]) {
+      const ours: Run[] = [];
+      const peer: Run[] = [];
+      for (let pair = 0; pair < Math.min(context.pairs, 5); pair++) {
+        const both = [
+          async () => void ours.push(await withGuests(guests, context, recordOnce)),
+          async () => void peer.push(await withGuests(guests, context, catOnce)),
+        ];
+        for (const run of pair % 2 === 0 ? both : both.toReversed()) await run();
+      }
+      const ports = guests * cpus;
+      const figure = (name: string, unit: string, of: (run: Run) => number, reach?: Figure["reach"]): Figure => ({
+        name: `${guests} guests, ${ports} ports: ${name}`,
+        unit,
+        ours: ours.map(of),
+        peer: { name: "cat", values: peer.map(of) },
+        ...(reach === undefined ? {} : { reach }),
+      });
+      figures.push(
+        figure("CPU", "s/GiB", (run) => run.cpuPerGib, { ratio: 1, is: "most" }),
+        figure("p99.9 until taken", "ms", (run) => run.takenMs, { value: 100, is: "most" }),
+        figure("resident", "MiB", (run) => run.resident / MiB, { value: 64 + ports / 16, is: "most" }),
+        figure("resident at most", "MiB", (run) => run.most / MiB),
+      );
+    }
+    return { figures, notes };
+  },
+};
+
+type World = { folder: string; guests: ManyGuests; feed: Feed; tiny: boolean };
+
+async function withGuests(count: number, { tiny }: SeriesContext, use: (world: World) => Promise<Run>): Promise<Run> {
+  const folder = mkdtempSync(join(tmpdir(), "trace-agent-bench-"));
+  const guests = new ManyGuests(folder, count, cpus, tiny ? "0 t a\n" : kernelSymbols());
+  const feed = await Feed.start(guests, tiny ? 0.3 : 4);
+  try {
+    return await use({ folder, guests, feed, tiny });
+  } finally {
+    await feed.end();
+    guests.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The program that writes what the guests send. */
+class Feed {
+  readonly #child: Child;
+  readonly #lines: Lines;
+
+  private constructor(child: Child) {
+    this.#child = child;
+    this.#lines = new Lines(child.stdout, child.stderr);
+  }
+
+  static async start(guests: ManyGuests, seconds: number): Promise<Feed> {
+    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...guests.dataPorts];
+    const feed = new Feed(startChild(words));
+    await feed.#lines.next();
+    return feed;
+  }
+
+  /** Resolves when all is written. */
+  async run(): Promise<{ bytes: number; takenMs: number }> {
+    void this.#child.stdin.write("begin\n");
+    void this.#child.stdin.flush();
+    const [bytes = 0, takenUs = 0] = (await this.#lines.next()).split(" ").map(Number);
+    return { bytes, takenMs: takenUs / 1000 };
+  }
+
+  async end(): Promise<void> {
+    void this.#child.stdin.end();
+    await this.#child.exited;
+  }
+}
+
+async function recordOnce(world: World): Promise<Run> {
+  const { folder, guests, tiny } = world;
+  const output = join(folder, "out");
+  const recorder = startChild([agentExecutable, "record", ...guests.directories.map((path) => path), "-o", output]);
+  const errors = recorder.stderr.text();
+  try {
+    await eventually(() => recordingMachines(output) === guests.directories.length, "all guests are recorded");
+    await Bun.sleep(tiny ? 0 : 2000);
+    return await measured(world, [recorder]);
+  } catch (error) {
+    recorder.kill("SIGKILL");
+    throw new Error(`recording failed: ${await errors}`, { cause: error });
+  } finally {
+    // What it makes of the spools is measured elsewhere.
+    recorder.kill("SIGKILL");
+    await recorder.exited;
+  }
+}
+
+function recordingMachines(output: string): number {
+  const file = join(output, "session.json");
+  return existsSync(file) ? readFileSync(file, "utf8").split('"state": "recording"').length - 1 : 0;
+}
+
+async function catOnce(world: World): Promise<Run> {
+  const folder = join(world.folder, "cats");
+  mkdirSync(folder);
+  const cats = world.guests.dataPorts.map((path, index) =>
+    startChild(["sh", "-c", 'exec cat "$1" >"$2"', "sh", path, join(folder, `${index}`)]),
+  );
+  try {
+    await eventually(() => readdirSync(folder).length === cats.length, "every cat has its file");
+    return await measured(world, cats);
+  } finally {
+    for (const cat of cats) cat.kill("SIGKILL");
+    await Promise.all(cats.map((cat) => cat.exited));
+  }
+}
+
+async function measured({ feed }: World, readers: readonly Child[]): Promise<Run> {
+  const pids = readers.map(({ pid }) => pid);
+  const before = await cpuTimeNs(...pids);
+  const { bytes, takenMs } = await feed.run();
+  const cpuNs = (await cpuTimeNs(...pids)) - before;
+  const memory = pids.map(residentBytes);
+  const sum = (of: (one: ReturnType<typeof residentBytes>) => number): number =>
+    memory.reduce((total, one) => total + of(one), 0);
+  return {
+    cpuPerGib: cpuNs / 1e9 / (bytes / GiB),
+    takenMs,
+    resident: sum(({ all }) => all),
+    most: sum(({ most }) => most),
+  };
+}

@@ -1,0 +1,2 @@
+/** A Worker that waits for a message and does nothing. */
+globalThis.addEventListener("message", () => {});

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { collectMetadata, metadataFiles, metadataHead } from "../../../src/guest/control/metadata.ts";
+import { packedMetadata } from "../../../src/guest/control/packed-metadata.ts";
+import type { MetadataBody } from "../../../src/protocol/metadata.ts";
+import { readMetadata } from "../../../src/trace-dat/spool/metadata-read.ts";
+import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
+
+const reason = reasonWithoutTracefs();
+if (reason !== undefined) console.error(`skipped: metadata of this machine: ${reason}`);
+
+describe.skipIf(reason !== undefined)("packed metadata", () => {
+  test("hold what is collected, file by file, and all of kallsyms", async () => {
+    const instance = new TracefsInstance("metadata");
+    try {
+      const packed = await packedMetadata(instance.path);
+      const { files, missing, ...head } = JSON.parse(gunzipSync(packed).toString()) as MetadataBody;
+      const collected = collectMetadata(instance.path);
+      // The names of tasks and the counts of CPUs change from one reading to the next.
+      const changing = { savedCommands: "", savedTgids: "", cpuStats: [] };
+      expect({ ...readMetadata(packed, "this machine"), ...changing }).toEqual({ ...collected, ...changing });
+      expect(head).toEqual({ ...metadataHead(instance.path), version: 1 });
+      expect(missing).toEqual({ ...collected.missing });
+      const names = [...metadataFiles(instance.path)].flatMap((file) =>
+        "pieces" in file && [...file.pieces].length > 0 ? [file.name] : [],
+      );
+      expect(Object.keys(files)).toEqual(names);
+      if (files["kallsyms"] !== undefined) expect(files["kallsyms"]).toBe(readFileSync("/proc/kallsyms", "latin1"));
+      expect(names.filter((name) => name.startsWith("events/ftrace/")).length).toBeGreaterThan(5);
+    } finally {
+      await instance.remove();
+    }
+  });
+
+  test("are given up when nobody wants them any more", async () => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 20);
+    const outcome = await packedMetadata("/sys/kernel/tracing", abort.signal).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ name: "AbortError" });
+  });
+});

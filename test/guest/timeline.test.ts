@@ -1,0 +1,269 @@
+/**
+ * Two guests and this machine, recorded together and put on one timeline: measured against the truth, which a page of memory
+ * shared with the guest tells; the order of what causes and what follows across machines; and trace-cmd's view of the files.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { findHostPorts, guestDirectory } from "../../src/host/guest-directory.ts";
+import { withControlPort } from "../../src/host/run/attach.ts";
+import { ClockWatch } from "../../src/host/run/clock-watch.ts";
+import type { TraceMetadata } from "../../src/events/trace-metadata.ts";
+import { MachineClock } from "../../src/timeline/machine-clock.ts";
+import { knownShift } from "../../src/timeline/sync/known-shift.ts";
+import { synchronise } from "../../src/timeline/sync/synchronise.ts";
+import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
+import { readSessionFile, type SessionFile, type SessionOffset } from "../../src/trace-dat/session/session-file.ts";
+import type { ClockBurst } from "../../src/trace-dat/spool/clock-bursts.ts";
+import { executable } from "../support/agent-process.ts";
+import { guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { bootGuest, guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
+import type { Guest } from "../support/guest-handle.ts";
+import { inLongForm, isLong } from "../support/long.ts";
+import { whyNoTools } from "../support/packages.ts";
+import { prepareGuest } from "../support/prepared-guest.ts";
+import { traceAgent, traceAgentText } from "../support/recorder-process.ts";
+import { sharedPageArguments, type Truth, truthDuring, truthProgram } from "../support/timeline-truth.ts";
+import { traceCmd } from "../support/trace-cmd.ts";
+import { reasonWithoutTracefs, unmountTracefs } from "../support/tracefs.ts";
+
+const base = mkdtempSync(`${tmpdir()}/trace-agent-timeline-`);
+const without = (await whyNoGuest("6.12")) ?? reasonWithoutTracefs() ?? (await whyNoTools("gcc", "trace-cmd"));
+if (without !== undefined) console.log(`skipped: guests and this machine on one timeline: ${without}`);
+const names = ["vm1", "vm2"] as const;
+/** Wakes up and sleeps, as most guests do. */
+const work = "while :; do ls /proc >/dev/null; usleep 20000; done";
+/** Both CPUs, without a pause. */
+const spin = `sh -c 'trap "kill -KILL 0" TERM; while :; do :; done & while :; do :; done'`;
+/** Where refined, on a machine that does nothing else; the long form asks for it. */
+const refinedNs = 60_000;
+
+type Thread = { vcpus: number[]; inside: { wakeups: number; latencyNs: number; delayedNs: number } | null } & Record<
+  "runNs" | "waitNs" | "idleNs" | "unknownNs",
+  number
+>;
+type HostSummary = { name: string; first: number; last: number; guests: { guest: string; threads: Thread[] }[] };
+type Window = NonNullable<SessionOffset["windows"]>[number];
+
+describe.skipIf(without !== undefined)("two guests and this machine", () => {
+  const guests = new Map<string, Guest>();
+  const out = `${base}/session`;
+  let program = "";
+  let measured: readonly (readonly Truth[])[] = [];
+  let told = "";
+  let session: SessionFile;
+
+  beforeAll(async () => {
+    program = truthProgram();
+    for (const name of names) {
+      const { directory, qemuArguments } = prepareGuest(`${base}/${name}`, 2, "fifo");
+      const prepared = {
+        directory,
+        qemuArguments: [...qemuArguments, ...sharedPageArguments(directory), "-name", "guest,debug-threads=on"],
+      };
+      const files = { "/bin/trace-agent": executable, "/bin/tsc-page": program };
+      const guest = await bootGuest({ kernel: "6.12", cpus: 2, prepared, files });
+      guests.set(name, guest);
+      await (await guest.spawn("exec trace-agent")).says("armed: ");
+      await guest.spawn(work);
+    }
+    measured = await recorded(out, inLongForm(4, 40));
+    session = readSessionFile(readFileSync(`${out}/session.json`), out);
+  }, guestHookTimeoutMs);
+  afterAll(async () => {
+    for (const guest of guests.values()) await guest.close();
+    rmSync(base, { recursive: true, force: true });
+    unmountTracefs();
+  });
+
+  /** What truly lay between each guest and this machine meanwhile. */
+  async function recorded(path: string, seconds: number): Promise<(readonly Truth[])[]> {
+    const directories = [...guests.values()].map(({ directory }) => directory);
+    const events = ["sched", "raw_syscalls"].flatMap((event) => ["-e", event]);
+    const record = async (): Promise<Truth[][]> => {
+      const rest = ["--host", "--no-filter", ...events, "-d", `${seconds}`, "-o", path];
+      const end = await traceAgent("record", ...directories, ...rest);
+      if (end.code !== 0) throw new Error(`record: exit code ${end.code}\n${end.stderr}`);
+      told = end.stdout;
+      return [];
+    };
+    const all = [...guests.values()].reduceRight(
+      (work, guest) => async () => {
+        const { result, truths } = await truthDuring(guest, program, work);
+        return [truths, ...result];
+      },
+      record,
+    );
+    return await all();
+  }
+
+  test("are placed within the bound that is told: of the whole recording, and of each part of it", () => {
+    for (const [index, name] of names.entries()) {
+      const offset = session.offsets[name];
+      const { boundNs = 0, windows = [] } = offset ?? {};
+      const source = openTraceDat(`${out}/${name}.dat`);
+      const shown = shownOffset(source.metadata);
+      source.close();
+      const errors = (measured[index] ?? []).flatMap(({ guestTime, offset: truth, boundNs: unsureNs }) => {
+        const part = windows.find(({ from, to }) => guestTime >= Number(from) && guestTime <= Number(to));
+        if (part === undefined) return [];
+        return [{ part, unsureNs, error: shown(guestTime) - truth }];
+      });
+      const isWithin = ({ part, error, unsureNs }: (typeof errors)[0], bound: (part: Window) => number): boolean =>
+        Math.abs(error) <= bound(part) + unsureNs;
+      const wrong = errors.filter((one) => !isWithin(one, () => boundNs) || !isWithin(one, (part) => part.boundNs));
+      expect({ name, offset, wrong }).toMatchObject({ wrong: [] });
+      expect(errors.length).toBeGreaterThan(0);
+      expect(told).toContain(`${name}: clock ±`);
+      if (offset?.method === "causality") expect(offset.inside).toBeGreaterThan((offset.events ?? 0) * 0.99);
+      if (!isLong) continue;
+      const of = medianAndMost(errors.map(({ error }) => error));
+      console.log(`${name}: ${JSON.stringify(offset)}, ${errors.length} errors ${of} us (median / most)`);
+      expect(offset).toMatchObject({ method: "causality" });
+      const clear = windows.filter(({ method }) => method === "causality");
+      expect(Math.min(...clear.map((window) => window.boundNs))).toBeLessThan(refinedNs);
+    }
+  });
+
+  test("are told of by the host: how long their threads ran and waited, and what that did to their tasks", async () => {
+    const { parts } = JSON.parse(await traceAgentText("report", "--stat", "--json", out)) as { parts: HostSummary[] };
+    const host = parts.find(({ name }) => name === "host");
+    expect(host?.guests.map(({ guest }) => guest)).toEqual([...names]);
+    const spanNs = (host?.last ?? 0) - (host?.first ?? 0);
+    for (const { threads } of host?.guests ?? []) {
+      expect(threads.flatMap(({ vcpus }) => vcpus)).toEqual([0, 1]);
+      for (const { runNs, waitNs, idleNs, unknownNs, inside } of threads) {
+        expect(runNs + waitNs + idleNs + unknownNs).toBe(spanNs);
+        expect(Math.min(runNs, waitNs, idleNs)).toBeGreaterThan(0);
+        expect(unknownNs).toBeLessThan(spanNs / 2);
+        // `work` sleeps and wakes, many times.
+        expect(inside?.wakeups).toBeGreaterThan(20);
+        expect(inside?.delayedNs).toBeLessThanOrEqual(inside?.latencyNs ?? 0);
+      }
+    }
+  });
+
+  test(
+    "are not placed by the threads of the other guest: then the round trips' bound is kept",
+    () => {
+      const host = openTraceDat(`${out}/host.dat`);
+      const tasksOf = (name: string): readonly number[] =>
+        host.metadata.guests?.find((guest) => guest.name === name)?.tasks ?? [];
+      for (const [name, other] of [names, names.toReversed()] as const) {
+        const guest = openTraceDat(`${out}/${name}.dat`);
+        const known = knownShift(guest.metadata, 500_000);
+        if (known === undefined) throw new Error(`${name} has no TIME_SHIFT`);
+        expect(tasksOf(name).every((task) => task > 0)).toBeTrue();
+        const { method } = session.offsets[name] ?? {};
+        expect(synchronise(host, guest, tasksOf(name), known)).toMatchObject({ method });
+        const wrong = synchronise(host, guest, tasksOf(other), known);
+        expect(wrong).toMatchObject({ method: "round trips", reason: "no offset fits its events clearly" });
+        guest.close();
+      }
+      host.close();
+    },
+    guestTestTimeoutMs,
+  );
+
+  test(
+    "show what causes before what follows, in trace-cmd's order too: an order is written before it is read",
+    () => {
+      for (const name of names) {
+        const lines = traceCmd("report", "-i", `${out}/host.dat`, "-i", `${out}/${name}.dat`).split("\n");
+        const times = lines.flatMap((line) => / (\d+\.\d+): /.exec(line)?.[1] ?? []).map(Number);
+        expect(times).toEqual(times.toSorted((a, b) => a - b));
+        const timesOf = (pattern: RegExp): { fd: string; time: number }[] =>
+          lines.flatMap((line) => {
+            const [, time, fd = ""] = pattern.exec(line) ?? [];
+            return time === undefined ? [] : [{ fd, time: Number(time) }];
+          });
+        // "status" and a newline, to one of the two guests.
+        const written = timesOf(/^ *host\.dat: .* (\d+\.\d+): sys_enter: +NR 1 \((\w+), \w+, 7, /);
+        const read = timesOf(new RegExp(`^ *${name}\\.dat: .* (\\d+\\.\\d+): sys_exit: +NR 0 = 7$`));
+        const boundS = (session.offsets[name]?.boundNs ?? 0) / 1e9 + 1e-6;
+        // Each is read soon after it was written, and the next one comes a second later: a clock that is wrong by more than the
+        // bound puts reads before their writes, and so nearly a second behind those of before.
+        const delaysOf = (fd: string): number[] =>
+          read.map(({ time }) =>
+            Math.min(
+              ...written.filter((one) => one.fd === fd && one.time <= time + boundS).map((one) => time - one.time),
+            ),
+          );
+        const delays = [...new Set(written.map(({ fd }) => fd))].map(delaysOf);
+        expect(read.length).toBeGreaterThanOrEqual(2);
+        const isInOrder = delays.some((ofFd) => ofFd.every((delay) => delay < 0.8));
+        expect({ name, delays, isInOrder }).toMatchObject({ isInOrder: true });
+      }
+    },
+    guestTestTimeoutMs,
+  );
+
+  test(
+    "are known by each burst of round trips within its bound, whatever they do",
+    async () => {
+      const guest = guests.get("vm1");
+      if (guest === undefined) throw new Error("no guest");
+      for (const [load, command] of Object.entries({ idle: "sleep 1000", busy: spin })) {
+        const working = await guest.spawn(`exec ${command}`);
+        const { result: bursts, truths } = await truthDuring(guest, program, () =>
+          takeBursts(guest.directory, inLongForm(2, 50)),
+        );
+        await working.kill();
+        const found = bursts.map(({ at, rounds, offsets: { mono_raw } }) => {
+          const { offset: truth, boundNs: unsureNs } = nearest(truths, Number(at));
+          const [low, high] = [Number(mono_raw.low) - truth, Number(mono_raw.high) - truth];
+          return { rounds, error: Math.abs(low + high) / 2, bound: (high - low) / 2, unsureNs };
+        });
+        expect(found.length).toBe(inLongForm(2, 50));
+        for (const burst of found)
+          expect({ load, ...burst, holds: burst.error <= burst.bound + burst.unsureNs }).toMatchObject({ holds: true });
+        if (isLong) {
+          console.log(
+            `${load}: error ${medianAndMost(found.map(({ error }) => error))}, bound ${medianAndMost(found.map(({ bound }) => bound))} us (median / most)`,
+          );
+        }
+      }
+    },
+    guestTestTimeoutMs,
+  );
+});
+
+/** What is added to a time of the guest's clock, as all who open its file do. */
+function shownOffset(metadata: TraceMetadata): (guestTime: number) => number {
+  const [first] = metadata.timeShift?.samples[0] ?? [];
+  if (first === undefined) throw new Error("no TIME_SHIFT");
+  const clock = new MachineClock(metadata, first.time);
+  return (guestTime) => Number(clock.exactly(0, BigInt(Math.round(guestTime)))) - guestTime;
+}
+
+/** What the truths leave at another time: of the one that leaves least. */
+function nearest(truths: readonly Truth[], guestTime: number): Truth {
+  const moved = truths.map(({ guestTime: at, offset, boundNs }) => ({
+    guestTime,
+    offset,
+    boundNs: boundNs + Math.abs(at - guestTime) * driftMost,
+  }));
+  const [first, ...rest] = moved;
+  if (first === undefined) throw new Error("no truth is known");
+  return rest.reduce((best, truth) => (truth.boundNs < best.boundNs ? truth : best), first);
+}
+
+/** ns by ns: those of the guests here were below 1e-6 to 6e-5. */
+const driftMost = 1e-4;
+
+/** us */
+function medianAndMost(values: readonly number[]): string {
+  const sorted = values.map(Math.abs).toSorted((a, b) => a - b);
+  return [sorted[sorted.length >> 1], sorted.at(-1)].map((value = NaN) => (value / 1_000).toFixed(1)).join(" / ");
+}
+
+async function takeBursts(directory: string, count: number): Promise<ClockBurst[]> {
+  const guest = guestDirectory(directory);
+  const bursts: ClockBurst[] = [];
+  await withControlPort(guest, findHostPorts(guest).control, async (session) => {
+    await session.hello();
+    const watch = ClockWatch.of(session, "mono_raw", (burst) => bursts.push(burst));
+    for (let burst = 0; burst < count; burst++) await watch?.take();
+  });
+  return bursts;
+}

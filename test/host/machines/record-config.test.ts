@@ -1,0 +1,113 @@
+/** `record --config FILE`: what it sets on each machine, and what it refuses. */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { endsGuests, newWorld, sessionOf, startGuest, statesOf, type World } from "../../support/fake-machines.ts";
+import { traceAgent } from "../../support/recorder-process.ts";
+
+setDefaultTimeout(300_000);
+endsGuests();
+
+const files = {
+  "events/test/mark/format": 'name: mark\nID: 9\nformat:\n\nprint fmt: ""\n',
+  "events/test/note/format": 'name: note\nID: 10\nformat:\n\nprint fmt: ""\n',
+};
+
+function configOf(world: World, text: string, name = "record.toml"): string {
+  const path = `${world.folder}/${name}`;
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Values that each guest was ordered to set, but for what is put back at the end. */
+async function guestsOf(world: World, names: readonly string[]): Promise<(name: string) => string[]> {
+  for (const name of names) await startGuest(world.guest(name), { files, ordersTo: `${world.folder}/${name}.orders` });
+  return (name) => {
+    const orders = readFileSync(`${world.folder}/${name}.orders`, "utf8").split("\n");
+    return orders.slice(0, orders.indexOf("1")).filter((order) => /^set (?:buffer|clock|events)/.test(order));
+  };
+}
+
+describe("record --config", () => {
+  test("sets on each machine what the file says of it, and of all what it says of none", async () => {
+    const world = newWorld();
+    const orders = await guestsOf(world, ["vm1", "vm2"]);
+    const path = configOf(
+      world,
+      `output = "${world.out}"
+duration = 0.3
+format = "v7"
+event = "mark"
+buffer-size = 512
+
+[machines.vm1]
+dir = "${world.guest("vm1")}"
+clock = "mono"
+
+[machines.vm2]
+dir = "${world.guest("vm2")}"
+event = [{ event = "test:*" }, { event = "mark", exclude = true }]
+buffer-size = "2M"
+`,
+    );
+    const end = await traceAgent("record", "--config", path);
+    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(statesOf(world)).toEqual({ vm1: ["vm1.dat whole 200"], vm2: ["vm2.dat whole 200"] });
+    expect(orders("vm1")).toEqual(["set buffer_size_kb 512", "set clock mono", "set events test:mark"]);
+    // The clock of a timeline, where none is named.
+    expect(orders("vm2")).toEqual(["set buffer_size_kb 2048", "set clock mono_raw", "set events test:note"]);
+    expect(readFileSync(`${world.out}/vm1.dat`).toString("latin1", 10, 11)).toBe("7");
+  });
+
+  test("of JSON; the command line counts more, and its guests are recorded instead of the file's", async () => {
+    const world = newWorld();
+    const orders = await guestsOf(world, ["vm1", "vm2"]);
+    const config = {
+      output: "/nowhere/at/all",
+      duration: 100,
+      machines: { vm1: { event: "mark", clock: "mono", "buffer-size": 512 }, vm3: { dir: "/nowhere" } },
+    };
+    const path = configOf(world, JSON.stringify(config), "record.json");
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    const end = await traceAgent("record", ...guests, "--config", path, "-C", "boot", "-d", "0.3", "-o", world.out);
+    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(sessionOf(world).machines.map(({ name }) => name)).toEqual(["vm1", "vm2"]);
+    expect(orders("vm1")).toEqual(["set buffer_size_kb 512", "set clock boot", "set events test:mark"]);
+    expect(orders("vm2")).toEqual(["set clock boot"]);
+  });
+
+  test.each([
+    ["a line that is no TOML", 'output = "x"\n\nhost = \nall = true\n', "line 3: Missing value after '='"],
+    ["a key twice", "all = true\n[machines.a]\nwait = 1\nwait = 2\n", "line 4: Cannot redefine key 'wait'"],
+    ["an unknown key", 'outputs = "x"\n', '"outputs": unknown key; did you mean output?'],
+    [
+      "one of a machine",
+      '[machines.vm1]\nclocks = "mono"\n',
+      '"machines.vm1.clocks": unknown key; did you mean clock?',
+    ],
+    ["an option of the whole for a machine", "[machines.vm1]\nduration = 3\n", '"machines.vm1.duration": unknown key'],
+    ["a clock that is none", '[machines.vm1]\nclock = "sun"\n', '"machines.vm1.clock": unknown trace clock "sun"'],
+    ["a bad event", '[machines.vm1]\nevent = ["a b"]\n', '"machines.vm1.event": cannot use event "a b"'],
+    [
+      "an event's unknown key",
+      'event = [{ event = "a", filtr = "x" }]\n',
+      '"event.0.filtr": unknown key; did you mean filter?',
+    ],
+    ["a text for a flag", 'host = "yes"\n', '"host": Expected boolean but received "yes"'],
+    ["a bad duration", 'output = "x"\nduration = "soon"\n', '"duration": cannot read duration "soon"'],
+    ["a bad wait of a machine", "[machines.vm1]\nwait = -1\n", '"machines.vm1.wait": cannot read duration "-1"'],
+    ["a name with a slash", '[machines."a/b"]\nwait = 1\n', '"machines.a/b": a name has no slash'],
+    ["a name with a newline", 'output = "x"\n[machines."a\\nb"]\nwait = 1\n', 'cannot use guest "a?b"'],
+    ["no output", '[machines.vm1]\nclock = "mono"\n', "several machines are recorded into a directory"],
+  ])("refuses %s", async (_, text, message) => {
+    const world = newWorld();
+    const end = await traceAgent("record", "--config", configOf(world, text));
+    expect({ code: end.code, stderr: end.stderr }).toEqual({ code: 64, stderr: expect.stringContaining(message) });
+  });
+
+  test("refuses a file that is none", async () => {
+    expect(await traceAgent("record", "--config", "/dev/zero")).toMatchObject({ code: 74, stdout: "" });
+    expect((await traceAgent("record", "--config", "/nowhere/x.toml")).stderr).toContain(
+      'cannot read "/nowhere/x.toml"',
+    );
+  });
+});

@@ -1,0 +1,291 @@
+/** Several machines in one recording: fake guests over real FIFOs and sockets, and this machine itself as the host. */
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { eventually } from "../../support/agent-process.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuest, statesOf } from "../../support/fake-machines.ts";
+import { type CommandEnd, RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
+import { timed } from "../../support/timing.ts";
+import { testUnless } from "../../support/test-unless.ts";
+import { reasonWithoutTracefs, unmountTracefs } from "../../support/tracefs.ts";
+
+setDefaultTimeout(300_000);
+endsGuests();
+const noTracefs = reasonWithoutTracefs();
+afterAll(unmountTracefs);
+
+describe("record of two guests", () => {
+  test("over FIFOs and sockets has a file of each, and session.json tells what they are", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"));
+    await startGuest(world.guest("vm2"), { transport: "socket", subBuffers: 30, cpus: 3 });
+    const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.5", "-o", world.out);
+    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(readdirSync(world.out).sort()).toEqual(["session.json", "vm1.dat", "vm2.dat"]);
+    expect(statesOf(world)).toEqual({ vm1: ["vm1.dat whole 200"], vm2: ["vm2.dat whole 450"] });
+    const session = sessionOf(world);
+    expect(session.clocks).toEqual({ vm1: "local", vm2: "local" });
+    for (const { name, recordings } of session.machines) {
+      const source = openTraceDat(`${world.out}/${recordings[0]?.file}`);
+      expect({ name, traceId: `${source.metadata.traceId}` }).toEqual({ name, traceId: recordings[0]?.traceId ?? "" });
+      source.close();
+    }
+    expect(end.stdout).toContain(`${world.out}: 2 machines (vm1, vm2)`);
+  });
+
+  test("goes on when one of them ends early, says so at once, and ends with 74", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { transport: "socket", endMs: 200 });
+    await startGuest(world.guest("vm2"));
+    const recorder = new RecorderProcess([
+      "record",
+      world.guest("vm1"),
+      world.guest("vm2"),
+      "-d",
+      "2",
+      "-o",
+      world.out,
+    ]);
+    const end = await recorder.ended();
+    expect(end.code).toBe(74);
+    expect(end.stderr).toContain("vm1: the recording ended early: the VM has ended");
+    expect(statesOf(world)).toMatchObject({ vm1: ["vm1.dat incomplete 200"], vm2: ["vm2.dat whole 200"] });
+    expect(sessionOf(world).machines[0]?.recordings[0]?.reason).toContain("the VM has ended");
+  });
+
+  test("tells in session.json at once that a guest booted again, while the others go on", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { rebootMs: 100 });
+    await startGuest(world.guest("vm2"));
+    const recorder = new RecorderProcess(["record", world.guest("vm1"), world.guest("vm2"), "-o", world.out]);
+    await recording(world, ["vm2"]);
+    const ofVm1 = (): unknown => sessionOf(world).machines[0]?.recordings[0];
+    await eventually(
+      () => JSON.stringify(ofVm1() ?? "").includes("booted again"),
+      "the end of vm1 is told",
+      () => readFileSync(`${world.out}/session.json`, "utf8"),
+      300_000,
+    );
+    expect(ofVm1()).toMatchObject({ state: "recording", ended: expect.any(String) });
+    expect(sessionOf(world).machines[1]?.recordings).toMatchObject([{ state: "recording" }]);
+    recorder.kill("SIGINT");
+    const end = await recorder.ended();
+    expect({ code: end.code, stderr: end.stderr }).toEqual({
+      code: 74,
+      stderr: expect.stringContaining("vm1: the recording ended early: the guest's agent restarted"),
+    });
+    expect(statesOf(world)).toMatchObject({ vm1: ["vm1.dat incomplete 200"], vm2: ["vm2.dat whole 200"] });
+  });
+
+  test("ends at the size of the whole, and a second recorder of the directory is refused", async () => {
+    const world = newWorld();
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    for (const guest of guests) await startGuest(guest, { endless: true });
+    const recorder = new RecorderProcess(["record", ...guests, "-m", "64M", "-o", world.out]);
+    await recording(world, ["vm1", "vm2"]);
+    const second = await traceAgent("record", ...guests, "-o", world.out);
+    expect(second).toMatchObject({ code: 69, stderr: expect.stringContaining("another recorder writes it") });
+    expect(await traceAgent("recover", world.out)).toMatchObject({ code: 69 });
+    const end = await recorder.ended();
+    expect(end.code).toBeOneOf([0, 74]);
+    const bytes = sessionOf(world).machines.flatMap(({ recordings }) => recordings.map((one) => one.bytes ?? 0));
+    const sum = bytes.reduce((all, one) => all + one, 0);
+    expect(sum).toBeGreaterThanOrEqual(64 * 1024 * 1024);
+    // What the guests still had at the stop is bounded by the size, too.
+    expect(sum).toBeLessThan(256 * 1024 * 1024);
+  });
+
+  test("leaves out what another program holds, tells it, and ends with 69 when nothing is left", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"));
+    await startGuest(world.guest("vm2"));
+    const other = new RecorderProcess(["record", world.guest("vm1"), "-o", `${world.folder}/other.dat`]);
+    await other.recording(`${world.folder}/other.dat`);
+    const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.3", "-o", world.out);
+    expect({ code: end.code, stderr: end.stderr }).toEqual({
+      code: 74,
+      stderr: expect.stringContaining("vm1 is not recorded"),
+    });
+    expect(statesOf(world)).toEqual({ vm1: expect.stringContaining("uses it"), vm2: ["vm2.dat whole 200"] });
+    const alone = await traceAgent("record", world.guest("vm1"), world.guest("vm9"), "-o", `${world.folder}/none`);
+    expect(alone.code).toBe(69);
+    expect(readdirSync(`${world.folder}/none`)).toEqual([]);
+    other.kill("SIGINT");
+    expect((await other.ended()).code).toBe(0);
+  });
+
+  test("that is killed is recovered whole, or continued by the next recorder", async () => {
+    const world = newWorld();
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    for (const guest of guests) await startGuest(guest);
+    const first = new RecorderProcess(["record", ...guests, "-o", world.out]);
+    await recording(world, ["vm1", "vm2"]);
+    await eventually(
+      () => readFileSync(`${world.out}/.spool/vm2/cpu1`).length === 20 * 4096,
+      "all of vm2 is spooled",
+      () => "",
+      300_000,
+    );
+    await first.killHard();
+    const recovered = await traceAgent("recover", world.out);
+    expect(recovered.stderr).toContain("the recorder was killed");
+    expect(statesOf(world)).toMatchObject({
+      vm1: [expect.stringMatching(/^vm1\.dat incomplete /)],
+      vm2: ["vm2.dat incomplete 200"],
+    });
+    // Nobody but the spools has what was received: they are kept, and told once.
+    const files = ["session.json", "vm1.dat", "vm1.dat.spool", "vm2.dat", "vm2.dat.spool"];
+    expect(readdirSync(world.out).sort()).toEqual(files);
+    expect(recovered.stderr).toContain(`rm -r ${world.out}/vm2.dat.spool`);
+    expect(await traceAgent("recover", world.out)).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("nothing is left"),
+    });
+    expect(readdirSync(world.out).sort()).toEqual(files);
+    // Of a machine that had not answered yet, and something that no recorder made.
+    mkdirSync(`${world.out}/.spool/vm3`, { recursive: true });
+    writeFileSync(`${world.out}/.spool/letter`, "dear");
+    expect(await traceAgent("recover", world.out)).toMatchObject({
+      code: 74,
+      stderr: expect.stringContaining("letter"),
+    });
+    expect(readdirSync(`${world.out}/.spool`)).toEqual(["letter"]);
+    rmSync(`${world.out}/.spool/letter`);
+    const again = await traceAgent("record", ...guests, "-d", "0.3", "-o", world.out);
+    expect({ code: again.code, stderr: again.code === 0 ? "" : again.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(statesOf(world)["vm2"]).toEqual(["vm2.dat incomplete 200", "vm2-2.dat whole 200"]);
+  });
+
+  test("stops all of them on Ctrl-C, and tells how long that took", async () => {
+    const world = newWorld();
+    const names = Array.from({ length: 16 }, (_, index) => `vm${index}`);
+    for (const name of names) await startGuest(world.guest(name), { cpus: 1, subBuffers: 3 });
+    const recorder = new RecorderProcess(["record", ...names.map(world.guest), "-o", world.out]);
+    await recording(world, names);
+    const askedMs = Date.now();
+    recorder.kill("SIGINT");
+    let end: CommandEnd | undefined;
+    const timing = await timed(async () => (end = await recorder.ended()));
+    expect({ code: end?.code, stderr: end?.code === 0 ? "" : end?.stderr }).toEqual({ code: 0, stderr: "" });
+    const ends = sessionOf(world).machines.map(({ recordings }) => Date.parse(recordings[0]?.ended ?? ""));
+    const stopMs = Math.max(...ends) - askedMs;
+    console.log(
+      `16 guests stopped ${stopMs} ms after Ctrl-C; the machine was up to ${timing.lateMs.toFixed(0)} ms late`,
+    );
+    for (const { recordings } of sessionOf(world).machines)
+      expect(recordings).toMatchObject([{ state: "whole", events: 15 }]);
+  });
+});
+
+describe("a machine that comes later", () => {
+  test("is recorded when it is back, in a file of its own", async () => {
+    // Joining looks below /run/virtio-trace; the guest is one of this test alone.
+    const name = `ta-test-join-${process.pid}`;
+    const directory = `/run/virtio-trace/${name}`;
+    const world = newWorld();
+    try {
+      mkdirSync("/run/virtio-trace", { recursive: true });
+      await startGuest(world.guest("vm1"));
+      const recorder = new RecorderProcess(["record", world.guest("vm1"), "--join", "-o", world.out]);
+      await recording(world, ["vm1"]);
+      const agent = await startGuest(directory, { transport: "socket", subBuffers: 5 });
+      await recording(world, [name]);
+      agent.kill("SIGKILL");
+      await agent.exited;
+      await eventually(
+        () =>
+          sessionOf(world).machines.some(
+            (machine) => machine.name === name && machine.recordings[0]?.ended !== undefined,
+          ),
+        "its end is noted",
+        () => readFileSync(`${world.out}/session.json`, "utf8"),
+        300_000,
+      );
+      recorder.kill("SIGINT");
+      const end = await recorder.ended();
+      expect(end.code).toBe(74);
+      expect(statesOf(world)).toMatchObject({ vm1: ["vm1.dat whole 200"], [name]: [`${name}.dat incomplete 50`] });
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("record of the host and a guest", () => {
+  testUnless(noTracefs, "starts the host first and stops it last, and the host has its scheduler events", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"));
+    const recorder = new RecorderProcess(["record", world.guest("vm1"), "--host", "-d", "1", "-o", world.out]);
+    const end = await recorder.ended();
+    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(existsSync(`/sys/kernel/tracing/instances/trace-agent-${recorder.pid}`)).toBeFalse();
+    const [host, vm1] = sessionOf(world).machines.map(({ recordings }) => recordings[0]);
+    expect(host?.events).toBeGreaterThan(100);
+    expect(String(host?.started) <= String(vm1?.started)).toBeTrue();
+    expect(String(host?.ended) >= String(vm1?.ended)).toBeTrue();
+    const report = await traceAgent("report", `${world.out}/host.dat`, "-e", "sched_switch");
+    expect(report.stdout.split("\n").length).toBeGreaterThan(50);
+  });
+});
+
+describe("events that are named for several machines", () => {
+  const files = { "events/test/mark/format": 'name: mark\nID: 9\nformat:\n\nprint fmt: ""\n' };
+
+  test("are an error that tells what was meant, where none has them", async () => {
+    const world = newWorld();
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    for (const guest of guests) await startGuest(guest, { files });
+    const end = await traceAgent("record", ...guests, "-e", "marc", "-d", "1", "-o", world.out);
+    expect(end).toMatchObject({ code: 69, stdout: "" });
+    expect(end.stderr).toBe('trace-agent: error: no machine has event "marc"; did you mean mark?\n');
+    expect(readdirSync(world.out)).toEqual([]);
+  });
+
+  testUnless(noTracefs, "are recorded of those that have them, and one line says which have not", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { files });
+    const args = ["-e", "mark", "-e", "sched_switch", "-d", "1", "-o", world.out];
+    const end = await traceAgent("record", world.guest("vm1"), "--host", ...args);
+    expect(end.code).toBe(0);
+    expect(end.stderr).toContain('event "mark": recorded of the other machines, host has none of that name\n');
+    expect(end.stderr).toContain('event "sched_switch": recorded of the other machines, vm1 has none of that name\n');
+    expect(statesOf(world)).toMatchObject({ vm1: ["vm1.dat whole 200"] });
+  });
+});
+
+describe("the command line", () => {
+  test.each([
+    ["several machines without a directory", ["a/vm1", "a/vm2"], "several machines are recorded into a directory"],
+    ["a size of nothing", ["a/vm1", "-m", "0"], 'cannot read max-size "0"'],
+    ["stdout", ["a/vm1", "a/vm2", "-o", "-"], 'cannot record to "-": several machines are recorded into a directory'],
+    ["two machines of one name", ["a/vm1", "b/vm1", "-o", "new"], 'two machines have the name "vm1"'],
+    ["a guest with the host's name", ["a/host", "--host", "-o", "new"], 'two machines have the name "host"'],
+    ["metadata of one guest", ["a/vm1", "b/vm2", "-o", "new", "--metadata", "/dev/null"], "no object"],
+    ["threads of no guest", ["a/vm1", "b/vm2", "-o", "new", "--vcpus", "vm3=1"], "which is no guest of this recording"],
+    ["a QMP socket of no guest", ["a/vm1", "b/vm2", "-o", "new", "--qmp", "vm3=/x"], "--qmp is of"],
+    ["a QMP socket without a guest", ["a/vm1", "b/vm2", "-o", "new", "--qmp", "/x"], "cannot read --qmp"],
+    ["threads that are no numbers", ["a/vm1", "b/vm2", "-o", "new", "--vcpus", "vm1=x"], "cannot read --vcpus"],
+    ["--local with events that are left out only", ["--local", "-v", "-e", "sched"], "--local needs an event"],
+    ["--local beside others", ["--local", "--host", "-e", "sched"], "--local records this machine alone"],
+  ])("refuses %s", async (_, args, message) => {
+    const end = await traceAgent("record", ...args);
+    expect(end.code).toBeOneOf([64, 65]);
+    expect(end.stderr).toContain(message);
+  });
+
+  test("refuses a directory that holds something else, and a file", async () => {
+    const world = newWorld();
+    mkdirSync(world.out);
+    writeFileSync(`${world.out}/letter`, "dear");
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    expect(await traceAgent("record", ...guests, "-o", world.out)).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining("it is a directory that holds something else"),
+    });
+    expect(await traceAgent("record", ...guests, "-o", `${world.out}/letter`)).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining("it is no directory"),
+    });
+    expect(readFileSync(`${world.out}/letter`, "utf8")).toBe("dear");
+  });
+});

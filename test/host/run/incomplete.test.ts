@@ -1,0 +1,129 @@
+/** Recordings that are not what the guest's kernel recorded, or are not known to be: told, and in the exit code. */
+import { afterAll, afterEach, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { eventually, executable } from "../../support/agent-process.ts";
+import { expectedFills, FakeGuests, fillsIn } from "../../support/fake-guest.ts";
+import { makeRawSpool } from "../../support/raw-spool.ts";
+import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
+import { subBuffer, subBufferBytes } from "../../support/sub-buffers.ts";
+
+const base = mkdtempSync(`${tmpdir()}/ta-incomplete-`);
+const guests = new FakeGuests(base);
+afterEach(() => guests.end());
+afterAll(() => rmSync(base, { recursive: true }));
+
+test("record keeps what came beyond the total of the guest's stop reply, and says so", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 10, swallowed: -2, time: true });
+  const { code, stderr } = await traceAgent("record", directory, "-d", "0.2", "-o", output);
+  expect(stderr).toContain(
+    "the recording is incomplete: CPU 0: 8192 bytes more came than the guest tells of; they are",
+  );
+  expect(code).toBe(74);
+  expect(fillsIn(output, 2, 10)).toEqual(expectedFills(2, 10));
+  expect(existsSync(`${output}.spool`)).toBe(false);
+}, 300_000);
+
+test("record leaves out what may be of an earlier session where the guest tells no time, says so, and keeps the spool", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 10, late: 3 });
+  const { code, stderr } = await traceAgent("record", directory, "-d", "0.2", "-o", output);
+  expect(stderr).toContain("CPU 0: 12288 bytes more came than the guest tells of; left out are those that came first");
+  expect(stderr).toContain(`kept ${output}.spool, which holds more than the file`);
+  expect(code).toBe(74);
+  expect(fillsIn(output, 2, 10)).toEqual(expectedFills(2, 10));
+  // As the recorder did.
+  expect((await traceAgent("recover", `${output}.spool`, "-o", `${output}.again`)).code).toBe(74);
+  rmSync(`${output}.spool`, { recursive: true });
+}, 300_000);
+
+test("record of sub-buffers that cannot be read ends with 74, as stream does, and recover of them with 65", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 10, damaged: true });
+  const { code, stderr } = await traceAgent("record", directory, "-d", "0.2", "-o", output);
+  expect(stderr).toContain("the recording is damaged: 2 sub-buffers cannot be read to the end");
+  expect(code).toBe(74);
+  const stream = await traceAgent("stream", directory, "-d", "0.2");
+  expect(stream.stderr).toContain(
+    "the stream is incomplete: CPU 0: 1 sub-buffer could not be read to the end; CPU 1: 1",
+  );
+  expect(stream.code).toBe(74);
+
+  const spool = `${base}/damaged.spool`;
+  mkdirSync(spool);
+  writeFileSync(
+    `${spool}/cpu0`,
+    Buffer.concat([...Array.from({ length: 8 }, () => subBuffer(5)), Buffer.alloc(4096, 0xff)]),
+  );
+  const recovered = await traceAgent("recover", spool, "-o", output);
+  expect(recovered.stderr).toContain(`"${spool}" is damaged: 1 sub-buffer cannot be read to the end`);
+  expect(recovered.code).toBe(65);
+}, 300_000);
+
+test("a recorder that was killed leaves a spool of which recover says that nobody knows whether it is all", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 10, time: true });
+  const recorder = new RecorderProcess(["record", directory, "-o", output]);
+  await recorder.recording(output);
+  await eventually(
+    () => [0, 1].every((cpu) => statSync(`${output}.spool/cpu${cpu}`).size === 10 * subBufferBytes),
+    "all came",
+  );
+  recorder.kill("SIGKILL");
+  await recorder.ended();
+  const { code, stderr } = await traceAgent("recover", `${output}.spool`, "-o", output);
+  expect(stderr).toContain(
+    "the recording ended early: its recorder was killed, or its disk was full; whether all events up to then are",
+  );
+  expect(code).toBe(74);
+  expect(fillsIn(output, 2, 10)).toEqual(expectedFills(2, 10));
+  rmSync(`${output}.spool`, { recursive: true });
+}, 300_000);
+
+test("a file whose writing is interrupted says what stays, and what makes the file", async () => {
+  const path = `${base}/interrupted`;
+  mkdirSync(path);
+  makeRawSpool(`${path}/raw.spool`, 20_000);
+  const names = readdirSync(path, { recursive: true });
+  // Behind this test on a busy machine, so that the signal comes in time.
+  const child = Bun.spawn(
+    [
+      "nice",
+      "-n",
+      "19",
+      executable,
+      "recover",
+      "raw.spool",
+      "--metadata",
+      "raw.spool.metadata",
+      "--format",
+      "v7",
+      "-o",
+      "out",
+    ],
+    { cwd: path, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const fds = `/proc/${child.pid}/fd`;
+  const writes = (): boolean => readdirSync(fds).some((fd) => readLink(`${fds}/${fd}`).startsWith(`${path}/#`));
+  while (child.exitCode === null && !writes()) await Bun.sleep(1);
+  child.kill("SIGINT");
+  expect(await child.stderr.text()).toBe(
+    'trace-agent: error: interrupted while writing "out"; what was received is kept in raw.spool; give the same command again\n',
+  );
+  expect(await child.exited).toBe(74);
+  expect(readdirSync(path, { recursive: true })).toEqual(names);
+});
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

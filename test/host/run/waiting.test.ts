@@ -1,0 +1,115 @@
+/** Waiting for a guest: what bounds it, what is told of it, and what it needs of this machine. */
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { closeFd, O, openFd, readInto } from "../../../ffi/fd.ts";
+import { hostLimits } from "../../../src/host/limits.ts";
+import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
+import { planSetup } from "../../../src/host/setup/setup-plan.ts";
+import { eventually, executable } from "../../support/agent-process.ts";
+import type { FakeAgentScript } from "../../support/fake-agent.ts";
+import { LiveProcess } from "../../support/live-process.ts";
+import { traceAgent } from "../../support/recorder-process.ts";
+
+const base = mkdtempSync(join(tmpdir(), "ta-waiting-"));
+const started: Bun.Subprocess[] = [];
+let count = 0;
+afterEach(async () => {
+  for (const process of started.splice(0)) {
+    process.kill("SIGKILL");
+    await process.exited;
+  }
+});
+afterAll(() => rmSync(base, { recursive: true }));
+
+async function withAgent(
+  script: Partial<FakeAgentScript>,
+  cpus = 1,
+): Promise<{ directory: string; agent: Bun.Subprocess }> {
+  const directory = `${base}/vm${++count}`;
+  makeGuestDirectory(directory, planSetup(cpus), "fifo", undefined);
+  const text = JSON.stringify({ subBuffers: 4, ...script, transport: "fifo", cpus });
+  const agent = Bun.spawn([process.execPath, `${import.meta.dir}/../../support/fake-agent.ts`, directory, text], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  started.push(agent);
+  await agent.stdout.getReader().read();
+  return { directory, agent };
+}
+
+test("--wait bounds the first hello, and what is waited for is told", async () => {
+  const { directory } = await withAgent({ silent: true });
+  for (const command of ["record", "stream", "top", "status"]) {
+    const output = command === "record" ? ["-e", "sched", "-o", `${base}/wait.dat`] : [];
+    const begunMs = performance.now();
+    const { code, stderr } = await traceAgent(command, directory, "--wait", "4", ...output);
+    expect({ command, code }).toEqual({ command, code: 69 });
+    expect(stderr).toContain("waiting for the agent ...");
+    const seconds = (performance.now() - begunMs) / 1000;
+    expect(seconds).toBeGreaterThan(3.9);
+    // It would be this long without the option.
+    expect(seconds).toBeLessThan(hostLimits.helloWaitMs / 1000);
+  }
+}, 300_000);
+
+test("a hello that is invalid ends the command at once, with what is wrong with it", async () => {
+  const { directory } = await withAgent({ hello: { pageSize: 0.5 } });
+  for (const command of ["record", "status"]) {
+    const output = command === "record" ? ["-e", "sched", "-o", `${base}/invalid.dat`] : [];
+    // It would be waited for until the test's time is over.
+    const { code, stderr } = await traceAgent(command, directory, "--wait", "600", ...output);
+    expect({ command, code }).toEqual({ command, code: 69 });
+    expect(stderr).toMatch(/answered order "hello" with an invalid reply: pageSize: .*0\.5/);
+    expect(stderr).toContain("the same version of trace-agent");
+  }
+}, 300_000);
+
+test("a port that nobody reads gets one hello, however long it is waited for", async () => {
+  const directory = `${base}/vm${++count}`;
+  makeGuestDirectory(directory, planSetup(1), "fifo", undefined);
+  const held = openFd(`${directory}/agent-ctl-path.in`, O.RDWR | O.NONBLOCK);
+  try {
+    const { code } = await traceAgent("status", directory, "--wait", "4");
+    expect(code).toBe(69);
+    const bytes = new Uint8Array(new ArrayBuffer(4096));
+    const orders = Buffer.from(bytes.subarray(0, readInto(held, bytes))).toString("latin1");
+    expect(orders).toMatch(/^hello [-0-9a-f]+\n$/);
+  } finally {
+    closeFd(held);
+  }
+}, 300_000);
+
+test("a guest that hangs is told of, and goes on when it answers again", async () => {
+  const { directory, agent } = await withAgent({});
+  const output = `${base}/hung.dat`;
+  const recorder = new LiveProcess(["record", directory, "-o", output]);
+  const session = `${output}.spool/spool.json`;
+  await eventually(
+    () => existsSync(session) && readFileSync(session, "utf8").includes('"reply":"start"'),
+    "it records",
+    () => recorder.stderr,
+  );
+  agent.kill("SIGSTOP");
+  await recorder.says("the guest has not answered for");
+  agent.kill("SIGCONT");
+  await recorder.says("the guest answers again");
+  recorder.process.kill("SIGINT");
+  expect(await recorder.ended()).toBe(0);
+}, 300_000);
+
+test("too few descriptors are told before anything is asked of the guest", async () => {
+  const { directory } = await withAgent({}, 40);
+  for (const command of ["record", "stream"]) {
+    const output = command === "record" ? `-o ${base}/few.dat` : "";
+    const { exitCode, stderr } = Bun.spawnSync(
+      ["sh", "-c", `ulimit -Hn 64; ulimit -n 64; exec ${executable} ${command} ${directory} ${output}`],
+      { stderr: "pipe" },
+    );
+    expect({ command, exitCode }).toEqual({ command, exitCode: 69 });
+    expect(stderr.toString()).toMatch(
+      /with 64 file descriptors: 40 data ports need \d+; raise the limit \(ulimit -n \d+\)/,
+    );
+  }
+}, 300_000);

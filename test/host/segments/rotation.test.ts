@@ -1,0 +1,200 @@
+/** Recordings that are cut while they go on: every event of the stream is in exactly one segment, also when the recorder is killed. */
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import type { SessionRecording } from "../../../src/trace-dat/session/session-file.ts";
+import { bytesUnder } from "../../support/bytes-under.ts";
+import { eventually } from "../../support/agent-process.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
+import { inLongForm } from "../../support/long.ts";
+import { type Numbers, numbersIn } from "../../support/numbered.ts";
+import { Random } from "../../support/random.ts";
+import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
+import { testSeed } from "../../support/seed.ts";
+import { unmountTracefs } from "../../support/tracefs.ts";
+
+setDefaultTimeout(300_000);
+endsGuests();
+afterAll(unmountTracefs);
+
+const clocks = { words: ["clock"], files: { trace_clock: "local [mono_raw]\n" }, time: true, subBuffers: 0 };
+
+function segmentsOf(world: World, name = "vm1"): readonly SessionRecording[] {
+  if (!existsSync(`${world.out}/session.json`)) return [];
+  const all = sessionOf(world).machines.find((machine) => machine.name === name)?.recordings ?? [];
+  return all.filter(({ state }) => state !== "recording");
+}
+
+async function segments(world: World, count: number): Promise<void> {
+  await eventually(
+    () => segmentsOf(world).length >= count,
+    `${count} segments are there`,
+    () => (existsSync(`${world.out}/session.json`) ? readFileSync(`${world.out}/session.json`, "utf8") : ""),
+  );
+}
+
+/** All that the directory holds of a machine, read as one recording. */
+async function numbersOf(world: World, machine = "vm1"): Promise<Map<number, Numbers>> {
+  const recordings = await openRecordings([world.out], { machines: [machine] });
+  try {
+    expect(recordings.parts).toHaveLength(1);
+    const [part] = recordings.parts;
+    return part === undefined ? new Map() : numbersIn(part.source);
+  } finally {
+    recordings.close();
+  }
+}
+
+function expectAll(numbers: Map<number, Numbers>, cpus: number): void {
+  expect([...numbers.keys()]).toEqual(Array.from({ length: cpus }, (_, cpu) => cpu));
+  for (const { events, first, last, faults } of numbers.values())
+    expect({ first, faults: faults.slice(0, 5), events }).toEqual({ first: 0, faults: [], events: last + 1 });
+}
+
+describe("record --rotate", () => {
+  test("has each event in exactly one segment, all of them cut at one time, each a recording of its own", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { ...clocks, numbered: 2, aheadNs: [5e9] });
+    await startGuest(world.guest("vm2"), { ...clocks, numbered: 1, transport: "socket" });
+    const guests = [world.guest("vm1"), world.guest("vm2")];
+    const recorder = new RecorderProcess(["record", ...guests, "--rotate", "1M", "-o", world.out]);
+    await segments(world, 3);
+    recorder.kill("SIGINT");
+    const end = await recorder.ended();
+    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+    for (const name of ["vm1", "vm2"]) {
+      const numbers = await numbersOf(world, name);
+      expectAll(numbers, 2);
+      const all = segmentsOf(world, name);
+      const events = [...numbers.values()].reduce((sum, one) => sum + one.events, 0);
+      expect(all.reduce((sum, one) => sum + (one.events ?? 0), 0)).toBe(events);
+      expect(all.map(({ state, reason }) => reason ?? state)).toEqual(all.map(() => "whole"));
+      for (const { file, from, to, events: count = 0 } of all) {
+        expect(file).toMatch(new RegExp(String.raw`^${name}/\d{8}T\d{6}Z-\d{4}\.dat$`));
+        const path = `${world.out}/${file}`;
+        const source = openTraceDat(path);
+        const own = [...numbersIn(source).values()];
+        expect(own.flatMap(({ faults }) => faults)).toEqual([]);
+        expect(source.metadata.timeShift?.samples).toHaveLength(2);
+        const stamps = own.length === 0 ? [] : firstStamps(path);
+        for (const stamp of stamps) {
+          if (from !== undefined) expect(stamp).toBeGreaterThan(BigInt(from));
+          if (to !== undefined) expect(stamp).toBeLessThanOrEqual(BigInt(to));
+        }
+        source.close();
+        expect(theirCount(path)).toBe(count);
+      }
+    }
+    // One cut, one number: both machines have it.
+    const numbers = (name: string): (number | undefined)[] => segmentsOf(world, name).map(({ number }) => number);
+    expect(numbers("vm2").slice(0, 2)).toEqual(numbers("vm1").slice(0, 2));
+    expect(existsSync(`${world.out}/.spool`)).toBe(false);
+  });
+
+  test("keeps the newest of them, and the disk below its bound", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { ...clocks, numbered: 6 });
+    const bound = 16 * 1024 * 1024;
+    const recorder = new RecorderProcess([
+      "record",
+      world.guest("vm1"),
+      "--rotate",
+      "1M",
+      "--keep",
+      "16M",
+      "-o",
+      world.out,
+    ]);
+    let most = 0;
+    await eventually(() => {
+      most = Math.max(most, bytesUnder(world.out));
+      return (segmentsOf(world).at(-1)?.number ?? 0) >= 8;
+    }, "eight segments were made");
+    recorder.kill("SIGINT");
+    expect((await recorder.ended()).code).toBe(0);
+    expect(Math.max(most, bytesUnder(world.out))).toBeLessThanOrEqual(bound);
+    const kept = segmentsOf(world);
+    const removed = sessionOf(world).machines[0]?.removed;
+    expect(removed?.recordings).toBeGreaterThan(0);
+    expect(readdirSync(`${world.out}/vm1`).sort()).toEqual(kept.map(({ file }) => file.slice(4)).sort());
+    for (const { faults, last, events, first } of (await numbersOf(world)).values())
+      expect({ faults, events }).toEqual({ faults: [], events: last - first + 1 });
+  });
+
+  test("that is killed at any moment has all that was spooled in segments, and goes on in the same directory", async () => {
+    const random = new Random(testSeed);
+    for (let round = 0; round < inLongForm(2, 60); round++) {
+      const world = newWorld();
+      await startGuest(world.guest("vm1"), { ...clocks, numbered: 3, transport: random.pick(["fifo", "socket"]) });
+      const args = ["record", world.guest("vm1"), "--rotate", "1M", "-o", world.out];
+      const first = new RecorderProcess(args);
+      await recording(world, ["vm1"]);
+      await segments(world, 1 + random.below(2));
+      await Bun.sleep(random.below(400));
+      await first.killHard();
+      const spooled = spooledSubBuffers(`${world.out}/.spool/vm1`);
+      if (random.chance(0.5)) {
+        const recovered = await traceAgent("recover", world.out);
+        expect({ code: recovered.code, stderr: recovered.stderr }).toEqual({
+          code: 74,
+          stderr: expect.stringContaining("the recorder was killed"),
+        });
+        expectAll(await numbersOf(world), 2);
+        expect(segmentsOf(world).at(-1)).toMatchObject({ state: "incomplete" });
+      } else {
+        const second = new RecorderProcess([...args, "-d", "0.3"]);
+        const end = await second.ended();
+        expect({ code: end.code, stderr: end.stderr }).toEqual({
+          code: 74,
+          stderr: expect.stringContaining("the recorder was killed"),
+        });
+        expect(sessionOf(world).gaps).toMatchObject([{ machine: "vm1" }]);
+      }
+      expect(existsSync(`${world.out}/.spool`)).toBe(false);
+      const kept = segmentsOf(world).reduce((sum, { file }) => sum + statSync(`${world.out}/${file}`).size, 0);
+      expect(kept).toBeGreaterThanOrEqual(spooled * 4096);
+    }
+  });
+
+  test("refuses what is not clear", async () => {
+    const world = newWorld();
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await traceAgent("record", "vm1", ...args, "-o", world.out);
+      expect(code).toBe(64);
+      return stderr;
+    };
+    expect(await refused("--rotate", "10m")).toContain("write 10M or 10min");
+    expect(await refused("--last", "30")).toContain("30s");
+    expect(await refused("--keep", "24")).toContain("--rotate or --last");
+    expect(await refused("--rotate", "1G", "--keep", "2G")).toContain("less than four files");
+    expect(await refused("--rotate", "1G", "--last", "30s")).toContain("exclude each other");
+    expect(existsSync(world.out)).toBe(false);
+  });
+});
+
+/** When the first sub-buffer of each CPU begins. */
+function firstStamps(path: string): bigint[] {
+  const source = openTraceDat(path);
+  try {
+    const piece = new Uint8Array(new ArrayBuffer(4096));
+    return source
+      .open()
+      .filter((reader) => reader.read(piece) > 0)
+      .map(() => new DataView(piece.buffer).getBigUint64(0, true));
+  } finally {
+    source.close();
+  }
+}
+
+function theirCount(path: string): number {
+  const { stdout } = spawnSync("trace-cmd", ["report", "-i", path], { encoding: "latin1", maxBuffer: 1 << 30 });
+  return stdout.split("\n").filter((line) => line.includes("UNKNOWN EVENT")).length;
+}
+
+function spooledSubBuffers(path: string): number {
+  return readdirSync(path)
+    .filter((name) => /^cpu\d+\.\d+$/.test(name))
+    .reduce((sum, name) => sum + Math.floor(statSync(`${path}/${name}`).size / 4096), 0);
+}

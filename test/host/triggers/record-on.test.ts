@@ -1,0 +1,132 @@
+/** `record --last --on TRIGGER`: fake guests, and the snapshots that what they do leads to. */
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { eventually } from "../../support/agent-process.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
+import { testUnless } from "../../support/test-unless.ts";
+import { reasonWithoutTracefs, unmountTracefs } from "../../support/tracefs.ts";
+import { RecorderProcess, traceAgent, traceAgentText } from "../../support/recorder-process.ts";
+
+setDefaultTimeout(300_000);
+endsGuests();
+const noTracefs = reasonWithoutTracefs();
+afterAll(unmountTracefs);
+
+/** Of what a fake agent sends: sub-buffers whose bytes are all 1, 2, 3 ... on the first CPU. */
+const files = {
+  "events/test/mark/format": [
+    "name: mark\nID: 771\nformat:",
+    "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;",
+    "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;",
+    "\tfield:int value;\toffset:4;\tsize:4;\tsigned:1;",
+    '\nprint fmt: "%d", REC->value\n',
+  ].join("\n"),
+};
+
+async function record(world: World, ...args: string[]): Promise<RecorderProcess> {
+  const ring = ["--last", "60s", "--every", "0s", "-o", world.out];
+  const recorder = new RecorderProcess(["record", world.guest("vm1"), ...ring, ...args]);
+  await recording(world, ["vm1"]);
+  return recorder;
+}
+
+/** What the snapshots were taken for. */
+function triggersIn(world: World): (string | undefined)[] {
+  return sessionOf(world)
+    .machines.flatMap(({ recordings }) => recordings)
+    .filter(({ state }) => state !== "recording")
+    .map((one) => one.trigger);
+}
+
+async function taken(world: World, triggers: readonly string[]): Promise<void> {
+  await eventually(
+    () => JSON.stringify(triggersIn(world)) === JSON.stringify(triggers),
+    `snapshots for ${triggers.join(", ")}`,
+    () => JSON.stringify(triggersIn(world)),
+    300_000,
+  );
+}
+
+describe("record --last", () => {
+  test("takes a snapshot at an event, at a signal and on order, and goes on", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { files });
+    const event = "event=test:mark/value == 0x03030303";
+    const recorder = await record(world, "--on", event, "--on", "event=test:mark/value == 1");
+    await taken(world, [event]);
+    recorder.kill("SIGUSR2");
+    await taken(world, [event, "signal"]);
+    const order = await traceAgent("snapshot", world.out, "vm1");
+    expect({ code: order.code, stderr: order.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(existsSync(/^vm1: (\S+) \(\d+ bytes\)\n$/.exec(order.stdout)?.[1] ?? "")).toBeTrue();
+    expect(triggersIn(world)).toEqual([event, "signal", "command"]);
+    expect(JSON.parse(await traceAgentText("status", world.out, "--json"))).toMatchObject({
+      mode: "ring",
+      snapshots: { event: 1, signal: 1, command: 1 },
+      machines: [{ segments: 3, receivedBytes: 163_840, spoolBytes: 163_840 }],
+    });
+    await traceAgent("stop", world.out);
+    expect((await recorder.ended()).code).toBe(0);
+    const snapshots = readdirSync(`${world.out}/vm1`);
+    expect(snapshots.length).toBe(3);
+    for (const file of snapshots) expect(await traceAgentText("report", `${world.out}/vm1/${file}`)).toContain("mark");
+  });
+
+  test("takes one when the guest is gone, before it ends itself", async () => {
+    const world = newWorld();
+    const agent = await startGuest(world.guest("vm1"));
+    const recorder = await record(world, "--on", "guest-gone");
+    agent.kill("SIGKILL");
+    expect((await recorder.ended()).code).toBe(74);
+    expect(triggersIn(world)).toEqual(["guest-gone"]);
+  });
+
+  test("takes one when the guest's agent is silent, and when it is another", async () => {
+    const world = newWorld();
+    const agent = await startGuest(world.guest("vm1"), { rebootMs: 2_000 });
+    const recorder = await record(world, "--on", "guest-gone", "--silent-after", "1s");
+    agent.kill("SIGSTOP");
+    await taken(world, ["guest-gone"]);
+    agent.kill("SIGCONT");
+    expect((await recorder.ended()).code).toBe(74);
+    expect(triggersIn(world)[0]).toBe("guest-gone");
+  });
+});
+
+testUnless(noTracefs, "record --host takes a snapshot when a task waited long for a CPU", async () => {
+  const world = newWorld();
+  // Each machine has a wake-up of more than a microsecond.
+  const ring = ["--last", "60s", "--on", "latency=1us", "-o", world.out];
+  const recorder = new RecorderProcess(["record", "--host", ...ring]);
+  await recording(world, ["host"]);
+  await eventually(
+    () => triggersIn(world).includes("latency=1us"),
+    "a wait is seen",
+    () => JSON.stringify(sessionOf(world)),
+    300_000,
+  );
+  await traceAgent("stop", world.out);
+  const end = await recorder.ended();
+  expect(end.stderr).toMatch(
+    /host: task \d+ (?:waited|has been waiting for) \d+\.\d ms for a CPU: a snapshot was taken/,
+  );
+});
+
+describe("the command line", () => {
+  const ring = ["--last", "30s", "-o", "flight"];
+  test.each([
+    ["a trigger without a ring", ["--on", "lost"], "--on is for --last"],
+    ["a trigger that is none", [...ring, "--on", "panic"], "as in signal, lost, latency=20ms, event=SYS:EVENT"],
+    ["a value where none is taken", [...ring, "--on", "lost=5"], "takes no value"],
+    ["a latency without a unit", [...ring, "--on", "latency=20"], "as in latency=20ms"],
+    ["a latency of nothing", [...ring, "--on", "latency=0ms"], "it has no time"],
+    ["an event without its system", [...ring, "--on", "event=mark"], "it names no event with its system"],
+    ["an event with half a filter", [...ring, "--on", "event=test:mark/value =="], "it ends where a value"],
+    ["a silence without guest-gone", [...ring, "--silent-after", "9s"], "--silent-after is for --on guest-gone"],
+    ["a silence too short", [...ring, "--on", "guest-gone", "--silent-after", "10ms"], "give 1s or more"],
+    ["minutes that may be megabytes", [...ring, "--on", "guest-gone", "--silent-after", "1m"], "m is not clear"],
+  ])("refuses %s", async (_, args, message) => {
+    const end = await traceAgent("record", "vm1", ...args);
+    expect(end).toMatchObject({ code: 64, stderr: expect.stringContaining(message) });
+  });
+});

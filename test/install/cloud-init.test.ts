@@ -1,0 +1,127 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { metaData, readUrl, userData } from "../../src/install/cloud-init.ts";
+import { executable } from "../support/agent-process.ts";
+import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
+import { whyNoTools } from "../support/packages.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "trace-agent-cloud-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+function run(...args: string[]): { code: number; stdout: string; stderr: string } {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([executable, "cloud-init", ...args]);
+  return { code: exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** The shell script of a printed document. */
+function scriptOf(document: string): string {
+  return document.slice(document.indexOf("    - |\n") + "    - |\n".length).replaceAll(/^ {6}/gm, "");
+}
+
+const urls = ["https://example.org/trace-agent", "http://10.0.0.1:8000/a%20b?x=1&y='; touch /tmp/x; '#frag"];
+const noTree = await whyNoDebianTree();
+if (noTree !== undefined) console.log(`skipped: cloud-init's own check of user-data: ${noTree}`);
+
+describe("user-data", () => {
+  test.skipIf(noTree !== undefined)(
+    "is accepted by cloud-init's own schema check, with each kind of source",
+    async () => {
+      const folder = treeFolder();
+      const tree = join(folder, "tree");
+      await copyDebianTree(tree);
+      const documents = [...urls.map((url) => run("--url", url).stdout), userData({ from: "seed" }, "0".repeat(64))];
+      for (const [index, document] of documents.entries()) {
+        writeFileSync(join(tree, `user-data-${index}`), document);
+        const checked = Bun.spawnSync(["chroot", tree, "cloud-init", "schema", "--config-file", `/user-data-${index}`]);
+        expect(`${checked.exitCode} ${checked.stdout.toString()}${checked.stderr.toString()}`).toContain(
+          `0 Valid cloud-config: /user-data-${index}`,
+        );
+      }
+      // The check can refuse.
+      writeFileSync(join(tree, "bad"), "#cloud-config\nruncmd: 5\n");
+      expect(Bun.spawnSync(["chroot", tree, "cloud-init", "schema", "--config-file", "/bad"]).exitCode).not.toBe(0);
+      rmSync(folder, { recursive: true });
+    },
+    300_000,
+  );
+
+  test("names this executable by its SHA-256, or the one that was given", () => {
+    const own = createHash("sha256").update(readFileSync(executable)).digest("hex");
+    expect(run("--url", urls[0] ?? "").stdout).toContain(`echo "${own}  $new" | sha256sum -c -`);
+    expect(run("--url", urls[0] ?? "", "--sha256", "A".repeat(64)).stdout).toContain("a".repeat(64));
+    expect(run("--url", urls[0] ?? "").stdout.length).toBeLessThan(16 * 1024);
+  });
+
+  test("installs what it fetched only when the sum is right, and runs nothing else", () => {
+    const root = mkdtempSync(join(scratch, "root-"));
+    const bin = join(root, "bin");
+    mkdirSync(bin);
+    const program = '#!/bin/sh\necho "$0 $*"\n';
+    const tool = (name: string, text: string): void => {
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
+      chmodSync(join(bin, name), 0o755);
+    };
+    writeFileSync(join(root, "served"), program);
+    tool("curl", `[ "$6" = "${readUrl(urls[1] ?? "").replaceAll("$", "\\$")}" ] || exit 3\ncp ${root}/served "$5"`);
+    const sum = createHash("sha256").update(program).digest("hex");
+    const play = (digest: string): { code: number; stdout: string } => {
+      const script = scriptOf(userData({ from: "url", url: readUrl(urls[1] ?? "") }, digest)).replaceAll(
+        "/usr/local/bin",
+        `${root}/local`,
+      );
+      const { exitCode, stdout } = Bun.spawnSync(["/bin/sh", "-ec", script], {
+        env: { PATH: `${bin}:${process.env["PATH"]}` },
+      });
+      return { code: exitCode, stdout: stdout.toString() };
+    };
+    expect(play("0".repeat(64)).code).not.toBe(0);
+    expect(readdirSync(join(root, "local"))).toEqual([]);
+    expect(play(sum)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`${root}/local/.trace-agent.new install`),
+    });
+    expect(readdirSync(join(root, "local"))).toEqual([]);
+    expect(existsSync("/tmp/x")).toBe(false);
+  });
+
+  test("is refused for what is no URL of a web server, and needs one source", () => {
+    for (const url of ["trace-agent", "file:///etc/passwd", "ftp://x/y"])
+      expect(run("--url", url)).toMatchObject({ code: 64, stdout: "" });
+    expect(run().stderr).toContain("give one of --url and --seed");
+    expect(run("--url", urls[0] ?? "", "--seed", "x.iso").code).toBe(64);
+    expect(run("--url", urls[0] ?? "", "--sha256", "abc").code).toBe(64);
+    expect(run("--seed", join(scratch, "none/x.iso"))).toMatchObject({ code: 74 });
+  });
+});
+
+const noIso = await whyNoTools("genisoimage");
+if (noIso !== undefined) console.log(`skipped: the seed image: ${noIso}`);
+
+describe.skipIf(noIso !== undefined)("the seed image", () => {
+  test("holds user-data, meta-data and this executable under the names that cloud-init and the guest look for", () => {
+    const image = join(scratch, "seed.iso");
+    expect(run("--seed", image)).toMatchObject({ code: 0, stdout: "" });
+    const isoinfo = (...args: string[]): Buffer =>
+      Buffer.from(Bun.spawnSync(["isoinfo", "-i", image, "-R", ...args]).stdout);
+    expect(isoinfo("-d").toString()).toContain("Volume id: cidata");
+    expect(isoinfo("-f").toString().trim().split("\n").sort()).toEqual(["/meta-data", "/trace-agent", "/user-data"]);
+    const own = readFileSync(executable);
+    const sum = createHash("sha256").update(own).digest("hex");
+    expect(isoinfo("-x", "/user-data").toString()).toBe(userData({ from: "seed" }, sum));
+    expect(isoinfo("-x", "/meta-data").toString()).toBe(metaData(sum));
+    expect(isoinfo("-x", "/trace-agent").equals(own)).toBe(true);
+    expect(readdirSync(scratch).filter((name) => name.startsWith(".seed"))).toEqual([]);
+  });
+});

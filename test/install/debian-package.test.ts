@@ -1,0 +1,121 @@
+/** The packages for Debian: made twice, judged by lintian, installed, upgraded and removed in a Debian tree. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostMachine, targets } from "../../ffi/static/targets.ts";
+import { writeDebianPackage } from "../../packaging/debian-package.ts";
+import { writeShareFiles } from "../../packaging/share-files.ts";
+import { executable } from "../support/agent-process.ts";
+import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
+import { isLong } from "../support/long.ts";
+import { whyNoTools } from "../support/packages.ts";
+import { testUnless } from "../support/test-unless.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "trace-agent-deb-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const own = targets[hostMachine() ?? "x64"].debian;
+const other = own === "amd64" ? "arm64" : "amd64";
+
+/** Of the own executable, whatever the machine: what differs is one line. */
+function make(
+  version: string,
+  architecture = own,
+  folder = scratch,
+  { program = executable, compressed = false } = {},
+): string {
+  const text = { license: readFileSync("LICENSE", "utf8"), changelog: readFileSync("CHANGELOG.md", "utf8") };
+  const share = join(scratch, "share");
+  if (!existsSync(share)) writeShareFiles(executable, share);
+  return writeDebianPackage({ executable: program, share, version, architecture, ...text, compressed }, folder);
+}
+
+function run(...words: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(words, { env: { ...process.env, LC_ALL: "C" } });
+  const said = `${stdout.toString()}${stderr.toString()}`;
+  if (exitCode !== 0) throw new Error(`${words.join(" ")}: exit code ${exitCode}\n${said}`);
+  return said;
+}
+
+describe("a .deb", () => {
+  test("has the same bytes each time, and what it should, for each machine", () => {
+    const [first, second] = [make("1.0"), make("1.0", own, mkdtempSync(join(scratch, "again-")))];
+    expect(readFileSync(first).equals(readFileSync(second))).toBe(true);
+    for (const architecture of [own, other]) {
+      const deb = make("1.0", architecture);
+      expect(run("dpkg-deb", "--field", deb, "Architecture")).toBe(`${architecture}\n`);
+      const contents = run("dpkg-deb", "--contents", deb);
+      for (const line of [
+        /^-rwxr-xr-x (root\/root|0\/0) .* \.\/usr\/bin\/trace-agent$/m,
+        /^-rw-r--r-- (root\/root|0\/0) .* \.\/usr\/lib\/systemd\/system\/trace-agent\.service$/m,
+        /\.\/usr\/share\/man\/man1\/trace-agent\.1\.gz$/m,
+        /\.\/usr\/share\/man\/man1\/trace-agent-record\.1\.gz$/m,
+        /\.\/usr\/share\/bash-completion\/completions\/trace-agent$/m,
+        /\.\/usr\/share\/zsh\/vendor-completions\/_trace-agent$/m,
+        /\.\/usr\/share\/fish\/vendor_completions\.d\/trace-agent\.fish$/m,
+      ])
+        expect(contents).toMatch(line);
+      const unpacked = join(scratch, architecture);
+      run("dpkg-deb", "--raw-extract", deb, unpacked);
+      run("sh", "-c", 'cd "$1" && md5sum --quiet -c DEBIAN/md5sums', "sh", unpacked);
+      expect(run("sha256sum", join(unpacked, "usr/bin/trace-agent")).slice(0, 64)).toBe(
+        run("sha256sum", executable).slice(0, 64),
+      );
+      rmSync(unpacked, { recursive: true });
+    }
+  });
+});
+
+testUnless(await whyNoTools("lintian"), "lintian has nothing to say of the package but what it overrides", () => {
+  // It reads the executable for half a minute: in the short form a script stands for it.
+  const standIn = join(scratch, "stand-in");
+  writeFileSync(standIn, "#!/bin/sh\n");
+  const deb = make("1.0", own, mkdtempSync(join(scratch, "lintian-")), {
+    program: isLong ? executable : standIn,
+    compressed: true,
+  });
+  const said = run("lintian", "--fail-on", "none", "--tag-display-limit", "0", deb);
+  expect(said.split("\n").filter((line) => /^[EW]: /.test(line))).toEqual([]);
+});
+
+const noTree = await whyNoDebianTree();
+describe("in a Debian tree", () => {
+  let tree = "";
+  let folder = "";
+  beforeAll(async () => {
+    if (noTree !== undefined) return;
+    folder = treeFolder();
+    tree = join(folder, "tree");
+    await copyDebianTree(tree);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** In a mount namespace: what is mounted there ends with the command. */
+  const inside = (...words: string[]): string =>
+    run("unshare", "--mount", "sh", "-c", 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"', tree, ...words);
+  const put = (deb: string): void => void run("cp", deb, join(tree, "trace-agent.deb"));
+
+  testUnless(noTree, "is installed without being enabled, upgraded, removed and purged", () => {
+    put(make("1.0"));
+    inside("dpkg", "-i", "/trace-agent.deb");
+    expect(inside("/usr/bin/trace-agent", "version")).toStartWith("trace-agent ");
+    expect(inside("dpkg-query", "-W", "-f", "${Status} ${Version}", "trace-agent")).toBe("install ok installed 1.0");
+    expect(inside("sh", "-c", "systemctl is-enabled trace-agent.service || true")).toBe("disabled\n");
+    expect(inside("sh", "-c", "systemd-analyze verify trace-agent.service 2>&1 | grep trace-agent || true")).toBe("");
+    expect(() => inside("/usr/bin/trace-agent", "install")).toThrow(/is there, of package "trace-agent"/);
+
+    inside("systemctl", "enable", "trace-agent.service");
+    put(make("1.1"));
+    inside("dpkg", "-i", "/trace-agent.deb");
+    expect(inside("dpkg-query", "-W", "-f", "${Version}", "trace-agent")).toBe("1.1");
+    expect(inside("systemctl", "is-enabled", "trace-agent.service")).toBe("enabled\n");
+
+    inside("dpkg", "--remove", "trace-agent");
+    expect(existsSync(join(tree, "usr/bin/trace-agent"))).toBe(false);
+    inside("dpkg", "--purge", "trace-agent");
+    expect(inside("sh", "-c", "find / -xdev -name '*trace-agent*' ! -name trace-agent.deb -not -path '/proc/*'")).toBe(
+      "",
+    );
+    expect(inside("dpkg", "--audit")).toBe("");
+  });
+});

@@ -1,0 +1,49 @@
+/** The service of a host's recorder, in an image's tree. */
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readRecordConfig } from "../../src/cli/record-config.ts";
+import { ImageRoot } from "../../src/install/image-root.ts";
+import { install, uninstall } from "../../src/install/install.ts";
+import { recorderConfigPath, recorderUnit } from "../../src/install/recorder-service.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "trace-agent-recorder-"));
+const program = join(scratch, "program");
+let tree = "";
+
+beforeEach(() => {
+  tree = mkdtempSync(join(scratch, "tree-"));
+  // By the text that the executable carries it is taken for this program.
+  writeFileSync(program, '\x7fELF, written by "trace-agent install"');
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+test("the recorder of a host: its unit and what it records, which is left where it was changed", () => {
+  const root = new ImageRoot(tree);
+  const made = install(root, "systemd", program, { recorder: true });
+  expect(made.map(({ path }) => path)).toContain(`/etc/systemd/system/multi-user.target.wants/${recorderUnit}`);
+  expect(
+    uninstall(root)
+      .map(({ path }) => path)
+      .sort(),
+  ).toEqual(made.map(({ path }) => path).sort());
+  const left = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  expect({ left, config: existsSync(join(tree, "etc/trace-agent")) }).toEqual({ left: [], config: false });
+
+  install(root, "systemd", program, { recorder: true });
+  const config = join(tree, recorderConfigPath);
+  writeFileSync(config, readFileSync(config, "latin1").replace("all = true", "all = false"));
+  const again = install(root, "systemd", program, { recorder: true });
+  expect(again.filter(({ outcome }) => outcome !== "unchanged")).toEqual([
+    { path: recorderConfigPath, outcome: "left" },
+  ]);
+  expect(uninstall(root).filter(({ outcome }) => outcome === "left")).toEqual([
+    { path: recorderConfigPath, outcome: "left", ownership: "changed" },
+  ]);
+});
+
+test("the recorder's file says what the command takes", () => {
+  install(new ImageRoot(tree), "systemd", program, { recorder: true });
+  expect(readRecordConfig(join(tree, recorderConfigPath))).toMatchObject({ all: true, join: true, rotate: "1G" });
+});

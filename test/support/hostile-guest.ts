@@ -1,0 +1,221 @@
+/**
+ * A guest that means harm to its host: `bun hostile-guest.ts DIRECTORY KIND CPUS`. It serves the FIFOs of DIRECTORY, says
+ * "ready" on stdout, answers as an agent does but where its kind says otherwise, and ends by itself after two minutes.
+ */
+import { gzipSync } from "node:zlib";
+import { openPorts, pollMs, type Port } from "./fake-ports.ts";
+import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
+import { bodyOf, subBuffer } from "./sub-buffers.ts";
+
+const lifeMs = 120_000;
+export class HostileGuest {
+  readonly cpus: number;
+  readonly #ports: Map<string, Port>;
+  readonly #answers: Record<string, Answer>;
+  readonly #onStart: (guest: HostileGuest) => void;
+  nonce = "";
+  state: "armed" | "running" = "armed";
+  #bytes: number[];
+
+  constructor(directory: string, kind: Kind, cpus: number) {
+    this.cpus = cpus;
+    this.#answers = kind.answers ?? {};
+    this.#onStart = kind.onStart ?? ((): void => {});
+    this.#bytes = Array.from({ length: cpus }, () => 0);
+    this.#ports = openPorts(directory, cpus, "fifo", (order) => this.#carryOut(order));
+  }
+
+  serve(): void {
+    setInterval(() => {
+      for (const port of this.#ports.values()) port.flush();
+    }, pollMs);
+    setTimeout(() => process.exit(3), lifeMs);
+    process.stdout.write("ready\n");
+  }
+
+  /** Does it again and again, as long as the host takes what there is. */
+  every(ms: number, step: () => void): void {
+    setInterval(() => {
+      if ([...this.#ports.values()].every(({ pending }) => pending.length < 64)) step();
+    }, ms);
+  }
+
+  control(text: string): void {
+    this.#ports.get("agent-ctl-path")?.write(Buffer.from(text, "latin1"));
+  }
+
+  controlBytes(bytes: Uint8Array): void {
+    this.#ports.get("agent-ctl-path")?.write(bytes);
+  }
+
+  reply(reply: object): void {
+    this.control(`${JSON.stringify(reply)}\n`);
+  }
+
+  /** `counted`: its replies tell of it. */
+  data(cpu: number, bytes: Uint8Array, counted = true): void {
+    if (counted) this.#bytes[cpu] = (this.#bytes[cpu] ?? 0) + bytes.length;
+    this.#ports.get(`trace-path-cpu${cpu}`)?.write(bytes);
+  }
+
+  get positions(): { cpu: number; bytes: number; lostBytes: number }[] {
+    return this.#bytes.map((bytes, cpu) => ({ cpu, bytes, lostBytes: 0 }));
+  }
+
+  #carryOut(order: string): void {
+    const [word = "", first = "", ...rest] = order.split(" ");
+    if (word === "hello") this.nonce = first;
+    if (word === "1") this.state = "running";
+    if (word === "0") this.state = "armed";
+    const answer = this.#answers[word];
+    if (answer !== undefined) return answer(this);
+    const state = this.state;
+    const open = { port: "open", state };
+    switch (word) {
+      case "hello":
+        return this.reply({
+          ...fakeHello,
+          nonce: this.nonce,
+          state,
+          cpus: this.positions.map((position) => Object.assign(position, open)),
+        });
+      case "1":
+        this.reply({ reply: "start", state, streams: this.positions });
+        return this.#onStart(this);
+      case "0":
+        return this.reply({ reply: "stop", state, streams: this.positions });
+      case "status":
+        return this.reply({
+          reply: "status",
+          state,
+          repliesDropped: 0,
+          cpus: this.positions.map((position) => Object.assign(position, noCounters, open)),
+        });
+      case "metadata":
+        return this.#tellMetadata();
+      case "set":
+        return this.reply({ reply: "set", key: first, value: rest.join(" "), previous: first === "events" ? "" : "1" });
+      default:
+        return undefined;
+    }
+  }
+
+  #tellMetadata(): void {
+    const files = { "events/header_page": fakeHeaderPage, "events/header_event": "x", trace_clock: "[local]\n" };
+    this.body(gzipSync(JSON.stringify({ ...bodyOf(files), cpus: this.cpus })));
+  }
+
+  body(bytes: Uint8Array): void {
+    this.reply({ reply: "metadata", bytes: bytes.length, encoding: "gzip" });
+    this.controlBytes(bytes);
+  }
+}
+
+type Answer = (guest: HostileGuest) => void;
+type Kind = { answers?: Record<string, Answer>; onStart?: Answer };
+
+const says =
+  (text: string): Answer =>
+  (guest) =>
+    guest.control(text);
+const silent: Answer = () => {};
+const drips: Answer = (guest) => guest.every(1000, () => guest.control("\n"));
+const someData: Answer = (guest) => {
+  for (let index = 0; index < 20; index++) guest.data(0, subBuffer(50));
+};
+const flood = Buffer.concat(Array.from({ length: 64 }, () => subBuffer(200)));
+const absurdStop: Answer = (guest) =>
+  guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
+const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
+
+export const kinds = {
+  /** Half a byte. */
+  fraction: { answers: { metadata: says('{"reply":"metadata","bytes":0.5,"encoding":"gzip"}\nxxxxxxxx') } },
+  /** Counts that are none. */
+  counts: {
+    answers: {
+      status: says(
+        '{"reply":"status","state":"running","repliesDropped":9007199254740991,"cpus":[{"cpu":0,"state":"running","port":"open","bytes":1e-300,"subBuffers":0,"entries":0,"overrun":0.5,"commitOverrun":0,"droppedEvents":0,"readEvents":0,"lostBytes":0,"backpressure":0,"restarts":0}]}\n',
+      ),
+    },
+  },
+  /** Answers the hello, then never anything but a byte a second. */
+  drip: { answers: { status: drips, metadata: drips, set: drips, "0": silent, "1": silent } },
+  /** Says for ever that it works on the metadata. */
+  busy: { answers: { metadata: progresses } },
+  /** The rest of its metadata's body comes a byte a second. */
+  slowBody: {
+    answers: {
+      metadata: (guest) => {
+        guest.reply({ reply: "metadata", bytes: 1_000_000, encoding: "gzip" });
+        guest.every(1000, () => guest.control("x"));
+      },
+    },
+  },
+  /** Nested lists instead of an answer. */
+  nested: { answers: { status: says(`${"[".repeat(1_900_000)}\n`), metadata: says(`${"[".repeat(1_900_000)}\n`) } },
+  /** Metadata that nest, packed. */
+  nestedMetadata: {
+    answers: {
+      metadata: (guest) => guest.body(gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`)),
+    },
+  },
+  /** A start that is never answered. */
+  noStart: { answers: { "1": silent } },
+  /** A stop that is never answered, and data without end. */
+  noStop: { answers: { "0": silent }, onStart: (guest) => guest.every(2, () => guest.data(0, flood, false)) },
+  /** A stop total that it never sends, and a byte a second. */
+  stopTrickle: {
+    answers: {
+      "0": (guest) => {
+        absurdStop(guest);
+        drips(guest);
+      },
+    },
+    onStart: someData,
+  },
+  /** A stop total that it never sends, and data without end. */
+  stopFlood: {
+    answers: {
+      "0": (guest) => {
+        absurdStop(guest);
+        guest.every(2, () => guest.data(0, flood, false));
+      },
+    },
+    onStart: someData,
+  },
+  /** The right total at the stop, and goes on. */
+  neverStops: { onStart: (guest) => guest.every(3, () => guest.data(0, subBuffer(200), false)) },
+  /** A byte now and then on a data port, from the beginning on. */
+  trickle: {
+    answers: {
+      set: (guest) => {
+        guest.every(50, () => guest.data(0, Buffer.from("x"), false));
+        guest.reply({ reply: "set", key: "tracing_on", value: "1", previous: "1" });
+      },
+    },
+  },
+  /** Small events as fast as they are taken, each with a time far from the one before. */
+  jumps: {
+    onStart: (guest) => {
+      let index = 0;
+      const times = [1n, 2n ** 58n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 0n, 10n ** 9n];
+      guest.every(1, () => {
+        const bytes = subBuffer(300);
+        bytes.writeBigUInt64LE(times[index++ % times.length] ?? 0n, 0);
+        for (let cpu = 0; cpu < guest.cpus; cpu++) guest.data(cpu, bytes);
+      });
+    },
+  },
+  /** Data without end while it runs. */
+  flood: {
+    onStart: (guest) => guest.every(1, () => void (guest.state === "running" && guest.data(0, flood))),
+  },
+} satisfies Record<string, Kind>;
+
+if (import.meta.main) {
+  const [directory = "", kind = "", cpus = "1"] = process.argv.slice(2);
+  const found = Object.entries(kinds).find(([name]) => name === kind)?.[1];
+  if (found === undefined) throw new Error(`no kind of guest ${kind}`);
+  new HostileGuest(directory, found, Number(cpus)).serve();
+}

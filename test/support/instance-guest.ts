@@ -1,0 +1,24 @@
+/** A guest for the host's commands without a VM: a real agent on a tracefs instance of this machine, behind FIFOs. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
+import { planSetup } from "../../src/host/setup/setup-plan.ts";
+import type { AgentFixture } from "./agent-fixture.ts";
+import type { AgentProcess, AgentProcessOptions } from "./agent-process.ts";
+
+export type InstanceGuest = { directory: string; agent: AgentProcess };
+
+let count = 0;
+
+/** An armed agent on `fixture`'s instance. `directory` is what commands take as GUEST; it lies in the fixture's scratch. */
+export async function startInstanceGuest(
+  fixture: AgentFixture,
+  options: { args?: readonly string[]; cpus?: number } & Pick<AgentProcessOptions, "through"> = {},
+): Promise<InstanceGuest> {
+  const directory = join(fixture.scratch, `guest${++count}`);
+  rmSync(directory, { recursive: true, force: true });
+  makeGuestDirectory(directory, planSetup(options.cpus ?? Math.max(...fixture.cpus) + 1), "fifo", undefined);
+  const agent = fixture.launch(["--ports", directory, ...(options.args ?? [])], options);
+  await agent.says("armed: ");
+  return { directory, agent };
+}

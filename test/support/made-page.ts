@@ -1,0 +1,67 @@
+/** Pages of recordings that were made for a test, and a browser's view of one. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import type { Browser, Page } from "playwright-core";
+import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
+import { partsOf, type RecordedAbout } from "../../src/trace-dat/parts.ts";
+import { type ExportResult, finishExport } from "../../src/views/exporter.ts";
+import { htmlExporter } from "../../src/views/html/html-exporter.ts";
+
+export type OpenedMachine = { machine: string; source: TraceSource; about?: RecordedAbout };
+export type MadePage = { html: string; result: ExportResult };
+
+export function makePage(opened: readonly OpenedMachine[]): MadePage {
+  const pieces: Buffer[] = [];
+  const result = finishExport(htmlExporter.begin(partsOf(opened), {}, (bytes) => pieces.push(Buffer.from(bytes))));
+  return { html: Buffer.concat(pieces).toString(), result };
+}
+
+export type Visit = {
+  page: Page;
+  /** What it asked for beside itself, and what went wrong in it. */
+  requests: string[];
+  errors: string[];
+};
+
+/** Opens pages as files, each in a tab that is closed behind it. */
+export class PageVisits {
+  readonly #browser: Browser;
+  readonly #directory = mkdtempSync(`${tmpdir()}/ta-page-`);
+  #count = 0;
+
+  constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  async visit(html: string, work: (visit: Visit) => Promise<void>, { width = 1280, height = 900 } = {}): Promise<void> {
+    const path = `${this.#directory}/${++this.#count}.html`;
+    writeFileSync(path, html);
+    const page = await this.#browser.newPage({ viewport: { width, height }, colorScheme: "light" });
+    try {
+      const visit: Visit = { page, requests: [], errors: [] };
+      page.on("request", (request) => request.url() === `file://${path}` || visit.requests.push(request.url()));
+      page.on("pageerror", (error) => visit.errors.push(error.message));
+      page.on("dialog", (dialog) => visit.errors.push(`dialog: ${dialog.message()}`));
+      page.on("console", (message) => message.type() === "error" && visit.errors.push(message.text()));
+      await page.goto(`file://${path}`);
+      await page.waitForSelector("html[data-ready=all]", { timeout: 280_000 });
+      await work(visit);
+      if (visit.errors.length > 0 || visit.requests.length > 0)
+        throw new Error(`the page failed: ${[...visit.errors, ...visit.requests].join("; ")}`);
+    } finally {
+      await page.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
+
+/** How much time is in view, by what the page says: "3.146 s from ...". */
+export async function spanInView(page: Page): Promise<number> {
+  const text = (await page.textContent(".in-view")) ?? "";
+  const [, value = "", unit = ""] = /^([\d.]+) (ns|µs|ms|s) from/.exec(text) ?? [];
+  return Number(value) * ({ ns: 1, µs: 1e3, ms: 1e6, s: 1e9 }[unit] ?? NaN);
+}

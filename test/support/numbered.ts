@@ -1,0 +1,50 @@
+/** Sub-buffers whose events bear numbers, so that a test sees whether one is lost or there twice; and what a recording holds of them. */
+import { SubBufferCursor } from "../../src/ring-buffer/sub-buffer.ts";
+import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
+import { subBufferBytes } from "./sub-buffers.ts";
+
+export const numberedEvents = 300;
+
+/** As the kernel lays it out (4 KiB, 64 bit): events of 8 bytes, the CPU and a number, 100 ns apart. */
+export function numberedSubBuffer(time: bigint, cpu: number, first: number): Buffer {
+  const bytes = Buffer.alloc(subBufferBytes);
+  bytes.writeBigUInt64LE(time, 0);
+  bytes.writeUInt32LE(numberedEvents * 12, 8);
+  for (let event = 0; event < numberedEvents; event++) {
+    const at = 16 + event * 12;
+    bytes.writeUInt32LE(2 | (100 << 5), at);
+    bytes.writeUInt32LE(cpu, at + 4);
+    bytes.writeUInt32LE(first + event, at + 8);
+  }
+  return bytes;
+}
+
+export type Numbers = { events: number; first: number; last: number; faults: string[] };
+
+/** By CPU: the numbers that a source holds, which follow each other where nothing is lost or doubled. */
+export function numbersIn(source: TraceSource): Map<number, Numbers> {
+  const { layout } = source.metadata;
+  const found = new Map<number, Numbers>();
+  const cursor = new SubBufferCursor(layout);
+  const piece = new Uint8Array(new ArrayBuffer(256 * 1024));
+  const view = new DataView(piece.buffer);
+  for (const reader of source.open()) {
+    const numbers: Numbers = { events: 0, first: -1, last: -1, faults: [] };
+    for (let got = reader.read(piece); got > 0; got = reader.read(piece))
+      for (let at = 0; at + layout.sizeBytes <= got; at += layout.sizeBytes) {
+        cursor.reset(view, at);
+        while (cursor.next()) note(numbers, reader.cpu, view, cursor.dataOffset);
+      }
+    if (numbers.events > 0) found.set(reader.cpu, numbers);
+  }
+  return found;
+}
+
+function note(numbers: Numbers, cpu: number, view: DataView, at: number): void {
+  const [ofCpu, number] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+  if (ofCpu !== cpu) numbers.faults.push(`an event of CPU ${ofCpu} in CPU ${cpu}`);
+  if (numbers.events === 0) numbers.first = number;
+  else if (number !== numbers.last + 1) numbers.faults.push(`CPU ${cpu}: ${number} after ${numbers.last}`);
+  numbers.last = number;
+  numbers.events++;
+}

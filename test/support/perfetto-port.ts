@@ -1,0 +1,28 @@
+/** `open` listens on the one port that Perfetto's page may fetch from, so that one test at a time may run it on this machine. */
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { cacheFolder } from "../../ffi/static/cache.ts";
+import { perfettoPort } from "../../src/views/serve-trace.ts";
+import { takeLock } from "./lock.ts";
+
+/** Runs `use` while no other test of this project has the port. */
+export async function withPerfettoPort<T>(use: () => T | Promise<T>): Promise<T> {
+  const lock = await takeLock(join(cacheFolder("guest"), "perfetto-port.lock"));
+  try {
+    return await use();
+  } finally {
+    lock.release();
+  }
+}
+
+/** Why it cannot be listened on: another program has it. */
+export function whyNoPerfettoPort(): Promise<string | undefined> {
+  return withPerfettoPort(
+    () =>
+      new Promise((resolve) => {
+        const server = createServer();
+        server.once("error", (error) => resolve(`port ${perfettoPort} cannot be had: ${error.message}`));
+        server.listen(perfettoPort, "127.0.0.1", () => server.close(() => resolve(undefined)));
+      }),
+  );
+}

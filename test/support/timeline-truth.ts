@@ -1,0 +1,133 @@
+/**
+ * What truly lies between the clocks of this machine and of a guest: both write their time stamp counter into a page of memory
+ * that they share (QEMU's ivshmem), and read the other's (tsc-page.c). Under emulation the guest's counter is this machine's plus a
+ * constant. Each side tells, ten times a second, where its mono_raw stood at which count: clocks need not run evenly.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { cacheFolder } from "../../ffi/static/cache.ts";
+import type { Guest } from "./guest-handle.ts";
+import { guestFolder } from "./guest-init.ts";
+
+const source = join(import.meta.dir, "tsc-page.c");
+
+/** Path of the executable, for guests as for this machine. */
+export function truthProgram(): string {
+  const hash = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16);
+  const folder = cacheFolder("guest");
+  const program = join(folder, `tsc-page-${hash}`);
+  if (existsSync(program)) return program;
+  const scratch = mkdtempSync(join(folder, "compile-"));
+  try {
+    const fresh = join(scratch, "tsc-page");
+    const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-static", "-Wall", "-Werror", "-o", fresh, source]);
+    if (exitCode !== 0) throw new Error(`cannot compile ${source}: ${stderr.toString()}`);
+    renameSync(fresh, program);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return program;
+}
+
+/** QEMU's words for the page, which lies beside the guest's directory. */
+export function sharedPageArguments(directory: string): string[] {
+  return [
+    "-object",
+    `memory-backend-file,id=page,share=on,size=1M,mem-path=${directory}.page`,
+    "-device",
+    "ivshmem-plain,memdev=page,master=on",
+  ];
+}
+
+/** One moment: what is added to the guest's mono_raw to get this machine's, and how far that may be off, ns. */
+export type Truth = { guestTime: number; offset: number; boundNs: number };
+
+/** PCI vendor and device of ivshmem. */
+const findPage = `for device in /sys/bus/pci/devices/*; do
+  [ "$(cat $device/vendor)$(cat $device/device)" = 0x1af40x1110 ] && echo 1 >$device/enable && echo $device/resource2
+done`;
+
+/** Moments while `work` was done, and its result. */
+export async function truthDuring<T>(
+  guest: Guest,
+  program: string,
+  work: () => Promise<T>,
+): Promise<{ result: T; truths: Truth[] }> {
+  const before = await counterDifference(guest, program);
+  const inGuest = await guest.spawn(`exec /bin/tsc-page - pairs ${longestS} >${pairsPath}`);
+  const here = Bun.spawn([program, "-", "pairs", `${longestS}`], { stdout: "pipe" });
+  const said = new Response(here.stdout).text();
+  let result: T;
+  try {
+    result = await work();
+  } finally {
+    here.kill();
+    await inGuest.kill();
+  }
+  const after = await counterDifference(guest, program);
+  const ahead = { low: Math.min(before.low, after.low), high: Math.max(before.high, after.high) };
+  const theirs = pairsIn(await guest.text(`cat ${pairsPath}`));
+  return { result, truths: truthsOf(theirs, pairsIn(await said), ahead) };
+}
+
+const pairsPath = `${guestFolder}/pairs`;
+
+/** Against hanging only. */
+const longestS = 600;
+
+/** `width`: ticks. */
+type Pair = { tsc: bigint; raw: bigint; width: number };
+
+/** Lines that are whole. */
+function pairsIn(text: string): Pair[] {
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => {
+      const [tsc = 0n, raw = 0n, width = 0n] = numbersIn(line);
+      return { tsc, raw, width: Number(width) };
+    });
+}
+
+/** `ahead`: ticks. */
+function truthsOf(theirs: readonly Pair[], ours: readonly Pair[], ahead: { low: number; high: number }): Truth[] {
+  const middle = BigInt(Math.round((ahead.low + ahead.high) / 2));
+  return theirs.flatMap(({ tsc, raw, width }): Truth[] => {
+    const then = tsc - middle;
+    const index = ours.findLastIndex((pair) => pair.tsc <= then);
+    const [before, after] = [ours[index], ours[index + 1]];
+    if (before === undefined || after === undefined) return [];
+    const nsPerTick = Number(after.raw - before.raw) / Number(after.tsc - before.tsc);
+    const host = before.raw + BigInt(Math.round(Number(then - before.tsc) * nsPerTick));
+    const ticks = width + (ahead.high - ahead.low) / 2 + Math.max(before.width, after.width);
+    return [{ guestTime: Number(raw), offset: Number(host - raw), boundNs: ticks * nsPerTick + 1 }];
+  });
+}
+
+/** As often as it needs: on a loaded machine the two seldom run at the same time. */
+async function counterDifference(guest: Guest, program: string): Promise<{ low: number; high: number }> {
+  let { low, high } = await differenceOnce(guest, program);
+  for (let tries = 1; tries < triesMax && high - low > wantedTicks; tries++) {
+    const next = await differenceOnce(guest, program);
+    if (next.high - next.low < high - low) ({ low, high } = next);
+  }
+  return { low, high };
+}
+
+/** A microsecond or two, whatever the processor. Where less is known after some tries, that is told. */
+const wantedTicks = 4_000;
+const triesMax = 8;
+
+async function differenceOnce(guest: Guest, program: string, seconds = 1): Promise<{ low: number; high: number }> {
+  const path = (await guest.text(findPage)).split("\n")[0] ?? "";
+  const host = Bun.spawn([program, `${guest.directory}.page`, "host", `${seconds * 1.5}`], { stdout: "pipe" });
+  await guest.text(`/bin/tsc-page ${path} guest ${seconds}`);
+  const [low = 0n, high = 0n] = numbersIn(await new Response(host.stdout).text());
+  // QEMU corrects a guest's counter that would run backwards, by 0.4 us.
+  return { low: Number(low < high ? low : high), high: Number(low < high ? high : low) };
+}
+
+function numbersIn(text: string): bigint[] {
+  return text.trim().split(/\s+/).map(BigInt);
+}

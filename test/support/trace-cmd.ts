@@ -1,0 +1,61 @@
+/** trace-cmd as the judge of our files. */
+import { spawnSync } from "node:child_process";
+import { noStats, parseCpuStats, type CpuStats } from "../../src/tracefs/cpu-stats.ts";
+
+/** What trace-cmd says; throws when it complains. */
+export function traceCmd(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync("trace-cmd", args, { encoding: "latin1", maxBuffer: 1 << 30 });
+  if (status !== 0 || stderr !== "") throw new Error(`trace-cmd ${args.join(" ")}: ${status}\n${stderr}`);
+  return stdout;
+}
+
+export type ReportLine = { task: string; pid: number; cpu: number; text: string };
+
+/** The events of a file; throws when a line is none. */
+export function reportLines(path: string): ReportLine[] {
+  const lines: ReportLine[] = [];
+  for (const line of traceCmd("report", "-i", path).split("\n")) {
+    if (
+      line === "" ||
+      line.startsWith("cpus=") ||
+      /^CPU \d+ is empty$/.test(line) ||
+      /^CPU:\d+ \[\d* ?EVENTS DROPPED\]$/i.test(line)
+    )
+      continue;
+    const [, task, pid, cpu, text] = /^ *(\S.*)-(\d+) +\[(\d+)\] +\d+\.\d+: (.*)$/.exec(line) ?? [];
+    if (task === undefined || text === undefined) throw new Error(`not an event in trace-cmd report ${path}: ${line}`);
+    lines.push({ task, pid: Number(pid), cpu: Number(cpu), text });
+  }
+  return lines;
+}
+
+/** `trace-cmd report --stat` by CPU. */
+export function reportStats(path: string): Map<number, CpuStats> {
+  const stats = new Map<number, CpuStats>();
+  for (const part of traceCmd("report", "--stat", "-i", path)
+    .split(/^CPU: /m)
+    .slice(1)) {
+    stats.set(Number.parseInt(part, 10), { ...noStats, ...parseCpuStats(part) });
+  }
+  return stats;
+}
+
+/** What a recording says of itself in these statistics: the kernel's counts between its start and its stop. */
+export type RecordingCounts = { events: number; overrun: number; commitOverrun: number; droppedEvents: number };
+
+export function recordingCounts(path: string): Map<number, RecordingCounts> {
+  const counts = new Map<number, RecordingCounts>();
+  for (const part of traceCmd("report", "--stat", "-i", path)
+    .split(/^CPU: /m)
+    .slice(1)) {
+    const value = (name: string): number =>
+      Number(new RegExp(`^recording ${name}: (\\d+)$`, "m").exec(part)?.[1] ?? NaN);
+    counts.set(Number.parseInt(part, 10), {
+      events: value("events"),
+      overrun: value("overrun"),
+      commitOverrun: value("commit overrun"),
+      droppedEvents: value("dropped events"),
+    });
+  }
+  return counts;
+}

@@ -1,0 +1,195 @@
+/** `trace-agent sync`: copies of recordings on one timeline, whatever is known of them before. */
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import type { TimeSample } from "../../../src/events/trace-metadata.ts";
+import { syncFiles, type SyncOptions } from "../../../src/timeline/sync/sync-files.ts";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { sessionText } from "../../../src/trace-dat/session/session-file.ts";
+import type { Recording } from "../../../src/trace-dat/write/recording.ts";
+import { type TraceDatFormat, writeTraceDat } from "../../../src/trace-dat/write/write.ts";
+import { type MadeEvent, madeRecording } from "./made-recording.ts";
+import { mulberry } from "./schedules.ts";
+
+const base = mkdtempSync(`${tmpdir()}/ta-sync-`);
+afterAll(() => rmSync(base, { recursive: true }));
+const tasks = [101, 102];
+const hostEpoch = 7_000_000_000_000n;
+const guestEpoch = 300_000_000_000n;
+/** Host time minus guest time. */
+const truth = Number(hostEpoch - guestEpoch);
+let count = 0;
+
+type Made = { host: MadeEvent[][]; guest: MadeEvent[][] };
+
+/** Two vCPUs for four seconds; `period`: they run at the same times in each, so that the recordings fit in many ways. */
+function made(period = Infinity): Made {
+  const random = mulberry(9);
+  const host: MadeEvent[][] = [[], []];
+  const guest: MadeEvent[][] = [[], []];
+  for (const vcpu of [0, 1]) {
+    let at = 1_000 * (vcpu + 1);
+    while (at < 4e9) {
+      const end = at + (period === Infinity ? 20_000 + 100_000 * random() : 50_000);
+      host[vcpu]?.push({ time: at, type: "sched_switch", first: 0, second: tasks[vcpu] ?? 0 });
+      host[vcpu]?.push({ time: end, type: "sched_switch", first: tasks[vcpu] ?? 0, second: 0 });
+      for (const share of [0.005, 0.995])
+        guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
+      at = period === Infinity ? end + 50_000 + 300_000 * random() : at + period;
+    }
+  }
+  return { host, guest };
+}
+
+function write(
+  path: string,
+  events: MadeEvent[][],
+  epoch: bigint,
+  more: Partial<Recording> = {},
+  format: TraceDatFormat = "v6",
+): void {
+  const source = madeRecording(events, epoch);
+  const streams = source.open().map((reader) => {
+    const { cpu } = reader;
+    const bytes = new Uint8Array(new ArrayBuffer(1 << 23));
+    const size = reader.read(bytes);
+    const file = `${path}.cpu${cpu}`;
+    writeFileSync(file, bytes.subarray(0, size));
+    return { cpu, path: file, skipBytes: 0, bytes: size };
+  });
+  const { layout, ...metadata } = source.metadata;
+  const headerPage = `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;\n`;
+  const recording = {
+    metadata: { ...metadata, headerPage, headerEvent: "x" },
+    layout,
+    cpus: events.length,
+    streams,
+    version: "test",
+    traceId: epoch,
+  };
+  writeTraceDat(path, { ...recording, ...more }, format);
+  for (const { path: file } of streams) rmSync(file);
+}
+
+type World = { folder: string; host: string; guest: string; out: string };
+
+function newWorld(
+  more: { host?: Partial<Recording>; guest?: Partial<Recording>; period?: number; format?: TraceDatFormat } = {},
+): World {
+  const folder = `${base}/${++count}`;
+  mkdirSync(folder);
+  const world = { folder, host: `${folder}/host.dat`, guest: `${folder}/vm1.dat`, out: `${folder}/out` };
+  const events = made(more.period);
+  write(world.host, events.host, hostEpoch, more.host, more.format);
+  write(world.guest, events.guest, guestEpoch, more.guest, more.format);
+  return world;
+}
+
+function sync({ host, guest, out }: World, options: Partial<SyncOptions> = {}): ReturnType<typeof syncFiles> {
+  return syncFiles({
+    onStep: () => {},
+    paths: [host, guest],
+    directory: out,
+    group: undefined,
+    host: undefined,
+    offsets: new Map(),
+    vcpus: new Map([["vm1", tasks]]),
+    ...options,
+  });
+}
+
+function samplesOf(path: string): readonly TimeSample[] {
+  const source = openTraceDat(path);
+  const { timeShift } = source.metadata;
+  source.close();
+  return timeShift?.samples[1] ?? [];
+}
+
+function expectPlaced({ out }: World, [, vm1]: ReturnType<typeof syncFiles>): void {
+  expect(vm1).toMatchObject({ name: "vm1", offset: { method: "causality" } });
+  const { boundNs = 0, events, inside } = vm1?.offset ?? {};
+  expect(inside).toBe(events ?? -1);
+  expect(boundNs).toBeLessThan(10_000);
+  const samples = samplesOf(`${out}/vm1.dat`);
+  expect(samples.length).toBeGreaterThan(0);
+  for (const { offset } of samples) expect(Math.abs(Number(offset) - truth)).toBeLessThan(boundNs);
+}
+
+describe("recordings of a host and a guest", () => {
+  test.each(["v6", "v7"] as const)("of which nothing is known are placed where alone they fit (%s)", (format) => {
+    const world = newWorld({ format });
+    const before = [world.host, world.guest].map((path) => readFileSync(path));
+    expectPlaced(world, sync(world));
+    expect([world.host, world.guest].map((path) => readFileSync(path))).toEqual(before);
+    const host = openTraceDat(`${world.out}/host.dat`);
+    expect(host.metadata.guests).toEqual([{ name: "vm1", traceId: guestEpoch, tasks }]);
+    host.close();
+  });
+
+  test("that fit in many ways are not placed, and told to be unknown", () => {
+    const world = newWorld({ period: 400_000 });
+    expect(sync(world)[1]?.offset).toEqual({
+      method: "unknown",
+      reason: "nothing tells it, and no offset fits its events clearly",
+    });
+    expect(samplesOf(`${world.out}/vm1.dat`)).toEqual([]);
+  });
+
+  test("are placed by an offset that is given, and the threads that the host's file names", () => {
+    const guests = [{ name: "vm1", traceId: guestEpoch, tasks }];
+    const world = newWorld({ host: { guests } });
+    const offsets = new Map([["vm1", { ns: BigInt(truth) + 300_000n, boundNs: 400_000 }]]);
+    expectPlaced(world, sync(world, { offsets, vcpus: new Map() }));
+    const wrong = newWorld({ host: { guests } });
+    const far = new Map([["vm1", { ns: BigInt(truth) + 9_000_000n, boundNs: 200_000 }]]);
+    expect(sync(wrong, { offsets: far, vcpus: new Map() })[1]?.offset).toMatchObject({ method: "round trips" });
+  });
+
+  test("are placed anew from the TIME_SHIFT that the guest's file has", () => {
+    const sample = { time: guestEpoch, offset: BigInt(truth) - 400_000n, scaling: 1n, fractionBits: 0n };
+    const timeShift = { hostTraceId: 1n, interpolated: false, samples: [[sample], [sample]] };
+    const world = newWorld({ guest: { timeShift } });
+    expectPlaced(world, sync(world));
+  });
+
+  test("of a session keep what it tells beside the offsets", () => {
+    const world = newWorld();
+    const session = `${world.folder}/session`;
+    mkdirSync(session);
+    for (const name of ["host.dat", "vm1.dat"]) copyFileSync(`${world.folder}/${name}`, `${session}/${name}`);
+    const machine = (name: string, kind: "host" | "guest") => ({
+      name,
+      kind,
+      recordings: [{ file: `${name}.dat`, state: "whole" as const }],
+    });
+    const offsets = { vm1: { ns: `${truth + 200_000}`, boundNs: 300_000, method: "round trips" as const } };
+    const file = { machines: [machine("host", "host"), machine("vm1", "guest")], clocks: {}, offsets, losses: {} };
+    writeFileSync(`${session}/session.json`, sessionText(file));
+    expectPlaced(world, sync(world, { paths: [session] }));
+    const written = JSON.parse(readFileSync(`${world.out}/session.json`, "utf8")) as {
+      offsets: unknown;
+      machines: unknown;
+    };
+    expect(written.machines).toEqual(file.machines);
+    expect(written.offsets).toMatchObject({ vm1: { method: "causality" } });
+    expect(readdirSync(world.out).sort()).toEqual(["host.dat", "session.json", "vm1.dat"]);
+  });
+
+  test("are refused where a directory holds something, one is alone, or an option names none of them", () => {
+    const world = newWorld();
+    expect(() => sync(world, { directory: world.folder })).toThrow("it holds something");
+    expect(() => sync(world, { paths: [world.host] })).toThrow("of a host and of a guest at least");
+    expect(() => sync(world, { vcpus: new Map([["vm2", [1]]]) })).toThrow('--vcpus is of "vm2"');
+    expect(() => sync(world, { host: "other.dat" })).toThrow('no recording "other.dat"');
+    expect(existsSync(world.out)).toBeFalse();
+  });
+});

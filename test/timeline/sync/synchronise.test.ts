@@ -1,0 +1,146 @@
+/** A guest's recording is placed on its host's, by round trips and by the switches of its vCPU threads. */
+import { describe, expect, test } from "bun:test";
+import type { TraceSource } from "../../../src/trace-dat/trace-source.ts";
+import { rangeBetween } from "../../../src/timeline/sync/known-range.ts";
+import { burstOf, type RoundTrip, stepped } from "../../../src/timeline/sync/round-trips.ts";
+import { synchronise } from "../../../src/timeline/sync/synchronise.ts";
+import { type MadeEvent, madeRecording } from "./made-recording.ts";
+import { mulberry } from "./schedules.ts";
+
+const vcpuTasks = [101, 102];
+const hostEpoch = 7_000_000_000_000n;
+const guestEpoch = 300_000_000_000n;
+
+type World = { host: TraceSource; guest: TraceSource; offset: bigint };
+
+/** Two vCPUs on two CPUs of a host; times of both count from the same moment. `lostAt`: the host loses events about then. */
+function makeWorld({ seconds = 3, lostAt = -1, strays = 0 } = {}): World {
+  const random = mulberry(5);
+  const host: MadeEvent[][] = [[], []];
+  const guest: MadeEvent[][] = [[], []];
+  for (const vcpu of [0, 1]) {
+    const task = vcpuTasks[vcpu] ?? 0;
+    for (let at = 1_000 * (vcpu + 1); at < seconds * 1e9;) {
+      const cpu = random() < 0.5 ? 0 : 1;
+      const end = at + 20_000 + 100_000 * random();
+      const isLost = lostAt >= 0 && at > lostAt && at < lostAt + 20e6;
+      if (!isLost) host[cpu]?.push({ time: at, type: "sched_switch", first: 0, second: task });
+      if (!isLost) host[cpu]?.push({ time: end, type: "sched_switch", first: task, second: 0 });
+      for (const share of [0.005, 0.5, 0.995])
+        guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
+      at = end + 50_000 + 300_000 * random();
+    }
+    for (let stray = 0; stray < strays; stray++)
+      guest[vcpu]?.push({ time: seconds * 1e9 * random(), type: "mark", first: 3, second: 4 });
+  }
+  for (const events of [...host, ...guest]) events.sort((a, b) => a.time - b.time);
+  if (lostAt >= 0)
+    for (const events of host) {
+      const after = events.find(({ time }) => time > lostAt + 20e6);
+      if (after !== undefined) after.lost = 1;
+    }
+  return {
+    host: madeRecording(host, hostEpoch),
+    guest: madeRecording(guest, guestEpoch),
+    offset: hostEpoch - guestEpoch,
+  };
+}
+
+/** Round trips of 100 us to the guest and 300 us back, at these seconds of the guest's clock. */
+function knownFrom(world: World, seconds: readonly number[]): Parameters<typeof synchronise>[3] {
+  const bursts = seconds.map((second) => {
+    const guestRead = Number(guestEpoch) + second * 1e9;
+    const trip: RoundTrip = {
+      hostSent: guestRead + Number(world.offset) - 100_000,
+      guestRead,
+      guestSent: guestRead + 50_000,
+      hostRead: guestRead + 50_000 + Number(world.offset) + 300_000,
+    };
+    return burstOf([trip, trip])!;
+  });
+  return { range: rangeBetween(bursts, 50), guestEpoch: 0n };
+}
+
+function errorsOf({ samples }: ReturnType<typeof synchronise>, { offset }: World): number[] {
+  return samples.map((sample) => Math.abs(Number(sample.offset - offset)));
+}
+
+describe("a guest of two vCPUs", () => {
+  test("is placed to a few microseconds, and all its events lie within their vCPU's time", () => {
+    const world = makeWorld();
+    const result = synchronise(world.host, world.guest, vcpuTasks, knownFrom(world, [0, 3]));
+    expect(result).toMatchObject({ method: "causality", windows: { accepted: 3, refused: 0 } });
+    expect(result.inside).toBe(result.events);
+    expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+    expect(result.boundNs).toBeLessThan(10_000);
+  });
+
+  test("is placed although the host lost events: where it is not known what ran, all may have run", () => {
+    const world = makeWorld({ lostAt: 1e9 });
+    const result = synchronise(world.host, world.guest, vcpuTasks, knownFrom(world, [0, 3]));
+    expect(result.method).toBe("causality");
+    expect(result.inside).toBe(result.events);
+    expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+  });
+
+  test("keeps the bound of its round trips where the host has no switches of its threads, and where they are swapped", () => {
+    const world = makeWorld();
+    const known = knownFrom(world, [0, 3]);
+    const foreign = synchronise(world.host, world.guest, [901, 902], known);
+    expect(foreign).toMatchObject({ method: "round trips", reason: "no sched_switch of its vCPU threads on the host" });
+    const swapped = synchronise(world.host, world.guest, vcpuTasks.toReversed(), known);
+    expect(swapped).toMatchObject({ method: "round trips", reason: "no offset fits its events clearly" });
+    const unknown = synchronise(world.host, world.guest, [-1, -1], known);
+    expect(unknown).toMatchObject({ method: "round trips", reason: "the threads of its vCPUs are not known" });
+    for (const result of [foreign, swapped, unknown]) {
+      // And what the drift may change by in three seconds.
+      expect(result.boundNs).toBeWithin(200_000, 240_000);
+      expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+    }
+  });
+
+  test("keeps the bounds of all its round trips where the host's recording knows no sched_switch at all", () => {
+    const world = makeWorld();
+    const formats = world.host.metadata.formats.filter(({ system }) => system !== "sched");
+    const host = { ...world.host, metadata: { ...world.host.metadata, formats } };
+    const known = knownFrom(world, [0, 1.5, 3]);
+    const at = [0, 1.5, 3].map((second) => Number(guestEpoch) + second * 1e9);
+    const result = synchronise(host, world.guest, vcpuTasks, { ...known, at });
+    expect(result).toMatchObject({ method: "round trips", reason: "no sched_switch of its vCPU threads on the host" });
+    expect(result.boundNs).toBeWithin(200_000, 222_000);
+    expect(result.samples.length).toBeGreaterThanOrEqual(2);
+    expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+  });
+
+  test("is placed although one event in 300 lies anywhere", () => {
+    const world = makeWorld({ strays: 60 });
+    const result = synchronise(world.host, world.guest, vcpuTasks, knownFrom(world, [0, 3]));
+    expect(result.method).toBe("causality");
+    expect(result.inside).toBeLessThan(result.events);
+    expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+  });
+});
+
+describe("bursts", () => {
+  const at = (second: number, low: number, high: number): NonNullable<ReturnType<typeof burstOf>> => ({
+    at: second * 1e9,
+    offset: { low, high },
+    rounds: 64,
+  });
+
+  test("that no drift joins tell of a clock that stepped", () => {
+    expect(stepped(at(0, 0, 10), at(1, 5, 20), 1)).toBeFalse();
+    expect(stepped(at(0, 0, 10), at(1, 500, 520), 1)).toBeFalse();
+    expect(stepped(at(0, 0, 10), at(1, 2_000, 2_020), 1)).toBeTrue();
+    expect(stepped(at(0, 0, 10), at(1, -2_000, -1_020), 1)).toBeTrue();
+    expect(stepped(at(0, 20, 10), at(1, 0, 10), 1)).toBeTrue();
+  });
+
+  test("leave between them what both allow, and outside what a drift may make of the nearer", () => {
+    const range = rangeBetween([at(10, 0, 10), at(20, 100, 120)], 50);
+    expect(range(15e9)).toEqual({ low: 50 - 125_000, high: 65 + 125_000 });
+    expect(range(9e9)).toEqual({ low: -500_000, high: 500_010 });
+    expect(range(21e9)).toEqual({ low: 100 - 500_000, high: 120 + 500_000 });
+    expect(range(20e9)).toEqual({ low: 100, high: 120 });
+  });
+});

@@ -1,0 +1,81 @@
+/** What was written before a recording began is left out, to the event. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { layoutOf, SubBufferCursor, unknownLoss } from "../../../src/ring-buffer/sub-buffer.ts";
+import { reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
+import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
+import { readStream } from "../../../src/trace-dat/write/stream-file.ts";
+import { subBuffer, subBufferBytes } from "../../support/sub-buffers.ts";
+
+const base = mkdtempSync(join(tmpdir(), "ta-past-"));
+afterAll(() => rmSync(base, { recursive: true }));
+const layout = layoutOf(subBufferBytes, 8);
+const eventsEach = 5;
+const stepNs = 100;
+
+/** Sub-buffers of 5 events, 100 ns after each other; the first of sub-buffer N at (N + 1) * 10,000 and 100 ns. */
+function streamOf(count: number, lost = 0): RecordedStream {
+  const parts = Array.from({ length: count }, (_, index) => {
+    const bytes = subBuffer(eventsEach, index + 1, lost);
+    bytes.writeBigUInt64LE(BigInt(index + 1) * 10_000n, 0);
+    return bytes;
+  });
+  const path = `${base}/cpu0`;
+  writeFileSync(path, Buffer.concat(parts));
+  return { cpu: 0, path, skipBytes: 0, bytes: count * subBufferBytes };
+}
+
+type Found = { ns: bigint; fill: number };
+
+function eventsOf(stream: RecordedStream): { events: Found[]; losses: number[] } {
+  const events: Found[] = [];
+  const losses: number[] = [];
+  const cursor = new SubBufferCursor(layout);
+  for (const chunk of readStream(stream, 2 * subBufferBytes)) {
+    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    for (let at = 0; at < chunk.length; at += subBufferBytes) {
+      cursor.reset(view, at);
+      losses.push(cursor.lostEvents);
+      while (cursor.next()) events.push({ ns: BigInt(cursor.timestamp), fill: view.getUint8(cursor.dataOffset) });
+      expect(cursor.damage).toBeUndefined();
+    }
+  }
+  return { events, losses };
+}
+
+const all = (count: number): Found[] =>
+  Array.from({ length: count * eventsEach }, (_, index) => ({
+    ns: BigInt((Math.floor(index / eventsEach) + 1) * 10_000 + ((index % eventsEach) + 1) * stepNs),
+    fill: Math.floor(index / eventsEach) + 1,
+  }));
+
+describe("withoutPast()", () => {
+  test("keeps exactly the events from the start on, wherever it falls", () => {
+    const stream = streamOf(4);
+    const times = [0n, 9_999n, 10_100n, 10_101n, 10_300n, 20_000n, 20_100n, 30_250n, 40_500n, 40_501n, 2n ** 60n];
+    for (const begin of times) {
+      const cut = withoutPast(stream, layout, begin);
+      const expected = all(4).filter(({ ns }) => ns >= begin);
+      expect({ begin, events: eventsOf(cut.stream).events }).toEqual({ begin, events: expected });
+      expect(cut.events).toBe(4 * eventsEach - expected.length);
+    }
+  });
+
+  test("drops what was lost before the start, and keeps what may be lost behind it", () => {
+    const stream = streamOf(3, 17);
+    expect(eventsOf(withoutPast(stream, layout, 20_250n).stream).losses).toEqual([0, 17]);
+    expect(eventsOf(withoutPast(stream, layout, 19_000n).stream).losses).toEqual([17, 17]);
+    expect(eventsOf(stream).losses).not.toContain(unknownLoss);
+  });
+
+  test("of an empty stream is empty", () => {
+    expect(withoutPast({ ...streamOf(1), bytes: 0 }, layout, 5n)).toMatchObject({ events: 0, stream: { bytes: 0 } });
+  });
+});
+
+test("reachOfPast() tells how long before the start a stream begins", () => {
+  const stream = streamOf(2);
+  expect([reachOfPast(stream, layout, 15_000n), reachOfPast(stream, layout, 10n)]).toEqual([5_000n, 0n]);
+});

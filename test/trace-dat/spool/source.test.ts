@@ -1,0 +1,78 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AgentError } from "../../../src/base/errors.ts";
+import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
+import { Spool } from "../../../src/trace-dat/spool/spool.ts";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { setLogLevel } from "../../../src/base/log.ts";
+import type { MetadataBody } from "../../../src/protocol/metadata.ts";
+import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
+import { ourReport } from "../../support/trace-cmd-report.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "trace-agent-spool-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const reason = noRecordingReason();
+if (reason !== undefined) console.log(`reports of a spool: skipped: ${reason}`);
+
+/** The metadata reply that a guest would have given for a recording. */
+function metadataOf(path: string): MetadataBody {
+  const source = openTraceDat(path);
+  const { formats, kallsyms = "", printkFormats = "", savedCommands = "", traceClock = "", uname } = source.metadata;
+  const files: Record<string, string> = {
+    "events/header_page":
+      "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n",
+    kallsyms: Buffer.from(kallsyms).toString("latin1"),
+    printk_formats: printkFormats,
+    saved_cmdlines: savedCommands,
+    trace_clock: `${traceClock} global\n`,
+  };
+  for (const { system, text } of formats) {
+    const name = /^name: (.*)$/m.exec(text)?.[1] ?? "";
+    files[`events/${system}/${name}/format`] = text;
+  }
+  source.close();
+  return { version: 1, uname, cpus: source.cpus.length, pageSize: 4096, subBufferSize: 4096, files, missing: {} };
+}
+
+describe.skipIf(reason !== undefined)("the spool that a killed recorder leaves", () => {
+  test("prints as the trace.dat of the same events does", () => {
+    const path = join(directory, "whole.dat");
+    const data = recordLocally(path, {
+      events: ["sched", "kmem"],
+      workload: "echo from a test > $I/trace_marker; ls /usr > /dev/null",
+    });
+    const spool = Spool.create(join(directory, "part.dat"));
+    spool.writeSession({ guest: "g", traceId: 1n });
+    spool.writeMetadata("start", Bun.gzipSync(Buffer.from(JSON.stringify(metadataOf(path)))));
+    // The recorder was killed while a sub-buffer came in.
+    for (const [cpu, bytes] of data.entries())
+      writeFileSync(`${spool.path}/cpu${cpu}`, Buffer.concat([bytes, Buffer.alloc(100)]));
+    spool.close();
+    const text = ourReport(spool.path);
+    expect(text === ourReport(path)).toBe(true);
+    expect(text).toContain("from a test");
+  }, 300_000);
+
+  test("says that its recorder still runs while it does", async () => {
+    const spool = Spool.create(join(directory, "running.dat"));
+    const error = await openRecordings([spool.path]).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(AgentError);
+    spool.close();
+  });
+
+  test("without metadata gives events without text, and says so", () => {
+    setLogLevel("silent");
+    const path = join(directory, "bare.dat");
+    const data = recordLocally(path, { events: ["sched"], workload: "ls /usr > /dev/null" });
+    const spool = Spool.create(join(directory, "bare-part.dat"));
+    spool.writeSession({ guest: "g", traceId: 1n });
+    for (const [cpu, bytes] of data.entries()) writeFileSync(`${spool.path}/cpu${cpu}`, bytes);
+    spool.close();
+    const lines = ourReport(spool.path).trimEnd().split("\n");
+    setLogLevel("info");
+    expect(lines.length).toBe(ourReport(path).trimEnd().split("\n").length);
+    expect(lines.slice(1).every((line) => line.includes("[UNKNOWN EVENT]"))).toBe(true);
+  }, 300_000);
+});

@@ -1,0 +1,88 @@
+/** A segment is the same file, with the same counts, whether the kernel copies its data or they are copied as they are counted. */
+import { afterAll, expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OutputFile } from "../../../src/base/output-file.ts";
+import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
+import { isPlainDisk } from "../../../src/trace-dat/write/plain-disk.ts";
+import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
+import { packTables, writeSegment } from "../../../src/trace-dat/write/segment.ts";
+import type { CpuTally } from "../../../src/trace-dat/write/write.ts";
+
+const layout = layoutOf(4096, 8);
+const directory = mkdtempSync(join(tmpdir(), "ta-segment-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** One event, of 1 to 28 words. */
+function subBuffer(index: number): Uint8Array {
+  const bytes = new Uint8Array(layout.sizeBytes);
+  const view = new DataView(bytes.buffer);
+  const words = 1 + (index % 28);
+  view.setBigUint64(0, BigInt(index), true);
+  view.setBigUint64(8, BigInt(4 + 4 * words), true);
+  view.setUint32(16, words, true);
+  return bytes.fill(index % 251, 20, 20 + 4 * words);
+}
+
+/** 300 sub-buffers in pieces of 64, from the third on; the first of them has changed since. */
+const pieceBytes = 64 * layout.sizeBytes;
+for (let piece = 0; piece * 64 < 300; piece++) {
+  const held = Array.from({ length: Math.min(64, 300 - piece * 64) }, (_, at) => subBuffer(piece * 64 + at));
+  writeFileSync(join(directory, `cpu1.${piece}`), Buffer.concat(held));
+}
+const streams: RecordedStream[] = [
+  { cpu: 0, path: "none", skipBytes: 0, bytes: 0 },
+  {
+    cpu: 1,
+    path: join(directory, "cpu1.*"),
+    skipBytes: 2 * layout.sizeBytes,
+    bytes: 298 * layout.sizeBytes,
+    pieces: { pieceBytes, open: (piece) => openSync(join(directory, `cpu1.${piece}`), "r") },
+    first: subBuffer(1000),
+  },
+];
+
+function write(name: string, counted: boolean, isPlain: boolean): { bytes: Buffer; cpus: CpuTally[] } {
+  const metadata = { uname: "test", cpus: 2, formats: [], cpuStats: [], traceClock: "[mono_raw]" };
+  const path = join(directory, name);
+  const file = new OutputFile(path);
+  try {
+    const recording = { metadata, layout, cpus: 2, streams, version: "test", traceId: 7n };
+    const segment = { recording, tables: packTables(metadata), counted, cpuStats: () => [] };
+    const writing = writeSegment(file, segment, isPlain);
+    for (;;) {
+      const step = writing.next();
+      if (step.done !== true) continue;
+      file.finish();
+      return { bytes: readFileSync(path), cpus: step.value };
+    }
+  } finally {
+    file.abandon();
+  }
+}
+
+test("one look at the data, or two: the same file and the same counts", () => {
+  const [once, twice] = [write("once", true, true), write("twice", true, false)];
+  expect(once.cpus.map(({ events, bytes, damaged }) => ({ events, bytes, damaged }))).toEqual([
+    { events: 0, bytes: 0, damaged: 0 },
+    { events: 298, bytes: 298 * layout.sizeBytes, damaged: 0 },
+  ]);
+  expect(once.cpus).toEqual(twice.cpus);
+  expect(once.bytes.equals(twice.bytes)).toBe(true);
+  for (const index of [1000, 3, 63, 64, 299]) expect(once.bytes.includes(subBuffer(index))).toBe(true);
+});
+
+test("a snapshot, whose events are not counted, has the same data", () => {
+  const [plain, shared] = [write("plain", false, true), write("shared", false, false)];
+  expect(plain.bytes.equals(shared.bytes)).toBe(true);
+  expect(plain.bytes.equals(write("counted", true, true).bytes)).toBe(true);
+  expect(plain.cpus.map(({ events }) => events)).toEqual([0, 0]);
+});
+
+test("of what is no file system that is known, files may share blocks", () => {
+  const fd = openSync("/proc/self/status", "r");
+  expect(isPlainDisk(fd)).toBe(false);
+  closeSync(fd);
+  expect(isPlainDisk(-1)).toBe(false);
+});

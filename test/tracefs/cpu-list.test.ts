@@ -1,0 +1,31 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { AgentError } from "../../src/base/errors.ts";
+import { formatCpuList, parseCpuList } from "../../src/tracefs/cpu-list.ts";
+
+describe("CPU lists", () => {
+  test("parseCpuList() reads what the kernel writes", () => {
+    expect(parseCpuList("0-3,8\n")).toEqual([0, 1, 2, 3, 8]);
+    expect(parseCpuList("0")).toEqual([0]);
+    expect(parseCpuList("")).toEqual([]);
+    expect(parseCpuList("3,1,1-2")).toEqual([1, 2, 3]);
+  });
+
+  test.each(["a", "1-", "-1", "3-1", "1,,x", "0-99999", "1 2", "1-2-3", "0x1"])(
+    "parseCpuList(%p) is a usage error that quotes it",
+    (text) => {
+      expect(() => parseCpuList(text)).toThrow(AgentError);
+      expect(() => parseCpuList(text)).toThrow(JSON.stringify(text));
+    },
+  );
+
+  test("formatCpuList() and parseCpuList() undo each other", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(300), { minLength: 1 }), (cpus) => {
+        expect(parseCpuList(formatCpuList(cpus))).toEqual(cpus.toSorted((a, b) => a - b));
+      }),
+    );
+    expect(formatCpuList([])).toBe("none");
+    expect(formatCpuList([0, 1, 2, 5])).toBe("0-2,5");
+  });
+});

@@ -1,0 +1,69 @@
+/** Recordings that mean harm, read by the built executable: refused or shown, within a second and 200 MiB. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostileFiles, plainFile } from "../support/hostile-files.ts";
+import { steersTerminal } from "../support/hostile-text.ts";
+import { isLong } from "../support/long.ts";
+import { measured } from "../support/measured.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "trace-agent-hostile-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const fixtures = join(import.meta.dir, "../fixtures/hostile");
+const reports = [["report"], ["report", "--json"], ["report", "--stat"]];
+/** Those that cost a second in each form: read in the form that they are made against; in every one in the long form. */
+const costly: Record<string, string[][]> = {
+  "formats by the ten thousand": [["report"]],
+  "1,000 CPUs of large chunks": [["report"]],
+  "a new task in each of 300,000 events": [["report", "--stat"]],
+};
+/** A second on a machine of its own; it has the time that others take in its caches and clock. */
+const cpuSecondsMax = 3;
+
+async function check(path: string, commands = reports, mostMiB = 200): Promise<void> {
+  for (const command of commands) {
+    const { code, stderr, cpuSeconds, peakMiB } = await measured([...command, path]);
+    const said = `${command.join(" ")}: ${code} ${stderr.slice(0, 300)}`;
+    expect([said, [0, 65].includes(code)]).toEqual([said, true]);
+    expect([said, peakMiB < mostMiB ? "within bounds" : `${peakMiB.toFixed(0)} MiB`]).toEqual([said, "within bounds"]);
+    expect([said, cpuSeconds < cpuSecondsMax ? "in time" : `${cpuSeconds} s`]).toEqual([said, "in time"]);
+    expect([said, steersTerminal(Buffer.from(stderr))]).toEqual([said, false]);
+    if (code === 65) expect(stderr).toMatch(/error: |warning: /);
+  }
+}
+
+describe("a file of the attack", () => {
+  test.each(readdirSync(fixtures))(
+    "%s is refused or shown, and costs little",
+    async (name) => {
+      const output = join(directory, "out.pftrace");
+      await check(join(fixtures, name));
+      await check(join(fixtures, name), [["export", "-o", output]]);
+    },
+    300_000,
+  );
+});
+
+describe("a file made like them", () => {
+  test.each(Object.keys(hostileFiles))(
+    "with %s is refused or shown, and costs little",
+    async (name) => {
+      const path = join(directory, "made.dat");
+      writeFileSync(path, hostileFiles[name]?.() ?? "");
+      await check(path, isLong ? reports : (costly[name] ?? reports));
+    },
+    300_000,
+  );
+
+  test("that is a terabyte of nothing is not read to its end", async () => {
+    const path = join(directory, "sparse.dat");
+    const file = plainFile();
+    const place = file.indexOf("flyrecord\0") + 10;
+    const bytes = 2 ** 40;
+    file.writeBigUInt64LE(BigInt(bytes), place + 8);
+    writeFileSync(path, file);
+    truncateSync(path, Number(file.readBigUInt64LE(place)) + bytes);
+    await check(path);
+  }, 300_000);
+});
