@@ -9,7 +9,7 @@ import { EventFilter } from "./filter/event-filter.ts";
 import { NamedTasks } from "./filter/named-tasks.ts";
 import { MachineClock } from "./machine-clock.ts";
 import { timelineLimits } from "./limits.ts";
-import type { TraceSource } from "../trace-dat/trace-source.ts";
+import type { SubBufferReader, TraceSource } from "../trace-dat/trace-source.ts";
 
 export class EventIterator {
   readonly catalog: EventCatalog;
@@ -49,7 +49,16 @@ export class EventIterator {
     this.#filter = filters.length === 0 ? undefined : new EventFilter(this.catalog, filters);
     this.#tasks = comms.length === 0 ? undefined : new NamedTasks(this.catalog, comms);
     requireRoom(source, selection.cpus);
-    const first = firstTimestamp(source.open(), metadata.layout);
+    const { cpus: wantedCpus } = selection;
+    if (wantedCpus !== undefined && !wantedCpus.some((cpu) => source.cpus.includes(cpu))) {
+      throw new AgentError("usage", `cannot select CPU ${formatCpuList(wantedCpus)}: the recording has no such CPU`, {
+        remedy: `it has CPU ${formatCpuList(source.cpus)}`,
+      });
+    }
+    // Of the others nothing is read: a sub-buffer may cost a chunk of 256 KiB that is unpacked for it.
+    const open = (): SubBufferReader[] =>
+      source.open().filter(({ cpu }) => wantedCpus === undefined || wantedCpus.includes(cpu));
+    const first = firstTimestamp(open(), metadata.layout);
     const clock = new MachineClock(metadata, first);
     this.epoch = clock.epoch;
     this.inSeconds = clock.inSeconds;
@@ -61,13 +70,7 @@ export class EventIterator {
     const lost = (cpu: number, count: number): void => {
       if (this.record.timestamp >= this.#from && this.record.timestamp <= this.#to) listener.lost?.(cpu, count);
     };
-    const { cpus: wantedCpus } = selection;
-    if (wantedCpus !== undefined && !wantedCpus.some((cpu) => source.cpus.includes(cpu))) {
-      throw new AgentError("usage", `cannot select CPU ${formatCpuList(wantedCpus)}: the recording has no such CPU`, {
-        remedy: `it has CPU ${formatCpuList(source.cpus)}`,
-      });
-    }
-    const readers = source.open().filter(({ cpu }) => wantedCpus === undefined || wantedCpus.includes(cpu));
+    const readers = open();
     const block = blockBytesFor(readers.length);
     const cpus = readers.map(
       (reader) => new CpuEvents(reader, metadata.layout, first, listener, clock.converter(reader.cpu), block),

@@ -2,6 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { AgentError } from "../../src/base/errors.ts";
 import type { EventSelection } from "../../src/timeline/event-selection.ts";
+import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
+import type { SubBufferReader } from "../../src/trace-dat/trace-source.ts";
+import { finishExport } from "../../src/views/exporter.ts";
+import { exporters } from "../../src/views/exporters.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 import { ourReport } from "../support/trace-cmd-report.ts";
 
@@ -63,6 +67,23 @@ describe("--cpu", () => {
     expect(lines("linux-6.12", { cpus: [0, 9] })).toEqual(
       lines("linux-6.12").filter((line) => line.includes(" [000] ")),
     );
+  });
+
+  test.each(["text", "json", "summary", "summary-json"] as const)("reads nothing of other CPUs, in form %s", (form) => {
+    const source = openTraceDat(fixturePath("linux-6.12-own-v7"));
+    const read: number[] = [];
+    const open = (): SubBufferReader[] =>
+      source.open().map((reader) => ({
+        cpu: reader.cpu,
+        read: (target) => {
+          read.push(reader.cpu);
+          return reader.read(target);
+        },
+      }));
+    const parts = [{ machine: "", buffer: "", source: { ...source, open } }];
+    finishExport(exporters[form].begin(parts, { cpus: [1] }, () => {}));
+    source.close();
+    expect([...new Set(read)]).toEqual([1]);
   });
 });
 

@@ -64,6 +64,22 @@ const filters: readonly { on: string; filters: readonly string[] }[] = [
   { on: "linux-6.12", filters: ["sched_wakeup,sched_waking:target_cpu == 0 && pid > 10"] },
   { on: "linux-6.12", filters: ["softirq_.*:vec == 9"] },
   { on: "linux-6.12", filters: ["sched_switch:prev_pid & 1"] },
+  { on: "linux-6.12", filters: ["sched_switch:! prev_pid & 1"] },
+  { on: "linux-6.12", filters: ["sched_switch:prev_pid & common_pid"] },
+  { on: "linux-6.12", filters: ["sched_switch:prev_pid ^ 11"] },
+  { on: "linux-6.12", filters: ["sched_switch:prev_pid|next_pid", "sched_waking:pid | 0"] },
+  { on: "linux-6.12", filters: ["sched_switch:prev_pid - next_pid && prev_pid % 2"] },
+  { on: "linux-6.12", filters: ["sched_switch:next_pid-11"] },
+  { on: "linux-6.12", filters: ["sched_switch:next_pid * prev_prio"] },
+  { on: "linux-6.12", filters: ["sched_switch:next_pid * 0x100000000 || (prev_pid / 400)"] },
+  { on: "linux-6.12", filters: ["sched_switch:prev_pid << 62"] },
+  { on: "linux-6.12", filters: ["sched_switch:next_pid >> 8"] },
+  { on: "linux-6.12", filters: ["sched_switch:496 % next_prio && 16 - next_pid"] },
+  { on: "linux-6.12", filters: ["sched_.*:pid + target_cpu"] },
+  { on: "linux-6.12", filters: [".*:CPU ^ 1"] },
+  { on: "linux-6.12-syscalls", filters: ["sys_exit:ret + 2"] },
+  { on: "linux-6.12-syscalls", filters: ["sys_exit:ret >> 63"] },
+  { on: "linux-6.12-syscalls", filters: ["sys_exit:ret % 3"] },
   { on: "linux-6.12", filters: ['timer_start:function == "process_timeout"'] },
   { on: "linux-6.12", filters: ['workqueue_queue_work:workqueue =~ "."'] },
   { on: "linux-6.12-syscalls", filters: ["sys_enter:id == 59"] },
@@ -100,7 +116,7 @@ describe.skipIf(reason !== undefined)("-F", () => {
     expect(idle).toEqual([]);
   });
 
-  test("beyond trace-cmd: ~ is a glob, signed fields are below 0, fields are compared with fields", () => {
+  test("beyond trace-cmd: ~ is a glob, signed fields are below 0, fields and sums are compared", () => {
     const picked = (on: string, filter: string): string[] =>
       ourReport(fixturePath(on), { filters: [filter] })
         .trimEnd()
@@ -120,6 +136,12 @@ describe.skipIf(reason !== undefined)("-F", () => {
     expect(picked("linux-6.12", 'sched:sched_switch: next_comm ~ "kw*:?"')).toEqual(
       switches.filter((line) => line.includes("==> kworker")),
     );
+    const pids = (line: string): number[] => [...line.matchAll(/:(\d+) \[/g)].map(([, pid]) => Number(pid));
+    const sums = ["next_pid - prev_pid > 100", "(next_pid - prev_pid) > 100", "100 < next_pid - prev_pid"];
+    const far = switches.filter((line) => (pids(line)[1] ?? 0) - (pids(line)[0] ?? 0) > 100);
+    expect(far.length).toBeGreaterThan(0);
+    for (const sum of sums) expect(picked("linux-6.12", `sched_switch: ${sum}`)).toEqual(far);
+    expect(picked("linux-6.12", "sched_switch: prev_pid % 0 || 1 / prev_pid == 7")).toEqual([]);
     expect(picked("linux-6.12", "sched_switch: prev_prio == next_prio")).toEqual(
       switches.filter((line) => / \[(\d+)\] .*\[\1\]$/.test(line)),
     );

@@ -2,25 +2,38 @@
  * Filters as `trace-cmd report -F` takes them: "EVENT,EVENT: EXPRESSION" -> which events, and a tree of comparisons.
  *
  *     expression = term { ("&&" | "||") term }
- *     term       = "!" term | "(" expression ")" | FIELD comparison VALUE | FIELD "&" NUMBER
+ *     term       = "!" term | "(" expression ")" | number comparison number | FIELD comparison TEXT | arithmetic
+ *     number     = item | arithmetic | "(" arithmetic ")"      the last one only on the left
+ *     arithmetic = item ("+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "<<" | ">>") item
+ *     item       = FIELD | ["-"] NUMBER
  *
+ * An arithmetic alone is true where it is not 0; trace-cmd has no other. One operator needs no precedence.
  * trace-cmd gives && and || the same rank, C and the kernel's own filters do not: where that matters, parentheses are asked for.
  */
 import { timelineLimits } from "../limits.ts";
 import { basicPattern } from "./pattern.ts";
 import { filterError, readTokens, type Token } from "./tokens.ts";
 
-export type Comparison = "==" | "!=" | "<" | ">" | "<=" | ">=" | "=~" | "!~" | "~" | "&";
+export type TextComparison = "==" | "!=" | "=~" | "!~" | "~";
+export type Comparison = "==" | "!=" | "<" | ">" | "<=" | ">=";
 
 export type FilterNode =
   | { readonly kind: "and" | "or"; readonly left: FilterNode; readonly right: FilterNode }
   | { readonly kind: "not"; readonly of: FilterNode }
-  | { readonly kind: "compare"; readonly field: string; readonly by: Comparison; readonly value: FilterValue };
+  | { readonly kind: "compareText"; readonly field: string; readonly by: TextComparison; readonly text: string }
+  | { readonly kind: "compare"; readonly left: FilterNumber; readonly by: Comparison; readonly right: FilterNumber }
+  | Arithmetic;
 
-export type FilterValue =
+export type FilterItem =
   | { readonly kind: "number"; readonly value: bigint }
-  | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "field"; readonly name: string };
+export type Arithmetic = {
+  readonly kind: "arithmetic";
+  readonly operator: string;
+  readonly left: FilterItem;
+  readonly right: FilterItem;
+};
+export type FilterNumber = FilterItem | Arithmetic;
 
 export type Filter = {
   /** As it was given, for errors. */
@@ -37,7 +50,8 @@ export function parseFilter(text: string): Filter {
   const colon = lastColon(text);
   const rest = text.slice(colon + 1);
   // "sched:sched_switch": the colon stands between a system and its event.
-  const namesOnly = colon < 0 || /^\s*[\w*?.-]+\s*$/.test(rest);
+  // "sched_switch:next_pid-1" is a difference: no event has a "-" in its name.
+  const namesOnly = colon < 0 || (/^\s*[\w*?.-]+\s*$/.test(rest) && !/\w-\w/.test(rest));
   const events = (namesOnly ? text : text.slice(0, colon)).split(",").map((name) => readEvent(name, text));
   return { text, events, expression: namesOnly ? undefined : new FilterParser(text, rest).parse() };
 }
@@ -114,34 +128,69 @@ class FilterParser {
       const end = this.#next('")"');
       if (end.kind !== "sign" || end.text !== ")")
         throw filterError(this.#filter, `")" is missing before "${end.text}"`);
-      return node;
+      return node.kind === "arithmetic" && this.#isComparison() ? this.#comparison(node, ")") : node;
     }
-    if (token.kind !== "name") throw filterError(this.#filter, `"${token.text}" is no field`);
-    const sign = this.#next(`a comparison after "${token.text}"`);
-    if (sign.kind !== "sign" || !isComparison(sign.text))
-      throw filterError(this.#filter, `"${sign.text}" after "${token.text}" is no comparison`);
-    return { kind: "compare", field: token.text, by: sign.text, value: this.#value(sign.text) };
+    this.#at--;
+    const number = this.#number("a field");
+    return number.kind === "arithmetic" && !this.#isComparison() ? number : this.#comparison(number, token.text);
   }
 
-  #value(by: Comparison): FilterValue {
-    const token = this.#next(`a value after "${by}"`);
-    if (token.kind === "text" || token.kind === "number") {
-      const isPattern = by === "=~" || by === "!~" || by === "~";
-      if (token.kind === "number" && isPattern)
-        throw filterError(this.#filter, `${by} compares with a text in quotes, not with ${token.text}`);
-      if (token.kind === "text" && !isPattern && by !== "==" && by !== "!=")
-        throw filterError(this.#filter, `${by} does not compare texts`, "use == != =~ !~ or ~");
-      if (token.kind === "text" && isPattern && by !== "~" && basicPattern(token.text) === undefined) {
-        throw filterError(
-          this.#filter,
-          `"${token.text}" is no regular expression that it can take`,
-          `basic ones, with \\+ \\? \\| but no \\1, no repetition in another, and at most ${timelineLimits.filterRepetitions} of them`,
-        );
-      }
-      return token.kind === "text" ? { kind: "text", text: token.text } : { kind: "number", value: token.value };
+  #isComparison(): boolean {
+    const sign = this.#tokens[this.#at];
+    return sign?.kind === "sign" && (isComparison(sign.text) || isTextComparison(sign.text));
+  }
+
+  /** `last`: what stands before it. */
+  #comparison(left: FilterNumber, last: string): FilterNode {
+    const sign = this.#next(`a comparison after "${last}"`);
+    const { text: by } = sign;
+    if (sign.kind !== "sign" || !(isComparison(by) || isTextComparison(by)))
+      throw filterError(this.#filter, `"${by}" after "${last}" is no comparison`);
+    const value = this.#tokens[this.#at];
+    if (value?.kind === "text") return this.#textComparison(left, by, value.text);
+    const right = this.#number(`a value after "${by}"`, `after ${by} `);
+    if (isComparison(by)) return { kind: "compare", left, by, right };
+    throw filterError(this.#filter, `${by} compares with a text in quotes, not with ${value?.text ?? "a number"}`);
+  }
+
+  #textComparison(left: FilterNumber, by: string, text: string): FilterNode {
+    this.#at++;
+    if (left.kind !== "field") throw filterError(this.#filter, "only a field is compared with a text");
+    if (!isTextComparison(by))
+      throw filterError(this.#filter, `${by} does not compare texts`, "use == != =~ !~ or ~");
+    if ((by === "=~" || by === "!~") && basicPattern(text) === undefined) {
+      throw filterError(
+        this.#filter,
+        `"${text}" is no regular expression that it can take`,
+        `basic ones, with \\+ \\? \\| but no \\1, no repetition in another, and at most ${timelineLimits.filterRepetitions} of them`,
+      );
     }
-    if (token.kind === "name" && /^(?:[=!]=|[<>]=?)$/.test(by)) return { kind: "field", name: token.text };
-    throw filterError(this.#filter, `"${token.text}" after ${by} is no value`, "write a number, or a text in quotes");
+    return { kind: "compareText", field: left.name, by, text };
+  }
+
+  #number(wanted: string, place = ""): FilterNumber {
+    const left = this.#item(wanted, place);
+    const sign = this.#tokens[this.#at];
+    if (sign?.kind !== "sign" || !isOperator(sign.text)) return left;
+    this.#at++;
+    const right = this.#item(`a value after "${sign.text}"`, `after ${sign.text} `);
+    const further = this.#tokens[this.#at];
+    if (further?.kind === "sign" && isOperator(further.text))
+      throw filterError(this.#filter, `"${further.text}" after an arithmetic: one operator is taken, as trace-cmd does`);
+    return { kind: "arithmetic", operator: sign.text, left, right };
+  }
+
+  #item(wanted: string, place: string): FilterItem {
+    const token = this.#next(wanted);
+    if (token.kind === "name") return { kind: "field", name: token.text };
+    if (token.kind === "number") return { kind: "number", value: token.value };
+    const next = this.#tokens[this.#at];
+    if (token.kind === "sign" && token.text === "-" && next?.kind === "number") {
+      this.#at++;
+      return { kind: "number", value: -next.value };
+    }
+    if (place === "") throw filterError(this.#filter, `"${token.text}" is no field`);
+    throw filterError(this.#filter, `"${token.text}" ${place}is no value`, "write a number, or a text in quotes");
   }
 
   #next(wanted: string): Token {
@@ -152,5 +201,13 @@ class FilterParser {
 }
 
 function isComparison(text: string): text is Comparison {
-  return /^(?:[=!]=|[<>]=?|=~|!~|~|&)$/.test(text);
+  return /^(?:[=!]=|[<>]=?)$/.test(text);
+}
+
+function isTextComparison(text: string): text is TextComparison {
+  return /^(?:[=!]=|[=!]?~)$/.test(text);
+}
+
+function isOperator(text: string): boolean {
+  return /^(?:[-+*/%&|^]|<<|>>)$/.test(text);
 }

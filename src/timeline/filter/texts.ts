@@ -6,7 +6,7 @@ import type { EventRecord } from "../../events/event-record.ts";
 import { fieldPlace } from "../../events/field-array.ts";
 import { timelineLimits } from "../limits.ts";
 import { integerOf } from "./integers.ts";
-import type { Comparison } from "./parse.ts";
+import type { TextComparison } from "./parse.ts";
 import { basicPattern } from "./pattern.ts";
 
 /** Each char a byte. */
@@ -38,7 +38,7 @@ function textAt(record: EventRecord, offset: number, bytes: number): string {
   return Buffer.from(record.bytes.buffer, record.bytes.byteOffset + start, end - start).toString("latin1");
 }
 
-export function textTest(by: Comparison, wanted: string): (text: string) => boolean {
+export function textTest(by: TextComparison, wanted: string): (text: string) => boolean {
   switch (by) {
     case "==":
       return (text) => text === wanted;

@@ -13,7 +13,7 @@ export function readTokens(expression: string, filter: string): Token[] {
   const tokens: Token[] = [];
   // One of its groups matches, or what stands there is nothing that a filter knows.
   const pattern =
-    /\s*(?:([A-Za-z_]\w*)|(-?(?:0[xX][\da-fA-F]+|\d+))(?!\w)|"([^"]*)"|'([^']*)'|(&&|\|\||==|!=|<=|>=|=~|!~|[<>~!()&]))\s*/y;
+    /\s*(?:([A-Za-z_]\w*)|(0[xX][\da-fA-F]+|\d+)(?!\w)|"([^"]*)"|'([^']*)'|(&&|\|\||<<|>>|==|!=|<=|>=|=~|!~|[<>~!()&|^+*/%-]))\s*/y;
   while (pattern.lastIndex < expression.length) {
     const at = pattern.lastIndex;
     const match = pattern.exec(expression);
@@ -37,12 +37,9 @@ export function filterError(filter: string, what: string, remedy?: string): Agen
 }
 
 /** As strtoull(3) with base 0, which trace-cmd reads them with: 0x1f, and 017 is 15. */
-function numberOf(text: string): bigint {
-  const negative = text.startsWith("-");
-  const digits = text.slice(negative ? 1 : 0);
+function numberOf(digits: string): bigint {
   const isOctal = /^0[0-7]+$/.test(digits);
-  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits);
-  return negative ? -value : value;
+  return BigInt(isOctal ? `0o${digits.slice(1)}` : digits);
 }
 
 /** Names in a recording are bytes, each a char here. */
