@@ -3,11 +3,11 @@
  * checked before they are written: the kernel drops the earlier filter before it parses the new one, and logs
  * errors in it.
  *
- *     prev_state & 1 && (next_comm ~ "kworker*" || !(next_prio < 100))
+ *     prev_state & 1 && (next_comm ~ "kworker*" || !(next_prio < 100)) || target_cpu & CPUS{4-7}
  *
- * Not accepted, though some kernels do: symbols as values, cpumasks, and strings in user memory (.ustring).
+ * Not accepted, though some kernels do: symbols as values, and strings in user memory (.ustring).
  */
-export type FilterField = { kind: "number" | "string" | "other"; signed: boolean };
+export type FilterField = { kind: "number" | "string" | "cpumask" | "other"; signed: boolean };
 
 /** What every event can be filtered by beside its own fields. */
 const genericFields: ReadonlyMap<string, FilterField> = new Map([
@@ -31,16 +31,24 @@ export function filterFields(format: string): Map<string, FilterField> {
 
 function kindOf(type: string, array: string, size: number): FilterField["kind"] {
   if (/\bchar\b/.test(type) && (array !== "" || /__(data|rel)_loc|\[|\*/.test(type))) return "string";
+  if (/__data_loc\b.*\bcpumask_t\b/.test(type)) return "cpumask";
   const isPlain = array === "" && !/__(data|rel)_loc|\[|cpumask/.test(type);
   return isPlain && numberSizes.has(size) ? "number" : "other";
 }
 
 class WrongFilter extends Error {}
 
-/** What is wrong with it for an event with these fields; undefined if nothing is. */
-export function wrongInFilter(text: string, fields: ReadonlyMap<string, FilterField>): string | undefined {
+/**
+ * What is wrong with it for an event with these fields; undefined if nothing is. `maskCpus`: how many CPUs CPUS{...} may name;
+ * undefined where the kernel does not know it.
+ */
+export function wrongInFilter(
+  text: string,
+  fields: ReadonlyMap<string, FilterField>,
+  maskCpus?: number,
+): string | undefined {
   try {
-    const parser = new Parser(text, fields);
+    const parser = new Parser(text, fields, maskCpus);
     parser.parse();
     return undefined;
   } catch (error) {
@@ -55,11 +63,13 @@ const stringChars = 255;
 class Parser {
   readonly #text: string;
   readonly #fields: ReadonlyMap<string, FilterField>;
+  readonly #maskCpus: number | undefined;
   #at = 0;
 
-  constructor(text: string, fields: ReadonlyMap<string, FilterField>) {
+  constructor(text: string, fields: ReadonlyMap<string, FilterField>, maskCpus: number | undefined) {
     this.#text = text;
     this.#fields = fields;
+    this.#maskCpus = maskCpus;
   }
 
   parse(): void {
@@ -93,7 +103,22 @@ class Parser {
     if (operator === undefined) throw this.#wrong(`"${name}" has no operator after it (==, !=, <, <=, >, >=, &, ~)`);
     if (field.kind === "other") throw new WrongFilter(`field "${name}" is neither a number nor a string`);
     if (field.kind === "string") this.#string(name, operator);
+    else if (field.kind === "cpumask" || /^CPUS/.test(this.#text.slice(this.#at))) this.#cpuMask(name, operator);
     else this.#number(name, operator, field.signed);
+  }
+
+  #cpuMask(name: string, operator: string): void {
+    if (this.#maskCpus === undefined)
+      throw new WrongFilter(`field "${name}" is compared with CPUs, which kernels know from 6.6 on`);
+    if (!["==", "!=", "&"].includes(operator)) throw this.#wrong(`CPUs are compared with ==, != and &`);
+    const mask = this.#take(/CPUS\{\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*\}/y);
+    if (mask === undefined)
+      throw this.#wrong(`field "${name}" must be compared with CPUs, as in ${name} & CPUS{0-3,8}`);
+    for (const range of mask.slice(5, -1).split(",")) {
+      const [first = 0, last = first] = range.split("-").map(Number);
+      if (last < first) throw this.#wrong(`the CPUs ${range} run backwards`);
+      if (last >= this.#maskCpus) throw this.#wrong(`there is no CPU ${last}`);
+    }
   }
 
   #string(name: string, operator: string): void {

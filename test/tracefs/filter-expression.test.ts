@@ -1,6 +1,8 @@
 /** What we take for a filter is one for the kernel too: a filter that it refuses costs the one before, and stays in its error_log. */
 import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { existsSync } from "node:fs";
+import { filterMaskCpus } from "../../src/tracefs/cpus.ts";
 import { filterFields, wrongInFilter } from "../../src/tracefs/filter-expression.ts";
 import { inLongForm } from "../support/long.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../support/tracefs.ts";
@@ -22,6 +24,7 @@ format:
 	field:const char * text;	offset:40;	size:8;	signed:0;
 	field:unsigned long args[6];	offset:48;	size:48;	signed:0;
 	field:cpumask_t mask;	offset:96;	size:8;	signed:0;
+	field:__data_loc cpumask_t cpus;	offset:104;	size:4;	signed:0;
 
 print fmt: "x"
 `;
@@ -62,13 +65,30 @@ describe("wrongInFilter()", () => {
     [`prev_comm == "${"x".repeat(300)}"`, "longer than 255"],
     ["args == 1", "neither a number nor a string"],
     ["mask == 1", "neither a number nor a string"],
+    ["cpus == 1", "must be compared with CPUs, as in cpus & CPUS{0-3,8}"],
+    ["cpus > CPUS{1}", "compared with ==, != and &"],
+    ["cpu & CPUS{2-1}", "run backwards"],
+    ["cpu & CPUS{0-4}", "there is no CPU 4"],
+    ["cpus & CPUS{}", "must be compared with CPUs"],
+    ["cpus & CPUS{0", "must be compared with CPUs"],
+    ["cpus & CPUS{0-3:1/2}", "must be compared with CPUs"],
+    ["prev_comm == CPUS{1}", "must be compared with a string"],
     ["prev_comm.ustring == 'x'", "has no operator after it"],
   ])("refuses %p", (text, why) => {
-    expect(wrongInFilter(text, fields)).toContain(why);
+    expect(wrongInFilter(text, fields, 4)).toContain(why);
+  });
+
+  test("takes CPU masks where the kernel knows them", () => {
+    for (const text of ["cpus & CPUS{0-2}", "!(cpu == CPUS{3})&&cpus!=CPUS{0,2-3}", "common_pid & CPUS{1}"]) {
+      expect(wrongInFilter(text, fields, 4)).toBeUndefined();
+      expect(wrongInFilter(text, fields)).toContain("from 6.6 on");
+    }
   });
 
   test.skipIf(instance === undefined)("takes nothing that the kernel refuses", () => {
     const events = ["sched/sched_switch", "irq/irq_handler_entry", "raw_syscalls/sys_enter", "kmem/kmalloc"];
+    if (existsSync(instance!.path + "/events/ipi/ipi_send_cpumask")) events.push("ipi/ipi_send_cpumask");
+    const maskCpus = filterMaskCpus();
     const own = events.map((event) => filterFields(instance!.read(`events/${event}/format`)));
     const names = [...new Set(own.flatMap((one) => [...one.keys()]))];
     const number = fc.oneof(
@@ -86,10 +106,15 @@ describe("wrongInFilter()", () => {
     const comparison = fc
       .tuple(fc.constantFrom(...names, "nosuch", "CPU"), space, operator, space, value)
       .map((parts) => parts.join(""));
+    const cpuList = fc.string({ maxLength: 4, unit: fc.constantFrom(..."01-,7 ") });
+    const masked = fc
+      .tuple(fc.constantFrom("cpumask", "CPU", "cpu", "irq", "comm", "name"), operator, cpuList)
+      .map(([name, by, list]) => `${name} ${by} CPUS{${list}}`);
     const { filter } = fc.letrec<{ filter: string }>((tie) => ({
       filter: fc.oneof(
         { maxDepth: 4 },
         comparison,
+        masked,
         fc
           .tuple(tie("filter"), fc.constantFrom(" && ", "||", " & ", " "), tie("filter"))
           .map((parts) => parts.join("")),
@@ -99,11 +124,12 @@ describe("wrongInFilter()", () => {
         tie("filter").map((inner) => `(${inner}`),
       ),
     }));
-    let taken = 0;
+    let [taken, withMask] = [0, 0];
     fc.assert(
       fc.property(fc.nat(events.length - 1), filter, (index, text) => {
-        if (text.trim() === "" || wrongInFilter(text, own[index]!) !== undefined) return;
+        if (text.trim() === "" || wrongInFilter(text, own[index]!, maskCpus) !== undefined) return;
         taken++;
+        if (text.includes("CPUS")) withMask++;
         instance!.write(`events/${events[index]}/filter`, text);
         expect(instance!.read(`events/${events[index]}/filter`)).toBe(text.trim());
         instance!.write(`events/${events[index]}/filter`, "0");
@@ -112,5 +138,6 @@ describe("wrongInFilter()", () => {
     );
     // A fuzzer whose inputs are all refused tests nothing.
     expect(taken).toBeGreaterThan(runs / 50);
+    if (maskCpus !== undefined) expect(withMask).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,7 @@
 /** The events at the beginning of a filter or a trigger: "sched:sched_switch,irq:* REST". */
 import { existsSync } from "node:fs";
 import { AgentError } from "../../base/errors.ts";
+import { filterMaskCpus } from "../../tracefs/cpus.ts";
 import { availableEvents } from "../../tracefs/event-list.ts";
 import { readTracing, writeTracing } from "../../tracefs/tracefs.ts";
 import { filterFields, wrongInFilter } from "../../tracefs/filter-expression.ts";
@@ -44,9 +45,10 @@ export function filteredTargets(
   targets: readonly EventTarget[],
   filter: string,
 ): EventTarget[] {
+  const maskCpus = filter.includes("CPUS{") ? filterMaskCpus() : undefined;
   let wrong: string | undefined;
   const fitting = targets.filter(({ name, ofSystem }) => {
-    const reason = wrongInFilter(filter, filterFields(readTracing(directory, fileOf(name, "format"))));
+    const reason = wrongInFilter(filter, filterFields(readTracing(directory, fileOf(name, "format"))), maskCpus);
     if (reason === undefined) return true;
     wrong ??= `${name}: ${reason}`;
     if (!ofSystem) throw refusal(key, filter, `${name}: ${reason}`);
