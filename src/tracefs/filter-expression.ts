@@ -103,7 +103,7 @@ class Parser {
     if (operator === undefined) throw this.#wrong(`"${name}" has no operator after it (==, !=, <, <=, >, >=, &, ~)`);
     if (field.kind === "other") throw new WrongFilter(`field "${name}" is neither a number nor a string`);
     if (field.kind === "string") this.#string(name, operator);
-    else if (field.kind === "cpumask" || /^CPUS/.test(this.#text.slice(this.#at))) this.#cpuMask(name, operator);
+    else if (field.kind === "cpumask" || this.#text.startsWith("CPUS", this.#at)) this.#cpuMask(name, operator);
     else this.#number(name, operator, field.signed);
   }
 

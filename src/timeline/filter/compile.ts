@@ -91,7 +91,8 @@ const mirrored: Record<Comparison, Comparison> = { "<": ">", ">": "<", "<=": ">=
 function compileNumbers(left: FilterNumber, by: Comparison, right: FilterNumber, context: Context): Predicate {
   if (left.kind === "number" && right.kind !== "number") return compileNumbers(right, mirrored[by], left, context);
   const number = numberOf(left, context);
-  if (right.kind === "number") return number === undefined ? never : within(number.fields, integerTest(number, by, right.value));
+  if (right.kind === "number")
+    return number === undefined ? never : within(number.fields, integerTest(number, by, right.value));
   const other = numberOf(right, context);
   if (number === undefined || other === undefined) return never;
   return within([...number.fields, ...other.fields], comparison(number, by, other));

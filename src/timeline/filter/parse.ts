@@ -156,8 +156,7 @@ class FilterParser {
   #textComparison(left: FilterNumber, by: string, text: string): FilterNode {
     this.#at++;
     if (left.kind !== "field") throw filterError(this.#filter, "only a field is compared with a text");
-    if (!isTextComparison(by))
-      throw filterError(this.#filter, `${by} does not compare texts`, "use == != =~ !~ or ~");
+    if (!isTextComparison(by)) throw filterError(this.#filter, `${by} does not compare texts`, "use == != =~ !~ or ~");
     if ((by === "=~" || by === "!~") && basicPattern(text) === undefined) {
       throw filterError(
         this.#filter,
@@ -176,7 +175,10 @@ class FilterParser {
     const right = this.#item(`a value after "${sign.text}"`, `after ${sign.text} `);
     const further = this.#tokens[this.#at];
     if (further?.kind === "sign" && isOperator(further.text))
-      throw filterError(this.#filter, `"${further.text}" after an arithmetic: one operator is taken, as trace-cmd does`);
+      throw filterError(
+        this.#filter,
+        `"${further.text}" after an arithmetic: one operator is taken, as trace-cmd does`,
+      );
     return { kind: "arithmetic", operator: sign.text, left, right };
   }
 

@@ -1,5 +1,6 @@
 /** What round trips told of the offset between the clocks of a guest and its host, burst by burst: lines of JSON in the spool. */
 import * as v from "valibot";
+import { parseBoundedJson } from "../../base/bounded-json.ts";
 import { traceDatLimits } from "../limits.ts";
 
 /** Clocks that both the kernel's events and a program can read (`clock_gettime`). */
@@ -46,9 +47,12 @@ export function readBurstLines(text: string): ClockBurst[] {
   return bursts;
 }
 
+/** Nesting, and values: a burst's are 14. */
+const lineBounds = { depthMax: 4, valuesMax: 64 };
+
 function objectIn(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseBoundedJson(line, lineBounds);
   } catch {
     return undefined;
   }

@@ -100,6 +100,7 @@ export type SpooledRecording = {
 export function spooledRecording(spool: Spool, given?: Metadata): SpooledRecording {
   const findings: Findings = { warnings: [], damage: [], mismatches: [], spoolHasMore: false };
   const { warnings, damage } = findings;
+  damage.push(...spool.readDamage());
   const session = spool.readSession();
   const end = spool.readEnd();
   // Where other metadata were given, what the guest sent is not all that there is.

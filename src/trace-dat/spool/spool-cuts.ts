@@ -3,6 +3,7 @@
  * done when that is a whole file; only then are the pieces of streams removed that it was made of.
  */
 import * as v from "valibot";
+import { parseBoundedJson } from "../../base/bounded-json.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import { traceDatLimits } from "../limits.ts";
 
@@ -48,9 +49,12 @@ export function readCutLines(lines: string): SpoolCuts {
   return { written, left };
 }
 
+/** Nesting, and values: three for each CPU. */
+const lineBounds = { depthMax: 4, valuesMax: 4 * tracefsLimits.cpusMax };
+
 function objectIn(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseBoundedJson(line, lineBounds);
   } catch {
     return undefined;
   }

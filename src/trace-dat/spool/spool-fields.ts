@@ -1,12 +1,17 @@
 /** What a spool's files say, which may be made by anybody. */
 import {
+  type FrameReply,
   type HelloReply,
   parseReply,
+  type Reply,
   type StartReply,
   type StatusReply,
   type StopReply,
 } from "../../protocol/replies.ts";
+import { parseBoundedJson } from "../../base/bounded-json.ts";
+import { messageOf } from "../../base/errors.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
+import { traceDatLimits } from "../limits.ts";
 
 export type SpoolSession = {
   guest: string;
@@ -33,27 +38,56 @@ export type SpoolEnd = {
   reason: string;
 };
 
-export function sessionIn(fields: Record<string, unknown> | undefined): SpoolSession {
-  const hello = parseReply(JSON.stringify(fields?.["hello"] ?? null));
-  const before = parseReply(JSON.stringify(fields?.["before"] ?? null));
-  const start = parseReply(JSON.stringify(fields?.["start"] ?? null));
+export type Fields = Record<string, unknown>;
+
+const jsonBounds = { depthMax: traceDatLimits.sessionDepthMax, valuesMax: traceDatLimits.sessionValuesMax };
+
+/** Of a file of JSON, and what is wrong with it, by sentences; undefined without a file. */
+export function fieldsIn(name: string, bytes: Buffer | undefined): { fields: Fields | undefined; damage: string[] } {
+  if (bytes === undefined) return { fields: undefined, damage: [] };
+  const damaged = (why: string): { fields: undefined; damage: string[] } => ({
+    fields: undefined,
+    damage: [`${name} is damaged: ${why}`],
+  });
+  try {
+    const value = parseBoundedJson(bytes.toString("utf8"), jsonBounds);
+    if (typeof value !== "object" || value === null) return damaged("it is no object");
+    const fields = Object.fromEntries(Object.entries(value));
+    const wrong = replyNames.filter((key) => fields[key] !== undefined && replyIn(fields, key) === undefined);
+    return { fields, damage: wrong.map((key) => `${name} is damaged: its "${key}" is no reply of an agent`) };
+  } catch (cause) {
+    return damaged(messageOf(cause));
+  }
+}
+
+/** By what they are called in the files, the kinds of replies. */
+const replyKinds = { hello: "hello", before: "status", start: "start", stop: "stop", after: "status" } as const;
+const replyNames = ["hello", "before", "start", "stop", "after"] as const;
+
+/** One of another kind is none. */
+function replyIn(fields: Fields | undefined, name: keyof typeof replyKinds): Reply | FrameReply | undefined {
+  const reply = parseReply(JSON.stringify(fields?.[name] ?? null));
+  return reply?.reply === replyKinds[name] ? reply : undefined;
+}
+
+export function sessionIn(fields: Fields | undefined): SpoolSession {
+  const [hello, before, start] = [replyIn(fields, "hello"), replyIn(fields, "before"), replyIn(fields, "start")];
   const { traceId, guest, vcpus, pieceBytes } = fields ?? {};
   return {
-    guest: typeof guest === "string" ? guest : "unknown",
+    guest: typeof guest === "string" ? guest.slice(0, traceDatLimits.nameChars) : "unknown",
     traceId: typeof traceId === "string" && /^\d{1,20}$/.test(traceId) ? BigInt.asUintN(64, BigInt(traceId)) : 0n,
     hello: hello?.reply === "hello" ? hello : undefined,
     past: fields?.["past"] === true,
     before: before?.reply === "status" ? before : undefined,
     start: start?.reply === "start" ? start : undefined,
     vcpus: isTasks(vcpus) ? vcpus : undefined,
-    pieceBytes: Number.isSafeInteger(pieceBytes) && Number(pieceBytes) > 0 ? Number(pieceBytes) : undefined,
+    pieceBytes: isCount(pieceBytes) && pieceBytes > 0 ? pieceBytes : undefined,
   };
 }
 
-export function endIn(fields: Record<string, unknown>): SpoolEnd {
-  const stop = parseReply(JSON.stringify(fields["stop"] ?? null));
-  const after = parseReply(JSON.stringify(fields["after"] ?? null));
-  const reason = typeof fields["reason"] === "string" ? fields["reason"] : "";
+export function endIn(fields: Fields): SpoolEnd {
+  const [stop, after] = [replyIn(fields, "stop"), replyIn(fields, "after")];
+  const reason = typeof fields["reason"] === "string" ? fields["reason"].slice(0, traceDatLimits.sessionTextChars) : "";
   return {
     stop: stop?.reply === "stop" ? stop : undefined,
     after: after?.reply === "status" ? after : undefined,
@@ -67,8 +101,12 @@ function beyondSizeIn(value: unknown): { cpu: number; bytes: number }[] | undefi
   return value.flatMap((entry: unknown) => {
     if (typeof entry !== "object" || entry === null || !("cpu" in entry) || !("bytes" in entry)) return [];
     const { cpu, bytes } = entry;
-    return Number.isSafeInteger(cpu) && Number.isSafeInteger(bytes) ? [{ cpu: Number(cpu), bytes: Number(bytes) }] : [];
+    return isCount(cpu) && isCount(bytes) ? [{ cpu, bytes }] : [];
   });
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 function isTasks(value: unknown): value is number[] {

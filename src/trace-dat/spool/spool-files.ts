@@ -108,6 +108,20 @@ export class SpoolFiles {
     return streams.sort((a, b) => a.cpu - b.cpu);
   }
 
+  /** Throws where streams are not as the recorder says: they would be passed over, and removed with the spool. */
+  refuseStreams(as: "whole" | "pieces"): void {
+    const found = this.directory.list().find((name) => (as === "whole" ? cpuOf(name) : pieceOf(name)) !== undefined);
+    if (found === undefined) return;
+    const said = as === "whole" ? "streams lie in pieces, as cpu0.0" : "streams lie whole, as cpu0";
+    throw new AgentError(
+      "input",
+      `cannot use spool "${this.directory.path}": its recorder says that ${said}, and there is ${found}`,
+      {
+        remedy: `move ${found} elsewhere, or into a directory of its own: trace-agent recover makes a file of raw streams, too`,
+      },
+    );
+  }
+
   /** Streams in pieces: of each CPU those that follow each other up to the last one. */
   pieces(pieceBytes: number): SpooledStream[] {
     const found = new Map<number, Map<number, number>>();

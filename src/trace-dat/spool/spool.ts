@@ -28,7 +28,7 @@ import type { Metadata } from "../../events/trace-metadata.ts";
 import { traceDatLimits } from "../limits.ts";
 import { burstLine, type ClockBurst, readBurstLines } from "./clock-bursts.ts";
 import { readMetadata } from "./metadata-read.ts";
-import { endIn, sessionIn, type SpoolEnd, type SpoolSession } from "./spool-fields.ts";
+import { endIn, fieldsIn, sessionIn, type SpoolEnd, type SpoolSession } from "./spool-fields.ts";
 import { cutLine, readCutLines, type SpoolCuts, type SpoolCut, type SpoolCutDone } from "./spool-cuts.ts";
 import { isStream, pieceName, SpoolFiles, type SpooledStream } from "./spool-files.ts";
 
@@ -36,6 +36,7 @@ const lockName = "lock";
 const sessionName = "spool.json";
 /** As recorders before 0.2 called it. */
 const oldSessionName = "session.json";
+const endName = "end.json";
 const clocksName = "clocks";
 const cutsName = "cuts";
 const fileNames = new Set([
@@ -46,7 +47,7 @@ const fileNames = new Set([
   cutsName,
   "metadata",
   "metadata-end",
-  "end.json",
+  endName,
 ]);
 
 export class Spool {
@@ -125,7 +126,7 @@ export class Spool {
       return new Spool(new SpoolFiles(directory, undefined), lockToRead(directory));
     } catch (cause) {
       directory.close();
-      throw cause instanceof AgentError ? cause : openError(path, cause);
+      throw openError(path, cause);
     }
   }
 
@@ -180,7 +181,7 @@ export class Spool {
   }
 
   writeEnd(end: SpoolEnd): void {
-    this.#files.write("end.json", JSON.stringify(end));
+    this.#files.write(endName, JSON.stringify(end));
   }
 
   /** At once on disk: a recorder may be killed. Throws a SystemError. */
@@ -205,12 +206,17 @@ export class Spool {
   }
 
   readSession(): SpoolSession {
-    return sessionIn(this.#readJson(sessionName) ?? this.#readJson(oldSessionName));
+    return sessionIn(this.#readFields(sessionName).fields ?? this.#readFields(oldSessionName).fields);
   }
 
   readEnd(): SpoolEnd | undefined {
-    const fields = this.#readJson("end.json");
+    const { fields } = this.#readFields(endName);
     return fields === undefined ? undefined : endIn(fields);
+  }
+
+  /** What is wrong with these two, by sentences. */
+  readDamage(): string[] {
+    return [sessionName, oldSessionName, endName].flatMap((name) => this.#readFields(name).damage);
   }
 
   readMetadata(when: "start" | "end"): Metadata | undefined {
@@ -221,6 +227,7 @@ export class Spool {
   /** What is not in a segment yet, where the recording was cut. */
   streams(): SpooledStream[] {
     const { pieceBytes } = this.readSession();
+    this.#files.refuseStreams(pieceBytes === undefined ? "pieces" : "whole");
     if (pieceBytes === undefined) return this.#files.streams();
     const { written } = this.readCuts();
     return this.#files.pieces(pieceBytes).map((stream) => {
@@ -259,15 +266,8 @@ export class Spool {
     writeSync(fd, line);
   }
 
-  #readJson(name: string): Record<string, unknown> | undefined {
-    const bytes = this.#files.read(name, traceDatLimits.spoolSessionBytes);
-    if (bytes === undefined) return undefined;
-    try {
-      const value: unknown = JSON.parse(bytes.toString("utf8"));
-      return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : undefined;
-    } catch {
-      return undefined;
-    }
+  #readFields(name: string): ReturnType<typeof fieldsIn> {
+    return fieldsIn(name, this.#files.read(name, traceDatLimits.spoolSessionBytes));
   }
 }
 
@@ -293,5 +293,7 @@ function stillWritten(path: string): AgentError {
 
 function openError(path: string, cause: unknown): AgentError {
   if (cause instanceof AgentError) return cause;
-  return placeError(path, "open spool", cause);
+  const { kind, message } = placeError(path, "open spool", cause);
+  // A link in it is none of ours.
+  return new AgentError(cause instanceof SystemError && cause.errno === E.ELOOP ? "input" : kind, message, { cause });
 }

@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AgentError } from "../../../src/base/errors.ts";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
+import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
+import { openSpool } from "../../../src/trace-dat/spool/source.ts";
 import { Spool } from "../../../src/trace-dat/spool/spool.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { setLogLevel } from "../../../src/base/log.ts";
 import type { MetadataBody } from "../../../src/protocol/metadata.ts";
 import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
+import { makeRawSpool } from "../../support/raw-spool.ts";
 import { ourReport } from "../../support/trace-cmd-report.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-spool-"));
@@ -75,4 +78,56 @@ describe.skipIf(reason !== undefined)("the spool that a killed recorder leaves",
     expect(lines.length).toBe(ourReport(path).trimEnd().split("\n").length);
     expect(lines.slice(1).every((line) => line.includes("[UNKNOWN EVENT]"))).toBe(true);
   }, 300_000);
+});
+
+describe("a spool that somebody made", () => {
+  const made = (files: Readonly<Record<string, string>>): string => {
+    const path = mkdtempSync(join(directory, "made-"));
+    makeRawSpool(join(path, "x.spool"));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, "x.spool", name), text);
+    return join(path, "x.spool");
+  };
+  const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
+  const reply = '{"reply":"start","state":"running","streams":[{"cpu":-1,"bytes":0}]}';
+
+  test.each([
+    ["spool.json", deep, "nested deeper"],
+    ["spool.json", `{"hello":${deep}}`, "nested deeper"],
+    ["spool.json", `{"guest":"vm","start":${reply}}`, 'its "start" is no reply'],
+    ["spool.json", '{"guest":"vm"', "JSON"],
+    ["end.json", `{"stop":${deep}}`, "nested deeper"],
+    ["end.json", "5", "it is no object"],
+  ])("with %s that cannot be read is shown, and told to be damaged", (name, text, why) => {
+    const path = made({ [name]: text });
+    const spool = Spool.open(path);
+    expect(spool.readDamage().join("; ")).toContain(`${name} is damaged: `);
+    expect(spool.readDamage().join("; ")).toContain(why);
+    spool.close();
+    const source = openSpool(path);
+    expect(source.isDamaged).toBe(true);
+    expect(source.open().map((reader) => reader.read(new Uint8Array(1 << 20)))).toEqual([16_384, 16_384]);
+    source.close();
+  });
+
+  test.each([
+    [{ "spool.json": '{"pieceBytes":4096}', "cpu0.0": "x" }, "lie in pieces, as cpu0.0, and there is cpu"],
+    [{ "spool.json": "{}", "cpu0.7": "x" }, "lie whole, as cpu0, and there is cpu0.7"],
+  ])("with streams that would be passed over is refused: %p", (files, why) => {
+    const spool = Spool.open(made(files));
+    expect(() => spool.streams()).toThrow(why);
+    spool.close();
+  });
+
+  test("with lines that nest in its clocks and cuts is read without them", () => {
+    const spool = Spool.open(made({ clocks: `${deep}\n`, cuts: `${deep}\n{"done":1}\n` }));
+    expect(spool.readBursts()).toEqual([]);
+    expect(spool.readCuts()).toEqual({ written: new Map(), left: [] });
+    spool.close();
+  });
+
+  test("with a text of a megabyte as the reason of its end has a reason that can be told", () => {
+    const spool = Spool.open(made({ "end.json": JSON.stringify({ reason: "x".repeat(1_000_000) }) }));
+    expect(spool.readEnd()?.reason.length).toBe(traceDatLimits.sessionTextChars);
+    spool.close();
+  });
 });
