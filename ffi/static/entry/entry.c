@@ -34,7 +34,7 @@ enum { MAX_SEGMENTS = 6, MAX_LIBRARIES = 8 };
 struct segment { word file_offset, address, file_size, memory_size, protection; };
 struct image { word file_offset, size, entry, span, relro_address, relro_size, segment_count;
                struct segment segments[MAX_SEGMENTS]; char name[32]; };
-struct bundle { word program_entry, dynamic, headers_offset, header_count, library_count;
+struct bundle { word program_entry, dynamic, headers_offset, header_count, libraries_count;
                 struct image loader, libraries[MAX_LIBRARIES]; };
 extern const struct bundle bundle __attribute__((visibility("hidden")));
 extern const char loaded[] __attribute__((visibility("hidden")));
@@ -234,7 +234,7 @@ word start_loader(word *kernel_block, word *block)
   char *text = state->preload;
   copy_bytes(text, "LD_PRELOAD=", 11);
   text += 11;
-  for (word i = 0; i < bundle.library_count; i++) {
+  for (word i = 0; i < bundle.libraries_count; i++) {
     state->memfds[i] = library_file(&bundle.libraries[i], executable);
     if (i) *text++ = ':';
     text = append_path(text, state->memfds[i]);
@@ -288,7 +288,7 @@ word finish(word *block)
   last[-1] = (word)(reads_recording(block) ? late_last_tier : no_compile_delay);
   last[0] = (word)no_idle_wakeups;
   if (state->stack.soft) system_call(SYS_prlimit64, 0, RLIMIT_STACK, (long)&state->stack, 0, 0, 0);
-  for (word i = 0; i < bundle.library_count; i++) {
+  for (word i = 0; i < bundle.libraries_count; i++) {
     leave_memfd(&bundle.libraries[i], find_object(state->memfds[i])->base, state->page_size, state->executable);
     system_call(SYS_close, state->memfds[i], 0, 0, 0, 0, 0);
   }

@@ -5,10 +5,10 @@ import { BuildError } from "../../../ffi/static/build-error.ts";
 import { makeStatic, type Parts } from "../../../ffi/static/bundle.ts";
 import { readElf, segmentTypes } from "../../../ffi/static/elf.ts";
 import { withoutPreloadFile } from "../../../ffi/static/loader.ts";
-import { header, libraryParts, machineCodes, programParts, tinyElf, type TinyElf } from "./support/tiny-elf.ts";
+import { header, partsOfLibrary, machineCodes, programParts, tinyElf, type TinyElf } from "./support/tiny-elf.ts";
 import { inLongForm } from "../../support/long.ts";
 
-const library = tinyElf(libraryParts);
+const library = tinyElf(partsOfLibrary);
 const parts: Parts = {
   machine: "x64",
   entryCode: new Uint8Array(300).fill(0x90),
@@ -94,7 +94,7 @@ describe("makeStatic", () => {
 
   test("aligns to the largest page of arm64", () => {
     const machine = machineCodes.arm64;
-    const armLibrary = tinyElf({ ...libraryParts, machine });
+    const armLibrary = tinyElf({ ...partsOfLibrary, machine });
     const armParts: Partial<Parts> = {
       machine: "arm64",
       loader: armLibrary,
@@ -111,7 +111,7 @@ describe("makeStatic", () => {
 
 describe("makeStatic refuses", () => {
   const program = tinyElf(programParts);
-  const dynamicLibrary = tinyElf({ ...libraryParts, machine: machineCodes.riscv });
+  const dynamicLibrary = tinyElf({ ...partsOfLibrary, machine: machineCodes.riscv });
   const without = (type: number): Uint8Array =>
     tinyElf({ ...programParts, headers: programParts.headers.filter((each) => each.type !== type) });
   const patched = (at: number, value: number): Uint8Array => {
@@ -148,7 +148,7 @@ describe("makeStatic refuses", () => {
   test("more libraries or segments than the table holds", () => {
     const libraries = Array.from({ length: 9 }, () => ({ name: "libc.so.6", bytes: library }));
     expect(refusal(program, { libraries })).toContain("more than 8 libraries");
-    const loader = tinyElf({ ...libraryParts, headers: Array.from({ length: 7 }, () => header(1, { fileSize: 8 })) });
+    const loader = tinyElf({ ...partsOfLibrary, headers: Array.from({ length: 7 }, () => header(1, { fileSize: 8 })) });
     expect(refusal(program, { loader })).toContain("7 PT_LOAD segments, expected 1 to 6");
   });
 

@@ -46,7 +46,7 @@ export const programParts: TinyElf = {
 };
 
 /** A shared object of one segment. */
-export const libraryParts: TinyElf = {
+export const partsOfLibrary: TinyElf = {
   type: 3,
   machine: machineCodes.x64,
   entry: 0x80,
