@@ -5,22 +5,9 @@ import { tracefsLimits } from "../../src/tracefs/limits.ts";
 import { parseReply } from "../../src/protocol/replies.ts";
 import { FramedBody } from "../../src/protocol/framed-body.ts";
 import { ReplyReader } from "../../src/protocol/reply-reader.ts";
+import { noCounters } from "../support/fake-replies.ts";
 
-const cpuStatus = {
-  cpu: 0,
-  state: "armed",
-  port: "open",
-  bytes: 0,
-  subBuffers: 0,
-  entries: 0,
-  overrun: 0,
-  commitOverrun: 0,
-  droppedEvents: 0,
-  readEvents: 0,
-  lostBytes: 0,
-  backpressure: 0,
-  restarts: 0,
-};
+const cpuStatus = { cpu: 0, state: "armed", port: "open", bytes: 0, ...noCounters };
 const hello = {
   reply: "hello",
   nonce: "n1",

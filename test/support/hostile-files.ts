@@ -1,5 +1,6 @@
 /** Recordings that mean harm, and are too large to be kept: small to store or send, large to read. */
 import { commonFields } from "./event-text.ts";
+import { switchFields } from "./made-formats.ts";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 import { joinTraceDat, type Section } from "./trace-dat-sections.ts";
 
@@ -90,18 +91,7 @@ const lines = (bytes: number, text = "\n"): Buffer => Buffer.alloc(bytes, text);
 
 /** A switch to another task in each event. */
 function switching(events: number): { sections: Section[]; chunks: Buffer[] } {
-  const field = (declaration: string, offset: number, size: number): string =>
-    `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:1;\n`;
-  const fields = [
-    field("char prev_comm[16]", 8, 16),
-    field("pid_t prev_pid", 24, 4),
-    field("int prev_prio", 28, 4),
-    field("long prev_state", 32, 8),
-    field("char next_comm[16]", 40, 16),
-    field("pid_t next_pid", 56, 4),
-    field("int next_prio", 60, 4),
-  ].join("");
-  const text = formatText(5, "sched_switch", fields, '"x"');
+  const text = formatText(5, "sched_switch", switchFields.join(""), '"x"');
   const system = Buffer.concat([u32(1), name("sched"), u32(1), long(text)]);
   const pages = Array.from({ length: Math.ceil(events / 40) }, (_, index) => {
     const data = Array.from({ length: 40 }, (__, switches) => {

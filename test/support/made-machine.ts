@@ -1,47 +1,18 @@
 /** Recordings of a scheduler that was never there. */
 import type { Metadata, TraceMetadata } from "../../src/events/trace-metadata.ts";
 import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
-import { commonFields } from "./event-text.ts";
+import { madeFormat, madeSwitch, wakingFields } from "./made-formats.ts";
 import { madeLayout, madeSource, madeStream } from "./made-sub-buffers.ts";
 
-const field = (declaration: string, offset: number, size: number): string =>
-  `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:1;\n`;
-const format = (name: string, id: number, fields: string[], print: string): string =>
-  `name: ${name}\nID: ${id}\nformat:\n${commonFields}\n${fields.join("")}\nprint fmt: ${print}\n`;
-const states =
-  '"%s", __print_flags(REC->prev_state & 0xff, "|", { 0x1, "S" }, { 0x2, "D" }, { 0x4, "T" }, { 0x8, "t" }, { 0x10, "X" }, { 0x20, "Z" }, { 0x40, "P" }, { 0x80, "I" })';
 export const madeMetadata: Metadata = {
   cpus: 2,
   uname: "Linux 6.12.0 x86_64",
   cpuStats: [],
   traceClock: "local [mono_raw]",
-  formats: [
-    format(
-      "sched_switch",
-      1,
-      [
-        field("char prev_comm[16]", 8, 16),
-        field("pid_t prev_pid", 24, 4),
-        field("int prev_prio", 28, 4),
-        field("long prev_state", 32, 8),
-        field("char next_comm[16]", 40, 16),
-        field("pid_t next_pid", 56, 4),
-        field("int next_prio", 60, 4),
-      ],
-      states,
-    ),
-    format(
-      "sched_waking",
-      2,
-      [
-        field("char comm[16]", 8, 16),
-        field("pid_t pid", 24, 4),
-        field("int prio", 28, 4),
-        field("int target_cpu", 32, 4),
-      ],
-      '"%d", REC->pid',
-    ),
-  ].map((text) => ({ system: "sched", text })),
+  formats: [madeSwitch(1), madeFormat("sched_waking", 2, wakingFields, '"%d", REC->pid')].map((text) => ({
+    system: "sched",
+    text,
+  })),
 };
 
 export type MadeTask = { pid: number; comm: string };

@@ -3,44 +3,15 @@ import { EventCatalog } from "../../src/events/event-catalog.ts";
 import { EventRecord } from "../../src/events/event-record.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { SchedulingSummary, type TaskChoice } from "../../src/views/scheduling/summary.ts";
-import { commonFields } from "./event-text.ts";
+import { madeField, madeFormat, madeSwitch, wakingFields } from "./made-formats.ts";
 
-const field = (declaration: string, offset: number, size: number): string =>
-  `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:1;\n`;
-const format = (name: string, id: number, fields: string[], print = '""'): string =>
-  `name: ${name}\nID: ${id}\nformat:\n${commonFields}\n${fields.join("")}\nprint fmt: ${print}\n`;
-const states =
-  '"%s", __print_flags(REC->prev_state & 0xff, "|", { 0x1, "S" }, { 0x2, "D" }, { 0x4, "T" }, { 0x8, "t" }, { 0x10, "X" }, { 0x20, "Z" }, { 0x40, "P" }, { 0x80, "I" })';
-const wakingFields = [
-  field("char comm[16]", 8, 16),
-  field("pid_t pid", 24, 4),
-  field("int prio", 28, 4),
-  field("int target_cpu", 32, 4),
-];
 const formats = {
-  sched: [
-    format(
-      "sched_switch",
-      1,
-      [
-        field("char prev_comm[16]", 8, 16),
-        field("pid_t prev_pid", 24, 4),
-        field("int prev_prio", 28, 4),
-        field("long prev_state", 32, 8),
-        field("char next_comm[16]", 40, 16),
-        field("pid_t next_pid", 56, 4),
-        field("int next_prio", 60, 4),
-      ],
-      states,
-    ),
-    format("sched_waking", 2, wakingFields),
-    format("sched_wakeup_new", 3, wakingFields),
-  ],
+  sched: [madeSwitch(1), madeFormat("sched_waking", 2, wakingFields), madeFormat("sched_wakeup_new", 3, wakingFields)],
   irq: [
-    format("irq_handler_entry", 4, [field("int irq", 8, 4), field("__data_loc char[] name", 12, 4)]),
-    format("irq_handler_exit", 5, [field("int irq", 8, 4), field("int ret", 12, 4)]),
-    format("softirq_entry", 6, [field("unsigned int vec", 8, 4)]),
-    format("softirq_exit", 7, [field("unsigned int vec", 8, 4)]),
+    madeFormat("irq_handler_entry", 4, [madeField("int irq", 8, 4), madeField("__data_loc char[] name", 12, 4)]),
+    madeFormat("irq_handler_exit", 5, [madeField("int irq", 8, 4), madeField("int ret", 12, 4)]),
+    madeFormat("softirq_entry", 6, [madeField("unsigned int vec", 8, 4)]),
+    madeFormat("softirq_exit", 7, [madeField("unsigned int vec", 8, 4)]),
   ],
 };
 

@@ -2,22 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import type { CpuStatus, StatusReply, StopReply } from "../../../src/protocol/replies.ts";
 import { balanceOf, imbalances } from "../../../src/trace-dat/spool/balance.ts";
+import { noCounters } from "../../support/fake-replies.ts";
 
-const cpuStatus: CpuStatus = {
-  cpu: 0,
-  state: "running",
-  port: "open",
-  bytes: 0,
-  subBuffers: 0,
-  entries: 0,
-  overrun: 0,
-  commitOverrun: 0,
-  droppedEvents: 0,
-  readEvents: 0,
-  lostBytes: 0,
-  backpressure: 0,
-  restarts: 0,
-};
+const cpuStatus: CpuStatus = { cpu: 0, state: "running", port: "open", bytes: 0, ...noCounters };
 const status = (...cpus: Partial<CpuStatus>[]): StatusReply => ({
   reply: "status",
   state: "running",
