@@ -97,7 +97,7 @@ export function summary({ eventsPerSecond, lostEvents, unknownLosses, wakeups, w
 }
 
 /** Who waited longest lately, and who had the CPU meanwhile. */
-function waitLine({ longestWait }: TopView): string {
+export function waitLine({ longestWait }: TopView): string {
   if (longestWait === undefined) return "";
   const { task, start, end, cpu, ran } = longestWait;
   const [culprit] = ran;
