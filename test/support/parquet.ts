@@ -15,15 +15,21 @@ import type { GivenNames } from "../../src/views/recorded-names.ts";
 export const sqlFolder = join(import.meta.dir, "../../src/views/parquet/sql");
 
 /** A machine of a session: as it is read from a directory with a session.json. */
-export type Machine = { machine: string; source: TraceSource; kind?: "host" | "guest"; segment?: number };
+export type Machine = {
+  machine: string;
+  source: TraceSource;
+  kind?: "host" | "guest";
+  segment?: number;
+  started?: string;
+};
 
 export const sessionStart = "2026-11-30T08:00:00.000Z";
 
 export function sessionParts(machines: readonly Machine[]): RecordedPart[] {
   return partsOf(
-    machines.map(({ machine, source, kind = "guest", segment = 1 }) => {
-      const file = `${machine}.dat`;
-      const times = { session: sessionStart, started: sessionStart };
+    machines.map(({ machine, source, kind = "guest", segment = 1, started = sessionStart }) => {
+      const file = segment === 1 ? `${machine}.dat` : `${machine}-${segment}.dat`;
+      const times = { session: sessionStart, started };
       const about: RecordedAbout = { file, path: file, machine, kind, segment, ...times };
       return { machine, source, about };
     }),

@@ -42,9 +42,12 @@ export function openTables(path: string, group: number | undefined, inputs: read
 export function makeFolders(top: Directory, names: readonly string[], group: number | undefined): Directory {
   let here = top;
   for (const name of names) {
-    const next = subFolder(here, name, group);
-    if (here !== top) here.close();
-    here = next;
+    const parent = here;
+    try {
+      here = subFolder(parent, name, group);
+    } finally {
+      if (parent !== top) parent.close();
+    }
   }
   return here;
 }
@@ -110,7 +113,7 @@ function childOf(parent: Directory, name: string, closes: boolean): Directory | 
 type OldFiles = {
   isTable: (name: string) => boolean;
   isOld: (name: string) => boolean;
-  kept: ReadonlySet<string>;
+  kept: ReadonlyMap<string, unknown>;
 };
 
 /** While `work` runs no other export changes names and columns here. */

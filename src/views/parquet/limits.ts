@@ -33,6 +33,8 @@ export const parquetLimits = {
   columnListBytes: 16 * MiB,
   /** How long another export that writes the list is waited for. */
   lockMs: 30_000,
+  /** How much later than another machine's first event that of a quiet one may come, in ns. */
+  quietNs: 60_000_000_000n,
   /** Tasks whose first name is looked for before their first events are written. */
   firstNames: 65_536,
 } as const;

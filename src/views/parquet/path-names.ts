@@ -24,9 +24,9 @@ function bounded(text: string): string {
   return `${kept}~${Bun.hash(text).toString(16).padStart(hashDigits, "0").slice(-hashDigits)}`;
 }
 
-/** Of a folder of a partition: "guest=vm1". */
+/** Of a folder of a partition: "guest=vm1". Windows drops a last dot. */
 export function partitionName(key: "date" | "host" | "guest", value: string): string {
-  return `${key}=${bounded(escaped(value === "" ? unknown : value))}`;
+  return `${key}=${bounded(escaped(value === "" ? unknown : value)).replace(/\.$/, "%2E")}`;
 }
 
 /** "SESSION-001" of a session and the number of its recording; of a tracefs instance with its name behind. */
@@ -44,7 +44,10 @@ export function sessionFileStem({
   return bounded(buffer === "" ? stem : `${stem}+${escaped(buffer)}`).replace(/^[._]/, "x$&");
 }
 
+/** Names of devices on Windows: no folder can be called so there. */
+const devices = /^(?:con|prn|aux|nul|com\d|lpt\d)$/i;
+
 /** Of a table: an event's name has letters, digits, "_", and "." ":" "-", which not all engines take. */
 export function tableName(event: string): string {
-  return bounded(event.replaceAll(/\W/g, "_")).replace(/^_/, "x_");
+  return bounded(event.replaceAll(/\W/g, "_")).replace(/^_/, "x_").replace(devices, "x_$&");
 }

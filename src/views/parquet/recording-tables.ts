@@ -185,9 +185,11 @@ export class RecordingTables implements Export, OpenTable {
     if (this.#eventTables >= parquetLimits.eventTables) return undefined;
     this.#eventTables++;
     let table = tableName(name);
-    if (ownTables.has(table) || this.#names.has(table)) table = tableName(`${system}__${name}`);
-    for (let more = 2; this.#names.has(table); more++) table = tableName(`${system}__${name}__${more}`);
-    this.#names.add(table);
+    // Engines, and some file systems, do not tell names apart by the case of their letters.
+    const isTaken = (): boolean => ownTables.has(table.toLowerCase()) || this.#names.has(table.toLowerCase());
+    if (isTaken()) table = tableName(`${system}__${name}`);
+    for (let more = 2; isTaken(); more++) table = tableName(`${system}__${name}__${more}`);
+    this.#names.add(table.toLowerCase());
     const { tasks } = this.#iterator.catalog;
     const { buffer } = this.#plan.place;
     return (this.#events[id] = new EventTable(kind, this.#base, { tasks, buffer }, (columns) =>

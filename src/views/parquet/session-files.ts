@@ -31,8 +31,10 @@ export type SessionPlace = {
 /** The only table that a host's recording has of its guests. */
 export const guestTable = "vcpu_slice";
 
-type Open = { folder: Directory; output: OutputFile; file: ParquetFile };
+type Open = { folder: Directory; output: OutputFile; file: ParquetFile; isNew: boolean };
 type Entry = { table: Table; open: Open | undefined; parts: number; isWritten: boolean };
+/** `isNew`: nothing was replaced. */
+type Written = { folder: readonly string[]; name: string; isNew: boolean };
 
 export class SessionFiles {
   readonly #top: Directory;
@@ -43,7 +45,8 @@ export class SessionFiles {
   readonly #entries = new Map<Table, Entry>();
   /** In the order of their last row groups. */
   readonly #opened = new Set<Entry>();
-  readonly #written = new Set<string>();
+  /** By path. */
+  readonly #written = new Map<string, Written>();
 
   /** The caller closes the directory after finish() or abandon(). */
   constructor(
@@ -89,13 +92,20 @@ export class SessionFiles {
     });
   }
 
-  /** Leaves nothing of what is not complete. */
+  /** Leaves nothing of what is not complete: a part of a recording's tables would be taken for all of it. */
   abandon(): void {
     for (const { open } of this.#opened) {
       open?.output.abandon();
       open?.folder.close();
     }
     this.#opened.clear();
+    for (const { folder, name, isNew } of this.#written.values()) {
+      if (!isNew) continue;
+      const directory = makeFolders(this.#top, folder, this.#group);
+      directory.remove(name);
+      directory.close();
+    }
+    this.#written.clear();
   }
 
   #writeGroup(table: Table): void {
@@ -121,11 +131,17 @@ export class SessionFiles {
     if (this.#opened.size >= parquetLimits.openFiles) this.#endOldest();
     const path = this.#folderOf(entry.table.name);
     const where = `${this.#top.path}/${path.join("/")}`;
+    let folder: Directory | undefined;
+    let output: OutputFile | undefined;
     try {
-      const folder = makeFolders(this.#top, path, this.#group);
-      const output = new OutputFile(OutputPlace.in(folder, this.#fileName(entry), { group: this.#group }));
-      entry.open = { folder, output, file: new ParquetFile(output) };
+      folder = makeFolders(this.#top, path, this.#group);
+      const name = this.#fileName(entry);
+      const isNew = folder.statusOf(name) === undefined;
+      output = new OutputFile(OutputPlace.in(folder, name, { group: this.#group }));
+      entry.open = { folder, output, file: new ParquetFile(output), isNew };
     } catch (cause) {
+      output?.abandon();
+      folder?.close();
       throw errnoOf(cause) === undefined ? cause : placeError(where, "write", cause);
     }
     this.#opened.add(entry);
@@ -150,7 +166,8 @@ export class SessionFiles {
     if (open === undefined) return;
     open.file.finish(heads, keyValues);
     open.output.finish();
-    this.#written.add([...this.#folderOf(entry.table.name), this.#fileName(entry)].join("/"));
+    const [folder, name] = [this.#folderOf(entry.table.name), this.#fileName(entry)];
+    this.#written.set([...folder, name].join("/"), { folder, name, isNew: open.isNew });
     open.folder.close();
     entry.open = undefined;
     entry.table.shrink();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
@@ -7,8 +7,11 @@ import type { RecordedPart } from "../../../src/trace-dat/parts.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
 import { exporters } from "../../../src/views/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
+import { isLong } from "../../support/long.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
 import { askDuckDb, askFile, exportTables, type Rows, sessionParts, sqlFolder } from "../../support/parquet.ts";
+import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { testUnless } from "../../support/test-unless.ts";
 import { openedGuest, openedHost } from "../vcpus/opened.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trace-agent-queries-"));
@@ -37,12 +40,18 @@ const parts: RecordedPart[] = sessionParts([
   { machine: "old", source: old },
 ]);
 let stats: Stat[] = [];
+const traceOf = (machine: string): string => join(folder, `${machine}.pftrace`);
 
 beforeAll(() => {
   const pieces: Buffer[] = [];
   finishExport(exporters["summary-json"].begin(parts, {}, (bytes) => pieces.push(Buffer.from(bytes))));
   stats = (JSON.parse(Buffer.concat(pieces).toString()) as { parts: Stat[] }).parts;
   exportTables(folder, parts, { host: "node1" });
+  for (const part of parts) {
+    const trace: Buffer[] = [];
+    finishExport(exporters.perfetto.begin([part], {}, (bytes) => trace.push(Buffer.from(bytes))));
+    writeFileSync(traceOf(part.machine), Buffer.concat(trace));
+  }
   lost.close();
   old.close();
 }, 300_000);
@@ -130,6 +139,48 @@ describe("the query of", () => {
     expect(rows.find((row) => row["guest"] === "vm1")).toMatchObject({ waker: "spin", woken: "worker" });
   });
 });
+
+const traceProcessor = findTraceProcessor();
+
+testUnless(
+  "reason" in traceProcessor ? traceProcessor.reason : undefined,
+  "tables and queries have the figures of trace_processor on the same recordings",
+  async () => {
+    const processor = "folder" in traceProcessor ? traceProcessor.folder : "";
+    const tables = (table: string, guest: string): string =>
+      `read_parquet('${folder}/${table}/*/*/guest=${guest}/*.parquet')`;
+    // The made one has thousands of waits, the other one interrupts.
+    for (const machine of isLong ? ["host", "old"] : ["host"]) {
+      // Perfetto tells no slice's length whose end it did not see; a slice whose begin was not seen is not in its table at all.
+      const [runs = [], latencies = [], interrupts = []] = askTrace(processor, traceOf(machine), [
+        "select tid, sum(dur) ns, count(*) n from sched join thread using (utid) where tid != 0 and dur >= 0 group by tid order by tid",
+        "select dur from thread_state where state = 'R' and waker_utid is not null and dur >= 0 order by dur",
+        "select count(*) n, coalesce(sum(s.dur), 0) ns from slice s join track t on s.track_id = t.id where s.dur >= 0 and (t.name glob 'Irq Cpu *' or t.name glob 'SoftIrq Cpu *')",
+      ]);
+      const whole = await askDuckDb(
+        `select tid, sum(dur) ns, count(*) n from ${tables("sched_slice", machine)} where tid != 0 and not cut and not start_cut group by tid order by tid`,
+      );
+      expect(whole.map((row) => numbers(row, "tid", "ns", "n"))).toEqual(
+        runs.map(({ tid, ns, n }) => [Number(tid), Number(ns), Number(n)]),
+      );
+      const durations = latencies.map(({ dur }) => Number(dur));
+      expect(durations.length).toBeGreaterThan(machine === "host" ? 1_000 : 1);
+      const at = (share: number): number => durations[Math.ceil(share * durations.length) - 1] ?? NaN;
+      const [row] = byGuest(await askFile("wakeup-latency", folder), machine);
+      expect(numbers(row, "wakeups", "p50_ns", "p99_ns", "max_ns")).toEqual([
+        durations.length,
+        at(0.5),
+        at(0.99),
+        at(1),
+      ]);
+      const [own] = await askDuckDb(
+        `select count(*) n, coalesce(sum(dur), 0) ns from ${tables("irq_slice", machine)} where kind != 'vector'`,
+      );
+      expect(numbers(own, "n", "ns")).toEqual(interrupts.flatMap(({ n, ns }) => [Number(n), Number(ns)]));
+    }
+  },
+  300_000,
+);
 
 test("every query stands in the page of the tables, with what it is for", () => {
   const page = readFileSync(join(sqlFolder, "../README.md"), "utf8");

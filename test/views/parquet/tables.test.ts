@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventText } from "../../../src/events/trace-metadata.ts";
@@ -7,7 +7,9 @@ import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { madeMachine, madeMetadata, type MadeSched } from "../../support/made-machine.ts";
-import { askDuckDb, exportTables, filesIn, readers, sessionParts } from "../../support/parquet.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { testUnless } from "../../support/test-unless.ts";
+import { askDuckDb, exportTables, filesIn, readers, sessionParts, sessionStart } from "../../support/parquet.ts";
 
 const base = mkdtempSync(join(tmpdir(), "trace-agent-tables-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -89,6 +91,35 @@ describe("the table", () => {
   });
 });
 
+test("host and guests that are on its clock have one distance to UTC in each start of a session, whoever was quiet first", async () => {
+  const onHostClock = { timeShift: { hostTraceId: 0n, interpolated: false, samples: [] } };
+  const second = 1_000_000_000n;
+  const again = "2026-11-30T09:00:00.000Z";
+  exportTables(
+    folder,
+    sessionParts([
+      { ...made("vm1", { ...onHostClock, epoch: 107n * second }), segment: 1 },
+      { ...made("vm1", { ...onHostClock, epoch: 3_703n * second }), segment: 2, started: again },
+      // The host was started again, too: its clock had begun anew.
+      { ...made("node", { epoch: 100n * second }), kind: "host", segment: 1 },
+      { ...made("node", { epoch: 3n * second }), kind: "host", segment: 2, started: again },
+      // On its own clock.
+      { ...made("vm2", { epoch: 5n * second }), segment: 1 },
+    ]),
+  );
+  const rows = await askDuckDb(
+    `select guest, segment, utc_offset from read_parquet('${folder}/session/*/*/*/*.parquet', hive_types = {'guest': varchar}) order by guest, segment`,
+  );
+  const from = (time: string, first: bigint): bigint => BigInt(Date.parse(time)) * 1_000_000n - first * second - 500n;
+  expect(rows.map((row) => [row["guest"], row["segment"], row["utc_offset"]])).toEqual([
+    ["node", 1n, from(sessionStart, 100n)],
+    ["node", 2n, from(again, 3n)],
+    ["vm1", 1n, from(sessionStart, 100n)],
+    ["vm1", 2n, from(again, 3_703n)],
+    ["vm2", 1n, from(sessionStart, 5n)],
+  ]);
+});
+
 describe("a second export", () => {
   test("replaces the files of its recording, also on another date, and no other's", async () => {
     const path = join(base, "lone.dat");
@@ -151,6 +182,23 @@ describe("a second export", () => {
   });
 });
 
+testUnless(
+  whyNoSmallDisk(),
+  "a disk that is full in the middle leaves nothing of a recording, and what was there stays",
+  () =>
+    withSmallDisk("96k", async (small) => {
+      const lake = join(small, "lake");
+      exportTables(lake, sessionParts([made()]));
+      const before = filesIn(lake);
+      const recordings = await openRecordings([fixturePath("linux-6.12-lost")]);
+      expect(() => exportTables(lake, recordings.parts, { host: "h" })).toThrow(/cannot write .*ENOSPC/);
+      recordings.close();
+      const left = readdirSync(lake, { recursive: true, encoding: "utf8", withFileTypes: true });
+      expect(left.filter((entry) => entry.isFile()).map(({ name }) => name)).toHaveLength(before.length + 1);
+      expect(filesIn(lake)).toEqual(before);
+    }),
+);
+
 describe("hostile recordings make sound files:", () => {
   test("names of machines and tasks stay names, and are what engines show", async () => {
     const name = `../é/${"x".repeat(20)}\u0001="%2e`;
@@ -203,5 +251,18 @@ describe("hostile recordings make sound files:", () => {
     const tables = new Set(filesIn(folder).map((file) => file.split("/")[0]));
     const own = ["irq_slice", "lost", "sched_slice", "session", "task", "wakeup"];
     expect(tables).toEqual(new Set([...own, "evil__lost", "x___a_b"]));
+  });
+
+  test("names of tables differ in more than the case of letters, and are none that Windows keeps for devices", () => {
+    const [first, second] = madeMetadata.formats as readonly { system: string; text: string }[];
+    const formats = [
+      { system: "evil", text: (first?.text ?? "").replace("name: sched_switch", "name: Lost") },
+      { system: "sched", text: (second?.text ?? "").replace("name: sched_waking", "name: Aux") },
+    ];
+    exportTables(folder, sessionParts([made("vm.", { formats })]));
+    const tables = new Set(filesIn(folder).map((file) => file.split("/")[0]));
+    expect(tables).toContain("evil__Lost");
+    expect(tables).toContain("x_Aux");
+    expect(filesIn(folder)[0]).toContain("/guest=vm%2E/");
   });
 });
