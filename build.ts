@@ -20,6 +20,7 @@ import { hashInputs, isCurrent, writeStamp } from "./ffi/static/stamp.ts";
 import { hostMachine, targets } from "./ffi/static/targets.ts";
 import { packFolder } from "./packaging/archive.ts";
 import { writeDebianPackage } from "./packaging/debian-package.ts";
+import { maintainerOf } from "./packaging/maintainer.ts";
 import { writeShareFiles } from "./packaging/share-files.ts";
 import packageJson from "./package.json";
 
@@ -89,6 +90,7 @@ function packUp(machine: Machine, outfile: string, say: (text: string) => void):
       share: shareFolder,
       version: packageJson.version,
       architecture: targets[machine].debian,
+      maintainer: maintainerOf(".", "author" in packageJson ? String(packageJson.author) : undefined),
       license: readFileSync("LICENSE", "utf8"),
       changelog: readFileSync("CHANGELOG.md", "utf8"),
     },

@@ -30,13 +30,13 @@ export type DebianPackage = {
   version: string;
   /** dpkg's name of the machine. */
   architecture: string;
+  /** "NAME <ADDRESS>". */
+  maintainer: string;
   license: string;
   changelog: string;
   /** Uncompressed it is made in a second: for tests. */
   compressed?: boolean;
 };
-
-const maintainer = "trace-agent's authors <trace-agent@localhost>";
 
 /** Writes trace-agent_VERSION_ARCHITECTURE.deb into `folder` and returns its path. */
 export function writeDebianPackage(made: DebianPackage, folder: string): string {
@@ -77,7 +77,7 @@ export function writeDebianPackage(made: DebianPackage, folder: string): string 
   }
 }
 
-function layOut(data: string, { executable, share, license, changelog, version }: DebianPackage): void {
+function layOut(data: string, { executable, share, license, changelog, version, maintainer }: DebianPackage): void {
   const put = (path: string, content: string | Uint8Array): void => {
     mkdirSync(dirname(join(data, path)), { recursive: true });
     writeFileSync(join(data, path), content);
@@ -110,7 +110,7 @@ function setModes(folder: string): void {
   }
 }
 
-function controlText({ version, architecture }: DebianPackage, installedKb: number): string {
+function controlText({ version, architecture, maintainer }: DebianPackage, installedKb: number): string {
   return `Package: trace-agent
 Version: ${version}
 Architecture: ${architecture}

@@ -8,7 +8,4 @@ trace-agent: unstripped-binary-or-object [usr/bin/trace-agent]
 trace-agent: systemd-service-file-refers-to-unusual-wantedby-target * [usr/lib/systemd/system/trace-agent.service]
 # "install" reads whose file it would shadow, also in an image of another machine, where dpkg cannot run.
 trace-agent: uses-dpkg-database-directly [usr/bin/trace-agent]
-# The project has no address of its own.
-trace-agent: bogus-mail-host *
-trace-agent: bogus-mail-host-in-debian-changelog *
 `;

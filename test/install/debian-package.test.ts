@@ -1,10 +1,11 @@
 /** The packages for Debian: made twice, judged by lintian, installed, upgraded and removed in a Debian tree. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostMachine, targets } from "../../ffi/static/targets.ts";
 import { writeDebianPackage } from "../../packaging/debian-package.ts";
+import { maintainerOf } from "../../packaging/maintainer.ts";
 import { writeShareFiles } from "../../packaging/share-files.ts";
 import { executable } from "../support/agent-process.ts";
 import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
@@ -27,7 +28,11 @@ function make(
   const text = { license: readFileSync("LICENSE", "utf8"), changelog: readFileSync("CHANGELOG.md", "utf8") };
   const share = join(scratch, "share");
   if (!existsSync(share)) writeShareFiles(executable, share);
-  return writeDebianPackage({ executable: program, share, version, architecture, ...text, compressed }, folder);
+  const maintainer = "Some Maintainer <someone@trace-agent.org>";
+  return writeDebianPackage(
+    { executable: program, share, version, architecture, maintainer, ...text, compressed },
+    folder,
+  );
 }
 
 function run(...words: string[]): string {
@@ -44,6 +49,7 @@ describe("a .deb", () => {
     for (const architecture of [own, other]) {
       const deb = make("1.0", architecture);
       expect(run("dpkg-deb", "--field", deb, "Architecture")).toBe(`${architecture}\n`);
+      expect(run("dpkg-deb", "--field", deb, "Maintainer")).toBe("Some Maintainer <someone@trace-agent.org>\n");
       const contents = run("dpkg-deb", "--contents", deb);
       for (const line of [
         /^-rwxr-xr-x (root\/root|0\/0) .* \.\/usr\/bin\/trace-agent$/m,
@@ -64,6 +70,21 @@ describe("a .deb", () => {
       rmSync(unpacked, { recursive: true });
     }
   });
+});
+
+test("the maintainer is told by Debian's variables, else by package.json, else by the newest commit, and never made up", () => {
+  const env = { DEBFULLNAME: "A B", DEBEMAIL: "a@b.org" };
+  expect(maintainerOf(".", "C <c@d.org>", env)).toBe("A B <a@b.org>");
+  expect(maintainerOf(".", "C <c@d.org>", {})).toBe("C <c@d.org>");
+  const fresh = join(scratch, "repository");
+  const git = (...words: string[]): string =>
+    run("git", "-C", fresh, "-c", "user.name=E F", "-c", "user.email=e@f.org", ...words);
+  mkdirSync(fresh);
+  git("init", "-q");
+  expect(() => maintainerOf(fresh, undefined, {})).toThrow("set DEBFULLNAME and DEBEMAIL");
+  git("commit", "-q", "--allow-empty", "-m", "x");
+  expect(maintainerOf(fresh, undefined, {})).toBe("E F <e@f.org>");
+  expect(() => maintainerOf(".", "nobody", {})).toThrow('"nobody" is no name with an address');
 });
 
 testUnless(await whyNoTools("lintian"), "lintian has nothing to say of the package but what it overrides", () => {
