@@ -145,6 +145,7 @@ function machineHead(shown: Shown, all: readonly Shown[], parts: readonly Record
   const summary = summaryObject(shown, false, (stamp) => Math.round(stamp + ahead));
   return {
     label: foreignText(labelOf(part)),
+    continues: all.findIndex((other) => isContinuedBy(other, shown)),
     ...(hasRows(shown)
       ? {}
       : { without: `its clock "${foreignText(clockOf(part.source.metadata))}" counts no nanoseconds` }),
@@ -153,12 +154,23 @@ function machineHead(shown: Shown, all: readonly Shown[], parts: readonly Record
     last: orNull(machine.last),
     tasks: machine.tasks.heads,
     names: machine.names.names,
+    fieldTexts: machine.fields.texts,
     rows,
     guests: isMain(part, parts) ? guestsOf(part, all, parts) : [],
     // The object that --stat --json writes; its type is in page-data.ts.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     summary: summary as Summary,
   };
+}
+
+/** Whether both are recordings of one machine in one session, one after the other; the first of several is the earlier one. */
+function isContinuedBy(earlier: Shown, later: Shown): boolean {
+  const [one, other] = [earlier.part, later.part];
+  const isSame = one.machine === other.machine && one.buffer === other.buffer && hasRows(earlier) && hasRows(later);
+  const { session } = one.about ?? {};
+  return (
+    isSame && session !== undefined && session === other.about?.session && earlier.machine.last <= later.machine.first
+  );
 }
 
 function orNull(time: number): number | null {

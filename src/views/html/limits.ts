@@ -9,6 +9,9 @@ export const pageLimits = {
   /** Tasks, and names of events and interrupts, that are told apart in a machine. */
   tasks: 65_536,
   names: 4_096,
+  /** Texts of the fields of marked events: of one, and of all together, about 1 MB of page. */
+  fieldsChars: 400,
+  allFieldsChars: 4 * 1024 * 1024,
   /** The longest waits, interrupts and runs that are listed, and stalls of each guest's vCPUs. */
   longest: 25,
   /** Columns begin with room for so many bytes. */

@@ -4,6 +4,7 @@ import type { EventRecord } from "../../events/event-record.ts";
 import type { EventIterator } from "../../timeline/event-iterator.ts";
 import { interruptText } from "../scheduling/interrupts.ts";
 import type { InterruptSlice, SchedSlice, SchedulingTaker, Wait } from "../scheduling/slices.ts";
+import { FieldTexts } from "./field-texts.ts";
 import { NameTable, TaskList } from "./name-table.ts";
 import type { PageBudget } from "./page-budget.ts";
 import { Row } from "./row.ts";
@@ -11,6 +12,7 @@ import { Row } from "./row.ts";
 export class PageMachine implements SchedulingTaker {
   readonly tasks: TaskList;
   readonly names = new NameTable();
+  readonly fields: FieldTexts;
   /** NaN before the first event. */
   first = NaN;
   last = NaN;
@@ -26,6 +28,7 @@ export class PageMachine implements SchedulingTaker {
   constructor(iterator: EventIterator, cpus: readonly number[], ahead: number, budget: PageBudget) {
     this.#iterator = iterator;
     this.#budget = budget;
+    this.fields = new FieldTexts(budget);
     this.#ahead = ahead;
     const { tasks } = iterator.catalog;
     this.tasks = new TaskList(
@@ -45,7 +48,9 @@ export class PageMachine implements SchedulingTaker {
     row.last = time;
     if (!this.#budget.takeEvent()) return;
     const name = this.#markOf(kind);
-    if (name >= 0) row.addMark(time, name, this.tasks.numberOf(this.#iterator.catalog.pidOf(record)));
+    if (name < 0) return;
+    const task = this.tasks.numberOf(this.#iterator.catalog.pidOf(record));
+    row.addMark(time, { name, task, fields: this.fields.numberOf(record, kind) });
   }
 
   gap(cpu: number): void {
@@ -83,6 +88,7 @@ export class PageMachine implements SchedulingTaker {
       if (row.losesSince !== undefined) this.#endLoss(row, this.last);
       if (!this.#budget.hasMarks) row.dropMarks();
     }
+    if (!this.#budget.hasMarks) this.fields.clear();
   }
 
   /** By CPU. */

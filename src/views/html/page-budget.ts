@@ -2,10 +2,14 @@
 import { counted } from "../../base/plural.ts";
 import { pageLimits } from "./limits.ts";
 
+const countText = (count: number): string => count.toLocaleString("en");
+
 export class PageBudget {
   #events = 0;
   #slices = 0;
   #losses = 0;
+  #fieldsChars = 0;
+  #withoutFields = 0;
   /** From when on slices are left out. */
   #cutFrom = Infinity;
 
@@ -27,6 +31,16 @@ export class PageBudget {
     return false;
   }
 
+  /** Whether there is room for a text of so many chars. */
+  takeFields(chars: number): boolean {
+    if (this.#fieldsChars + chars > pageLimits.allFieldsChars) {
+      this.#withoutFields++;
+      return false;
+    }
+    this.#fieldsChars += chars;
+    return true;
+  }
+
   takeLoss(): boolean {
     return ++this.#losses <= pageLimits.losses;
   }
@@ -36,7 +50,11 @@ export class PageBudget {
     const notes: string[] = [];
     if (!this.hasMarks)
       notes.push(
-        `Left out: a mark for each of the ${this.#events} events; this page has those of recordings of at most ${pageLimits.markedEvents}. Slices of tasks and interrupts are drawn.`,
+        `Left out: a mark for each of the ${countText(this.#events)} events; this page has those of recordings of at most ${countText(pageLimits.markedEvents)}. Slices of tasks and interrupts are drawn.`,
+      );
+    else if (this.#withoutFields > 0)
+      notes.push(
+        `Left out: the fields of ${counted(this.#withoutFields, "event")}; choose a shorter time with --from and --to.`,
       );
     const more = this.#slices - pageLimits.slices;
     if (more > 0)

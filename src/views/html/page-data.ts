@@ -17,13 +17,13 @@ export const letters85 = "!#$%()*+,.0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^
 export const sliceColumns = ["gap", "duration", "task", "flags", "wait", "waker", "wakerCpu", "wakerIn"] as const;
 /** Of its interrupts, of other events, and of losses. */
 export const interruptColumns = ["gap", "duration", "name", "task"] as const;
-export const markColumns = ["gap", "name", "task"] as const;
+export const markColumns = ["gap", "name", "task", "fields"] as const;
 export const lossColumns = ["gap", "duration", "count"] as const;
 
 /** In `flags` of a slice: how the task left, then whether its begin or end was not seen. */
 export const leftAsWords = ["", "preempted", "sleeping", "blocked", "dead"] as const;
 export const [startCut, endCut] = [8, 16];
-/** In `count` of a loss: 0 where the kernel did not count, else 1 + count. In `wait`: 0 none, else 1 + cause + so many times the ns. */
+/** In `fields` of a mark: 0 where nothing is told, else 1 + the place among `fieldTexts`. In `count` of a loss: 0 where the kernel did not count, else 1 + count. In `wait`: 0 none, else 1 + cause + so many times the ns. */
 export const waitCauses = ["woken", "new", "preempted"] as const;
 
 /** `bytes`: of each column. */
@@ -50,6 +50,8 @@ export type GuestHead = {
 export type MachineHead = {
   /** "" for the only machine. */
   label: string;
+  /** Place of an earlier recording of the same machine, in whose rows it is shown; -1 where there is none. */
+  continues: number;
   /** Why it has no rows. */
   without?: string;
   /** How well its clock is known beside the others. */
@@ -60,6 +62,8 @@ export type MachineHead = {
   tasks: TaskHead[];
   /** Of interrupts, events, and what a waker was in. */
   names: string[];
+  /** What the fields of marked events say, as `report` prints them. */
+  fieldTexts: string[];
   rows: RowHead[];
   guests: GuestHead[];
   /** As `report --stat --json` has it, times from `epoch` on. */

@@ -36,6 +36,7 @@ class Columns {
 }
 
 type Loss = { start: number; end: number; count: number };
+type Mark = { name: number; task: number; fields: number };
 type Interrupt = { start: number; end: number; name: number; task: number };
 
 export class Row {
@@ -89,8 +90,8 @@ export class Row {
     if (this.#ended.length >= interruptsKept) this.#flushInterrupts();
   }
 
-  addMark(time: number, name: number, task: number): void {
-    this.#marks.add(time - this.#markTime, name, task);
+  addMark(time: number, { name, task, fields }: Mark): void {
+    this.#marks.add(time - this.#markTime, name, task, fields);
     this.#markTime = time;
   }
 

@@ -1,9 +1,10 @@
 /** Pages in a browser: what a reader does in them, and what hostile texts cannot do. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
+import type { RecordedAbout } from "../../../src/trace-dat/parts.ts";
 import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
 import { hostileTexts, steersTerminal } from "../../support/hostile-text.ts";
-import { type MadeSched, type MadeTask, madeMachine } from "../../support/made-machine.ts";
+import { type MadeSched, type MadeTask, madeMachine, madeMetadata } from "../../support/made-machine.ts";
 import { makePage, PageVisits, spanInView, type Visit } from "../../support/made-page.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
 import { testUnless } from "../../support/test-unless.ts";
@@ -37,7 +38,11 @@ const delayed: MadeSched[] = [
   { time: 10_000_000, cpu: 1, by: 9, prev: { pid: 9, comm: "waker" }, state: asleep, next: idle },
   { time: 10_000_000, cpu: 0, by: 8, prev: { pid: 8, comm: "hog" }, state: asleep, next: idle },
 ];
-const delayedPage = (): string => makePage([{ machine: "", source: madeMachine(delayed) }]).html;
+const formats = madeMetadata.formats.map(({ system, text }) => ({
+  system,
+  text: text.replace('"%d", REC->pid', '"comm=%s pid=%d", REC->comm, REC->pid'),
+}));
+const delayedPage = (): string => makePage([{ machine: "", source: madeMachine(delayed, { formats }) }]).html;
 
 const chosen = async (page: Page): Promise<string> => await page.innerText(".chosen");
 
@@ -127,8 +132,54 @@ describe("a page", () => {
       await page.mouse.move(x, box.y + 10);
       await page.mouse.down();
       await page.mouse.move(x + 100, box.y + 10, { steps: 4 });
+      expect(await page.innerText(".selection")).toMatch(/^[\d.]+ (µs|ms)$/);
+      expect(await page.innerText(".cursor")).toMatch(/^0\.00\d{7} s$/);
       await page.mouse.up();
+      expect(await page.locator(".selection").isVisible()).toBe(false);
       expect(await spanInView(page)).toBeLessThan(near / 2);
+    },
+  );
+
+  inBrowser("tells what an event says, and finds events by it", delayedPage, async ({ page }) => {
+    await page.fill("#search", "web");
+    expect(await page.textContent("output")).toBe("1 tasks, 1 runs, 1 events");
+    await page.fill("#search", "sched_waking");
+    expect(await page.textContent("output")).toBe("1 events");
+    await page.press("#search", "Enter");
+    expect(await page.innerText(".chosen h2")).toBe("sched_waking");
+    expect(await chosen(page)).toContain("comm=web pid=7");
+    await page.fill("#search", "no such thing");
+    expect(await page.textContent("output")).toBe("none found");
+  });
+
+  const about = (segment: number): RecordedAbout => ({
+    file: "d",
+    path: `d/${segment}.dat`,
+    machine: "vm1",
+    kind: "guest",
+    segment,
+    session: "2026-11-30T08:00:00.000Z",
+  });
+  inBrowser(
+    "shows recordings of a machine, one after the other, in the same rows",
+    () =>
+      makePage([
+        { machine: "vm1", source: madeMachine(delayed), about: about(1) },
+        { machine: "vm1", source: madeMachine(delayed, { epoch: 20_000_000n }), about: about(2) },
+      ]).html,
+    async ({ page }) => {
+      // An axis, a heading, and a row for each of two CPUs.
+      const box = await page.locator(".stage").boundingBox();
+      expect(box?.height).toBeCloseTo(16 * (1.75 + 1.75 + 2 * 2.1) + 2, 0);
+      await page.focus(".stage");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowLeft");
+      expect(await chosen(page)).toMatch(/^hog-8[^]*from\s+0\.008/);
+      await page.keyboard.press("ArrowRight");
+      expect(await chosen(page)).toMatch(/^hog-8[^]*from\s+0\.0201/);
+      await page.keyboard.press("ArrowLeft");
+      expect(await chosen(page)).toMatch(/^hog-8[^]*from\s+0\.008/);
+      expect(await page.innerText("#page")).toContain("vm1, from 0.020");
     },
   );
 

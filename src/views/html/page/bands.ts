@@ -60,9 +60,12 @@ export function drawIntervals(
     // One that reaches far beyond the pixel is drawn for itself.
     if (next > at + 1 && (end[next - 1] ?? 0) - (start[next - 1] ?? 0) >= pixelNs) next--;
     let longest = at;
-    const stride = Math.max(1, Math.floor((next - at) / looks));
-    for (let look = at; look < next; look += stride)
-      if ((end[look] ?? 0) - (start[look] ?? 0) > (end[longest] ?? 0) - (start[longest] ?? 0)) longest = look;
+    // Of those that a search found none may be passed over.
+    const stride = grows ? Math.max(1, Math.floor((next - at) / looks)) : 1;
+    for (let look = at; look < next; look += stride) {
+      const isLonger = (end[look] ?? 0) - (start[look] ?? 0) > (end[longest] ?? 0) - (start[longest] ?? 0);
+      if (grows ? isLonger : colour(look) !== undefined && (isLonger || colour(longest) === undefined)) longest = look;
+    }
     const share = grows ? Math.min(1, ((busy[next] ?? 0) - (busy[at] ?? 0)) / pixelNs) : 1;
     fill(longest, x + column * pixel, pixel, Math.max(0.12, share));
     at = next;
@@ -86,19 +89,22 @@ function drawLabel(
   context.fillText(shown, left + 0.2 * height, y + height / 2);
 }
 
-/** A thin line at each time; one for all in a pixel. */
+/** A thin line at each time; one for all in a pixel. `has`: which of them. */
 export function drawTimes(
   context: CanvasRenderingContext2D,
   times: Float64Array,
-  scale: Scale,
-  y: number,
-  height: number,
+  { from, to, x, width, pixel }: Scale,
+  { y, height }: Pick<Band, "y" | "height">,
+  has?: (index: number) => boolean,
 ): void {
-  const { from, to, x, width, pixel } = scale;
   const perNs = width / (to - from);
   const pixelNs = pixel / perNs;
   let at = lowerBound(times, from);
   while (at < times.length && (times[at] ?? 0) < to) {
+    if (has?.(at) === false) {
+      at++;
+      continue;
+    }
     const column = Math.floor((((times[at] ?? 0) - from) * perNs) / pixel);
     context.fillRect(x + column * pixel, y, pixel, height);
     at = Math.max(at + 1, lowerBoundFrom(times, from + (column + 1) * pixelNs, at, times.length));

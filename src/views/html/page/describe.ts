@@ -4,7 +4,7 @@ import { type Culprit, waitBefore } from "./culprits.ts";
 import { countText, durationText, taskText, timeText } from "./format.ts";
 import { timesOf } from "./hit.ts";
 import type { Row } from "./model.ts";
-import type { Chosen } from "./picture.ts";
+import type { Chosen } from "./scene.ts";
 import { lowerBound } from "./search.ts";
 
 export type Fact = { name: string; text: string };
@@ -37,7 +37,9 @@ export function describe(chosen: Chosen, epoch: string): Description {
     const title = row.machine.names[row.marks.name[index] ?? 0] ?? "event";
     const [at] = time;
     const task = { name: "by", text: taskText(row.machine, row.marks.task[index] ?? 0) };
-    return { title, facts: [where, ...(at === undefined ? [] : [{ ...at, name: "at" }]), task], places: [] };
+    const fields = row.machine.fieldTexts[row.marks.fields[index] ?? -1];
+    const told = fields === undefined ? [] : [{ name: "fields", text: fields }];
+    return { title, facts: [where, ...(at === undefined ? [] : [{ ...at, name: "at" }]), task, ...told], places: [] };
   }
   const lost = row.losses.lost[index] ?? NaN;
   const title =

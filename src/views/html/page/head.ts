@@ -19,11 +19,19 @@ export function headOf(model: Model, show: (machine: Machine) => void): HTMLElem
       : [["recorded", head.recorded.replace("T", " ").replace(/\.\d+Z$/, " UTC")] as [string, string]]),
     ...(damaged === 0 ? [] : [["damaged", `${countText(damaged)} sub-buffers`, "bad"] as [string, string, string]]),
   ];
+  const [only] = machines;
+  // One machine needs no table.
+  if (machines.length === 1 && only !== undefined)
+    facts.push(
+      ["CPUs", countText(only.summary.cpus.length)],
+      ["kernel", kernelText(only.summary.machine)],
+      ["clock", only.summary.clock],
+    );
   const list = element("dl", { className: "facts" });
   for (const [name, value, className = ""] of facts)
     list.append(element("div", {}, element("dt", {}, name), element("dd", { className }, value)));
   const made: HTMLElement[] = [element("header", {}, element("h1", {}, head.title), list)];
-  made.push(machineTable(model, show));
+  if (machines.length > 1) made.push(machineTable(model, show));
   const notes = [
     ...head.notes,
     ...machines.flatMap(({ label, without }) =>
@@ -35,6 +43,11 @@ export function headOf(model: Model, show: (machine: Machine) => void): HTMLElem
   return made;
 }
 
+/** Without when it was built. */
+function kernelText(uname: string): string {
+  return uname.replace(/ #\d.*(?= \S+$)/, "");
+}
+
 /** Where each machine's times lie, and how well they are known. */
 function machineTable({ head, machines }: Model, show: (machine: Machine) => void): HTMLElement {
   const hasClocks = machines.some(({ clock }) => clock !== undefined);
@@ -43,7 +56,7 @@ function machineTable({ head, machines }: Model, show: (machine: Machine) => voi
     const name = label || head.title;
     const cells: Cell[] = [
       first === null || lines.length === 0 ? name : button(name, () => show(machine), { title: "show its time" }),
-      summary.machine,
+      kernelText(summary.machine),
       { text: countText(summary.cpus.length), number: true },
       { text: first === null ? "no events" : `${timeText(head.epoch, first).slice(0, -3)} s`, number: true },
       { text: first === null || last === null ? "-" : durationText(last - first), number: true },

@@ -1,23 +1,36 @@
 /** What lies at a place of the picture. */
-import { bandsOf, type Layout, lineAt } from "./layout.ts";
-import type { Chosen } from "./picture.ts";
+import { type Bands, bandsOf, type Layout, lineAt } from "./layout.ts";
+import type { Row } from "./model.ts";
+import type { Chosen } from "./scene.ts";
 import { intervalAt, lowerBound } from "./search.ts";
 
 /** `y` from the first row on; `reach`: ns that a pointer may be off. */
 export function hitAt(layout: Layout, y: number, time: number, reach: number): Chosen | undefined {
   const line = lineAt(layout.lines, y);
-  const row = line?.row;
-  if (line === undefined || row === undefined) return undefined;
-  const { slices, interrupts, view } = bandsOf(line, layout.rem);
-  if (row.view !== undefined && y >= view[0] - 0.1 * layout.rem) {
+  for (const row of line?.rows ?? []) {
+    const hit = line === undefined ? undefined : hitIn(row, bandsOf(line, layout.rem), layout.rem, y, time, reach);
+    if (hit !== undefined) return hit;
+  }
+  return undefined;
+}
+
+function hitIn(
+  row: Row,
+  { slices, interrupts, view }: Bands,
+  rem: number,
+  y: number,
+  time: number,
+  reach: number,
+): Chosen | undefined {
+  if (row.view !== undefined && y >= view[0] - 0.1 * rem) {
     const index = intervalAt(row.view.stalls, time, reach);
     if (index >= 0) return { row, of: "stalls", index };
   }
-  if (y >= interrupts[0] - 0.1 * layout.rem && y < view[0]) {
+  if (y >= interrupts[0] - 0.1 * rem && y < view[0]) {
     const index = intervalAt(row.interrupts, time, reach);
     if (index >= 0) return { row, of: "interrupts", index };
   }
-  if (y < slices[0] + 0.12 * layout.rem) {
+  if (y < slices[0] + 0.12 * rem) {
     const index = nearest(row.marks.time, time, reach);
     if (index >= 0) return { row, of: "marks", index };
   }

@@ -64,6 +64,11 @@ function step(stage: Stage, by: number): void {
   const time = chosen === undefined ? middle : timesOf(chosen).from;
   const near = lowerBound(start, time, count);
   const index = isHere ? chosen.index + by : by > 0 ? near : near - 1;
+  const other = index < 0 || index >= count ? stage.beside(row, by) : undefined;
+  if (other !== undefined && other.slices.count > 0) {
+    stage.goTo({ row: other, of: "slices", index: by > 0 ? 0 : other.slices.count - 1 });
+    return;
+  }
   stage.goTo({ row, of: "slices", index: Math.min(count - 1, Math.max(0, index)) });
 }
 

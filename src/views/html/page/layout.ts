@@ -4,7 +4,8 @@ import type { Machine, Model, Row } from "./model.ts";
 /** In parts of the page's text size. */
 const sizes = { axis: 1.75, heading: 1.75, row: 2.1, rowWithView: 2.55, slices: 1.3, gutter: 6 };
 
-export type Line = { y: number; height: number; machine: Machine; row: Row | undefined };
+/** `rows`: of one CPU, one after the other where the machine was recorded several times; none: a heading. */
+export type Line = { y: number; height: number; machine: Machine; rows: readonly Row[] };
 export type Bands = {
   slices: [y: number, height: number];
   interrupts: [y: number, height: number];
@@ -16,17 +17,31 @@ export type Layout = { lines: Line[]; height: number; axis: number; gutter: numb
 export function layoutOf({ machines }: Model, rem: number, width: number): Layout {
   const lines: Line[] = [];
   let y = 0;
-  const add = (height: number, machine: Machine, row: Row | undefined): void => {
-    lines.push({ y, height: height * rem, machine, row });
+  const add = (height: number, machine: Machine, rows: readonly Row[]): void => {
+    lines.push({ y, height: height * rem, machine, rows });
     y += height * rem;
   };
   for (const machine of machines) {
-    if (machines.length > 1 || machine.label !== "") add(sizes.heading, machine, undefined);
-    for (const row of machine.lines) add(row.view === undefined ? sizes.row : sizes.rowWithView, machine, row);
+    if (machine.continues >= 0) continue;
+    if (machines.length > 1 || machine.label !== "") add(sizes.heading, machine, []);
+    for (const rows of lanesOf(machine, machines))
+      add(rows.every(({ view }) => view === undefined) ? sizes.row : sizes.rowWithView, machine, rows);
   }
-  const longest = Math.max(...lines.map(({ row }) => row?.label.length ?? 0), 6);
+  const longest = Math.max(...lines.map(({ rows: [row] }) => row?.label.length ?? 0), 6);
   const gutter = Math.min(Math.max(sizes.gutter, longest * 0.48 + 1) * rem, width * 0.3);
   return { lines, height: y, axis: sizes.axis * rem, gutter, rem };
+}
+
+/** By CPU the rows of a machine and of its later recordings. */
+export function lanesOf(machine: Machine, machines: readonly Machine[]): Row[][] {
+  const lanes = new Map<string, Row[]>();
+  for (const { lines } of machines.filter(({ number, continues }) => [number, continues].includes(machine.number)))
+    for (const row of lines) {
+      // A guest that was not recorded has rows of what its host did alone.
+      const key = row.view?.host === row.machine ? row.label : `${row.cpu}`;
+      lanes.set(key, [...(lanes.get(key) ?? []), row]);
+    }
+  return [...lanes.values()];
 }
 
 export function bandsOf({ y }: Line, rem: number): Bands {

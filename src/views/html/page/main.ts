@@ -2,8 +2,9 @@
 import { unpack } from "./decode.ts";
 import type { Description } from "./describe.ts";
 import { button, element } from "./dom.ts";
-import { countFound, findTasks, nextFound } from "./finder.ts";
-import { countText, durationText, timeText } from "./format.ts";
+import { nextFound } from "./finder.ts";
+import { find, foundText } from "./found.ts";
+import { durationText, timeText } from "./format.ts";
 import { headOf } from "./head.ts";
 import { inViewTable } from "./in-view-table.ts";
 import { keyTexts, takeKey } from "./keyboard.ts";
@@ -60,22 +61,16 @@ function timelineOf(stage: Stage): HTMLElement[] {
   const search = element("input", {
     id: "search",
     type: "search",
-    placeholder: "Search tasks",
-    "aria-label": "Search tasks by name or pid",
+    placeholder: hasMarks(stage.model) ? "Search tasks and events" : "Search tasks",
+    "aria-label": "Search tasks by name or pid, interrupts and events by what they are called or say",
     autocomplete: "off",
     spellcheck: "false",
   });
   const count = element("output", { for: "search" });
   const next = (step: number): void => nextFound(stage, step);
   search.addEventListener("input", () => {
-    stage.found = findTasks(stage.model, search.value);
-    const found = stage.found === undefined ? undefined : countFound(stage.model, stage.found);
-    count.textContent =
-      found === undefined
-        ? ""
-        : found.tasks === 0
-          ? "none found"
-          : `${countText(found.tasks)} tasks, ${countText(found.slices)} runs`;
+    stage.found = find(stage.model, search.value);
+    count.textContent = stage.found === undefined ? "" : foundText(stage.model, stage.found);
     stage.redraw();
   });
   search.addEventListener("keydown", (event) => {
@@ -122,6 +117,10 @@ function timelineOf(stage: Stage): HTMLElement[] {
   return [bar, stage.overview, stage.frame, chosen, table.box];
 }
 
+function hasMarks({ rows }: Pick<Model, "rows">): boolean {
+  return rows.some(({ marks }) => marks.count > 0);
+}
+
 function hint(): HTMLElement {
   return element(
     "p",
@@ -131,11 +130,11 @@ function hint(): HTMLElement {
 }
 
 /** Only what this recording has. */
-function legend({ rows }: Model): HTMLElement {
+function legend({ rows }: Pick<Model, "rows">): HTMLElement {
   const has = (test: (row: Model["rows"][number]) => boolean): boolean => rows.some(test);
   const items: [string, string, boolean][] = [
     ["interrupt", "interrupts", has(({ interrupts }) => interrupts.count > 0)],
-    ["mark", "other events", has(({ marks }) => marks.count > 0)],
+    ["mark", "other events", hasMarks({ rows })],
     ["runs", "its host ran the vCPU", has(({ view }) => view !== undefined)],
     ["stall", "the vCPU waited for its host", has(({ view }) => view !== undefined)],
     ["loss", "events lost", has(({ losses }) => losses.count > 0)],

@@ -16,7 +16,14 @@ export type Slices = Intervals & {
   wakerIn: Int32Array;
 };
 export type Interrupts = Intervals & { name: Uint32Array; task: Uint32Array };
-export type Marks = { count: number; time: Float64Array; name: Uint32Array; task: Uint32Array };
+/** `fields`: number of a text, -1 none. */
+export type Marks = {
+  count: number;
+  time: Float64Array;
+  name: Uint32Array;
+  task: Uint32Array;
+  fields: Int32Array;
+};
 /** `lost`: NaN where the kernel did not count. */
 export type Losses = Intervals & { lost: Float64Array };
 
@@ -67,7 +74,8 @@ function readRow(machine: Machine, { cpu, ...heads }: RowHead, reader: ColumnRea
   const time = new Float64Array(heads.marks.count);
   let last = 0;
   reader.read(time.length, (value, index) => (time[index] = last += signed(value)));
-  const marks = { count: time.length, time, ...readNames(time.length, reader) };
+  const marks = { count: time.length, time, ...readNames(time.length, reader), fields: new Int32Array(time.length) };
+  reader.read(time.length, (value, index) => (marks.fields[index] = value - 1));
   const lost = new Float64Array(heads.losses.count);
   const losses = { ...readIntervals(lost.length, reader), lost };
   reader.read(lost.length, (value, index) => (lost[index] = value === 0 ? NaN : value - 1));

@@ -1,4 +1,5 @@
 /** The whole recording in one strip: how busy all CPUs were, where events were lost, and which part is in view. */
+import { lanesOf } from "./layout.ts";
 import type { Model, Row } from "./model.ts";
 import { lowerBound } from "./search.ts";
 import type { Theme } from "./theme.ts";
@@ -7,11 +8,15 @@ import type { TimeWindow } from "./time-window.ts";
 export class Overview {
   readonly canvas: HTMLCanvasElement;
   readonly #rows: Row[];
+  /** CPUs: a machine that was recorded several times has rows for each of these. */
+  readonly #lanes: number;
   readonly #window: TimeWindow;
   #shares = new Float64Array(0);
 
-  constructor(canvas: HTMLCanvasElement, { rows }: Model, window: TimeWindow) {
+  constructor(canvas: HTMLCanvasElement, { rows, machines }: Model, window: TimeWindow) {
     this.canvas = canvas;
+    const lanes = machines.filter(({ continues }) => continues < 0).flatMap((machine) => lanesOf(machine, machines));
+    this.#lanes = lanes.filter((lane) => lane.some(({ slices }) => slices.count > 0)).length;
     this.#rows = rows.filter(({ slices }) => slices.count > 0);
     this.#window = window;
     let held = false;
@@ -88,7 +93,7 @@ export class Overview {
       let before = busyBefore(first);
       for (let x = 0; x < width; x++) {
         const until = busyBefore(first + (x + 1) * step);
-        shares[x] = (shares[x] ?? 0) + (until - before) / step / this.#rows.length;
+        shares[x] = (shares[x] ?? 0) + (until - before) / step / this.#lanes;
         before = until;
       }
     }

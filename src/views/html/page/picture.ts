@@ -1,30 +1,12 @@
 /** Draws the rows that are in view, and what is chosen in them. */
 import { type Scale, drawIntervals, drawTimes } from "./bands.ts";
-import { waitBefore } from "./culprits.ts";
+import { drawChosen } from "./chosen-mark.ts";
+import { isFoundMark } from "./found.ts";
 import { axisStep, axisText, taskText } from "./format.ts";
-import { bandsOf, type Layout, type Line } from "./layout.ts";
+import { bandsOf, type Line } from "./layout.ts";
 import type { Model, Row } from "./model.ts";
+import type { Scene } from "./scene.ts";
 import { type Theme, taskColours } from "./theme.ts";
-
-/** What is chosen: an interval of a row, by its place. */
-export type Chosen = { row: Row; of: "slices" | "interrupts" | "marks" | "losses" | "stalls"; index: number };
-
-export type Scene = {
-  model: Model;
-  layout: Layout;
-  theme: Theme;
-  from: number;
-  to: number;
-  /** Of the rows above the picture, in px. */
-  scrolled: number;
-  width: number;
-  height: number;
-  ratio: number;
-  chosen: Chosen | undefined;
-  focused: Row | undefined;
-  /** By machine, the tasks that a search found; undefined without one. */
-  found: readonly ReadonlySet<number>[] | undefined;
-};
 
 export class Picture {
   /** By machine, of the theme. */
@@ -47,7 +29,7 @@ export class Picture {
     const inView = layout.lines.filter(({ y, height: tall }) => y + tall > scrolled && y < scrolled + height);
     this.#drawGrid(context, scene, scale);
     for (const line of inView) this.#drawLine(context, scene, scale, line);
-    this.#drawChosen(context, scene, scale);
+    drawChosen(context, scene, scale, this.#hatch);
     context.restore();
     this.#drawAxis(context, scene, scale);
   }
@@ -74,9 +56,10 @@ export class Picture {
   #drawLine(context: CanvasRenderingContext2D, scene: Scene, scale: Scale, line: Line): void {
     const { theme, layout, width, focused } = scene;
     const { rem } = theme;
-    const { row, machine, y, height } = line;
+    const { rows, machine, y, height } = line;
+    const [first] = rows;
     context.textBaseline = "middle";
-    if (row === undefined) {
+    if (first === undefined) {
       context.fillStyle = theme.band;
       context.fillRect(0, y, width, height);
       context.fillStyle = theme.text;
@@ -84,8 +67,9 @@ export class Picture {
       context.fillText(headingOf(machine), 0.5 * rem, y + height / 2);
       return;
     }
+    const isFocused = focused !== undefined && rows.includes(focused);
     const bands = bandsOf(line, rem);
-    if (row === focused) {
+    if (isFocused) {
       context.fillStyle = theme.band;
       context.fillRect(0, y, width, height);
     }
@@ -95,12 +79,16 @@ export class Picture {
     context.beginPath();
     context.rect(scale.x, y, scale.width, height);
     context.clip();
-    this.#drawRow(context, scene, scale, row, bands);
+    for (const [index, row] of rows.entries()) {
+      const before = rows[index - 1];
+      if (before !== undefined) drawPause(context, theme, scale, [before, row], bands.slices);
+      this.#drawRow(context, scene, scale, row, bands);
+    }
     context.restore();
     context.font = `${0.8 * rem}px ${theme.font}`;
-    context.fillStyle = row === focused ? theme.accent : theme.dim;
+    context.fillStyle = isFocused ? theme.accent : theme.dim;
     const room = Math.floor((layout.gutter - 0.8 * rem) / (0.43 * rem));
-    const label = row.label.length <= room ? row.label : `${row.label.slice(0, room - 1)}…`;
+    const label = first.label.length <= room ? first.label : `${first.label.slice(0, room - 1)}…`;
     context.fillText(label, 0.5 * rem, bands.slices[0] + bands.slices[1] / 2);
   }
 
@@ -133,89 +121,32 @@ export class Picture {
       drawIntervals(context, slices, scale, { y, height, colour: colourOf });
       context.globalAlpha = 1;
       const colour = (index: number): string | undefined =>
-        wanted.has(slices.task[index] ?? 0) ? colourOf(index) : undefined;
+        wanted.tasks.has(slices.task[index] ?? 0) ? colourOf(index) : undefined;
       drawIntervals(context, slices, scale, { ...band, colour, grows: false });
     }
     context.fillStyle = theme.mark;
-    drawTimes(context, marks.time, scale, y - 0.1 * theme.rem, 0.2 * theme.rem);
+    const lines = { y: y - 0.1 * theme.rem, height: 0.2 * theme.rem };
+    drawTimes(context, marks.time, scale, lines);
     const [under, thin] = bands.interrupts;
-    drawIntervals(context, interrupts, scale, { y: under, height: thin, colour: () => theme.interrupt });
+    const strip = { y: under, height: thin, colour: () => theme.interrupt };
+    if (wanted === undefined) drawIntervals(context, interrupts, scale, strip);
+    else {
+      context.fillStyle = theme.accent;
+      drawTimes(context, marks.time, scale, { y: y - 0.15 * theme.rem, height: 0.45 * theme.rem }, (index) =>
+        isFoundMark(row, wanted, index),
+      );
+      context.globalAlpha = 0.25;
+      drawIntervals(context, interrupts, scale, strip);
+      context.globalAlpha = 1;
+      const colour = (index: number): string | undefined =>
+        wanted.names.has(interrupts.name[index] ?? -1) ? theme.interrupt : undefined;
+      drawIntervals(context, interrupts, scale, { ...strip, colour, grows: false });
+    }
     if (view === undefined) return;
     const [below, tall] = bands.view;
     // One above the other: in a pixel of a long time there are both.
     drawIntervals(context, view.runs, scale, { y: below, height: tall / 2, colour: () => theme.runs });
     drawIntervals(context, view.stalls, scale, { y: below + tall / 2, height: tall / 2, colour: () => theme.stall });
-  }
-
-  /** The chosen interval, and before a slice the wait that it ends, from its waker on. */
-  #drawChosen(context: CanvasRenderingContext2D, { chosen, layout, theme }: Scene, scale: Scale): void {
-    if (chosen === undefined) return;
-    const { row, of, index } = chosen;
-    const xOf = (time: number): number => scale.x + ((time - scale.from) * scale.width) / (scale.to - scale.from);
-    const lineOf = (wanted: Row): Line | undefined => layout.lines.find((line) => line.row === wanted);
-    const line = lineOf(row);
-    if (line === undefined) return;
-    const bands = bandsOf(line, theme.rem);
-    const box = (
-      from: number,
-      to: number,
-      [y, height]: [number, number],
-      colour: string,
-      fill?: CanvasPattern | string,
-    ): void => {
-      const left = Math.max(scale.x, xOf(from));
-      const right = Math.min(scale.x + scale.width, xOf(to));
-      if (right < scale.x || left > scale.x + scale.width) return;
-      if (fill !== undefined) {
-        context.fillStyle = fill;
-        context.fillRect(left, y, right - left, height);
-      }
-      context.strokeStyle = colour;
-      context.lineWidth = 2;
-      context.strokeRect(left - 1, y - 1, Math.max(3, right - left + 2), height + 2);
-    };
-    if (of === "marks") {
-      const time = row.marks.time[index] ?? 0;
-      box(time, time, bands.slices, theme.accent);
-      return;
-    }
-    const intervals = of === "stalls" ? row.view?.stalls : row[of];
-    const band = of === "stalls" ? bands.view : of === "interrupts" ? bands.interrupts : bands.slices;
-    const wait = of === "slices" ? waitBefore(row, index) : undefined;
-    if (wait !== undefined) {
-      const where = lineOf(wait.row);
-      const y = bandsOf(where ?? line, theme.rem).slices;
-      box(wait.from, wait.to, y, theme.stall, this.#hatch);
-      this.#drawWaker(context, theme, scale, row, index, wait.from, lineOf, y);
-    }
-    if (intervals !== undefined) box(intervals.start[index] ?? 0, intervals.end[index] ?? 0, band, theme.accent);
-  }
-
-  #drawWaker(
-    context: CanvasRenderingContext2D,
-    theme: Theme,
-    scale: Scale,
-    { machine, slices }: Row,
-    index: number,
-    time: number,
-    lineOf: (row: Row) => Line | undefined,
-    [y, height]: [number, number],
-  ): void {
-    const waker = machine.lines.find(({ cpu }) => cpu === slices.wakerCpu[index]);
-    const line = waker === undefined ? undefined : lineOf(waker);
-    const x = scale.x + ((time - scale.from) * scale.width) / (scale.to - scale.from);
-    if (line === undefined || x < scale.x || x > scale.x + scale.width) return;
-    const [from, tall] = bandsOf(line, theme.rem).slices;
-    context.strokeStyle = theme.stall;
-    context.fillStyle = theme.stall;
-    context.lineWidth = 1.5;
-    context.beginPath();
-    context.moveTo(x, from + tall / 2);
-    context.lineTo(x, y + height / 2);
-    context.stroke();
-    context.beginPath();
-    context.arc(x, from + tall / 2, 0.2 * theme.rem, 0, 7);
-    context.fill();
   }
 
   #drawGrid(context: CanvasRenderingContext2D, { theme, from, to, layout, model }: Scene, scale: Scale): void {
@@ -235,6 +166,28 @@ export class Picture {
       context.fillText(text, x + 0.25 * theme.rem, layout.axis / 2);
     }
   }
+}
+
+/** Between two recordings of a machine nothing is known. */
+function drawPause(
+  context: CanvasRenderingContext2D,
+  theme: Theme,
+  { from, to, x, width }: Scale,
+  [before, after]: [Row, Row],
+  [y, height]: [number, number],
+): void {
+  const xOf = (time: number): number => x + ((time - from) * width) / (to - from);
+  const [left, right] = [
+    Math.max(x, xOf(before.machine.last ?? 0)),
+    Math.min(x + width, xOf(after.machine.first ?? 0)),
+  ];
+  if (right <= left) return;
+  context.fillStyle = theme.band;
+  context.fillRect(left, y, right - left, height);
+  if (right - left < 7 * theme.rem) return;
+  context.font = `${0.72 * theme.rem}px ${theme.font}`;
+  context.fillStyle = theme.dim;
+  context.fillText("not recorded", left + 0.4 * theme.rem, y + height / 2);
 }
 
 function ticks(
@@ -258,7 +211,8 @@ function headingOf({ label, lines, guests, clock }: Model["machines"][number]): 
     name,
     what,
     `${lines.filter(({ slices, view }) => view === undefined || slices.count > 0).length} CPUs`,
-    clock === undefined ? "" : clock.slice(clock.indexOf(": ") + 2),
+    // How that is known stands in the table of machines.
+    clock === undefined ? "" : clock.slice(clock.indexOf(": ") + 2).replace(/ \(.*/, ""),
   ]
     .filter((text) => text !== "")
     .join("  ·  ");

@@ -1,7 +1,7 @@
 /** What the figures of a recording say, as lists and tables. What is named in them can be gone to. */
 import type { Latencies } from "../page-data.ts";
 import { button, type Cell, element, section, tableOf } from "./dom.ts";
-import { countText, durationText, percentText } from "./format.ts";
+import { countText, durationText, percentText, timeText } from "./format.ts";
 import type { Machine } from "./model.ts";
 import { intervalAt } from "./search.ts";
 import type { Stage } from "./stage.ts";
@@ -16,7 +16,7 @@ export function machineSections(
   isNamed: boolean,
   search: (text: string) => void,
 ): HTMLElement[] {
-  const of = isNamed ? ` — ${machine.label || "top-level buffer"}` : "";
+  const of = isNamed ? ` — ${machine.label || "top-level buffer"}${whichOf(stage, machine)}` : "";
   const { scheduling, guests = [], kinds, cpus } = machine.summary;
   const made: HTMLElement[] = [];
   for (const guest of guests)
@@ -55,6 +55,12 @@ export function machineSections(
   }
   made.push(section(`CPUs and events${of}`, cpuTable(cpus), kindTable(kinds)));
   return made;
+}
+
+/** Of several recordings of a machine: which. */
+function whichOf({ model: { machines }, epoch }: Stage, { number, continues, first }: Machine): string {
+  const isOne = continues < 0 && machines.every((other) => other.continues !== number);
+  return isOne || first === null ? "" : `, from ${timeText(epoch, first).slice(0, -6)} s on`;
 }
 
 function histogram({ count, p50Ns, p99Ns, maxNs, histogram: classes }: Latencies, what: string): HTMLElement {

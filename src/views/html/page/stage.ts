@@ -1,11 +1,15 @@
 /** The picture in its frame: what is in view and what is chosen, and how pointer and wheel change that. */
 import { element } from "./dom.ts";
 import { type Description, describe } from "./describe.ts";
+import type { Found } from "./found.ts";
 import { hitAt, timesOf } from "./hit.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { Model, Row } from "./model.ts";
 import { Overview } from "./overview.ts";
-import { type Chosen, Picture } from "./picture.ts";
+import { Picture } from "./picture.ts";
+import type { Chosen } from "./scene.ts";
+import { durationText, timeText } from "./format.ts";
+import { PointerMarks, type Seen } from "./pointer-marks.ts";
 import { type Theme, readTheme } from "./theme.ts";
 import { TimeWindow } from "./time-window.ts";
 
@@ -20,12 +24,13 @@ export class Stage {
   readonly model: Model;
   chosen: Chosen | undefined;
   focused: Row | undefined;
-  found: readonly ReadonlySet<number>[] | undefined;
+  found: readonly Found[] | undefined;
   /** Called when another thing is chosen, and when other times are in view. */
   onChosen: (description: Description | undefined) => void = () => {};
   onView: () => void = () => {};
   readonly #canvas = element("canvas", { "aria-hidden": "true" });
   readonly #spacer = element("div");
+  readonly #marks = new PointerMarks();
   readonly #tip = element("div", { className: "tip", hidden: "" });
   readonly #overview: Overview;
   readonly #picture = new Picture();
@@ -46,6 +51,8 @@ export class Stage {
       { className: "stage", tabindex: "0", role: "application", "aria-label": "Timeline", "aria-describedby": "keys" },
       this.#canvas,
       this.#spacer,
+      this.#marks.cursor,
+      this.#marks.selection,
       this.#tip,
     );
     this.overview = element("canvas", { className: "overview", "aria-hidden": "true" });
@@ -100,8 +107,14 @@ export class Stage {
     this.#showRow(chosen.row);
   }
 
+  /** The same CPU's row of the recording before or after. */
+  beside(row: Row, step: number): Row | undefined {
+    const lane = this.#layout.lines.find(({ rows }) => rows.includes(row))?.rows ?? [];
+    return lane[lane.indexOf(row) + step];
+  }
+
   #showRow(row: Row): void {
-    const line = this.#layout.lines.find((one) => one.row === row);
+    const line = this.#layout.lines.find(({ rows }) => rows.includes(row));
     if (line === undefined) return;
     const { frame } = this;
     const room = frame.clientHeight - this.#layout.axis;
@@ -112,9 +125,13 @@ export class Stage {
   }
 
   focusRow(step: number): void {
-    const rows = this.#layout.lines.flatMap(({ row }) => row ?? []);
-    const at = this.focused === undefined ? (step > 0 ? -1 : rows.length) : rows.indexOf(this.focused);
-    this.focused = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+    const lanes = this.#layout.lines.flatMap(({ rows }) => (rows.length > 0 ? [rows] : []));
+    const { focused } = this;
+    const at =
+      focused === undefined ? (step > 0 ? -1 : lanes.length) : lanes.findIndex((lane) => lane.includes(focused));
+    const lane = lanes[Math.min(lanes.length - 1, Math.max(0, at + step))] ?? [];
+    // Of several recordings the one that is in view.
+    this.focused = lane.find(({ machine }) => (machine.last ?? 0) >= this.window.from) ?? lane.at(-1);
     if (this.focused !== undefined) this.#showRow(this.focused);
   }
 
@@ -137,6 +154,11 @@ export class Stage {
     const { gutter } = this.#layout;
     const width = Math.max(1, this.frame.clientWidth - gutter);
     return this.window.from + ((x - gutter) * this.window.span) / width;
+  }
+
+  get #seen(): Seen {
+    const { scrollTop: top, clientHeight: height, clientWidth: right } = this.frame;
+    return { top, height, left: this.#layout.gutter, right };
   }
 
   #perPx(): number {
@@ -162,7 +184,10 @@ export class Stage {
     frame.addEventListener("pointermove", (event) => this.#move(event));
     frame.addEventListener("pointerup", (event) => this.#release(event));
     frame.addEventListener("pointercancel", (event) => this.#pointers.delete(event.pointerId));
-    frame.addEventListener("pointerleave", () => (this.#tip.hidden = true));
+    frame.addEventListener("pointerleave", () => {
+      this.#tip.hidden = true;
+      this.#marks.hide();
+    });
     frame.addEventListener("dblclick", () => this.chosen !== undefined && this.#showChosen());
     new ResizeObserver(() => this.resize()).observe(frame.parentElement ?? document.body);
     new ResizeObserver(() => this.resize()).observe(frame);
@@ -198,6 +223,7 @@ export class Stage {
     const { x, y } = this.#place(event);
     const pointer = this.#pointers.get(event.pointerId);
     const drag = this.#drag;
+    this.#marks.showCursor(x, `${timeText(this.epoch, this.#timeAt(x))} s`, this.#seen);
     if (pointer === undefined || drag === undefined) {
       this.#showTip(x, y);
       return;
@@ -209,7 +235,11 @@ export class Stage {
     if (!drag.moved) this.frame.setPointerCapture(event.pointerId);
     drag.moved = true;
     this.#tip.hidden = true;
-    if (drag.selects) return;
+    if (drag.selects) {
+      const ns = Math.abs(this.#timeAt(x) - this.#timeAt(drag.x));
+      this.#marks.showSelection(drag.x, x, durationText(ns), this.#seen);
+      return;
+    }
     const perPx = (drag.to - drag.from) / Math.max(1, this.frame.clientWidth - this.#layout.gutter);
     const span = drag.to - drag.from;
     const { first, last } = this.window;
@@ -231,6 +261,7 @@ export class Stage {
     this.#pointers.delete(event.pointerId);
     const drag = this.#drag;
     this.#drag = undefined;
+    this.#marks.selection.hidden = true;
     if (drag === undefined) return;
     if (!drag.moved) this.choose(this.#hit(x, y));
     else if (drag.selects) this.window.show(...inOrder(this.#timeAt(drag.x), this.#timeAt(x)));

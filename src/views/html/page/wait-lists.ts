@@ -3,7 +3,7 @@ import type { LongWaitRow, RanTask, StallRow } from "../page-data.ts";
 import { button, type Child, element, section } from "./dom.ts";
 import { countText, durationText, timeText } from "./format.ts";
 import type { Machine, Row } from "./model.ts";
-import type { Chosen } from "./picture.ts";
+import type { Chosen } from "./scene.ts";
 import { intervalAt, lowerBound } from "./search.ts";
 import type { Stage } from "./stage.ts";
 
