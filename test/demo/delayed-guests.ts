@@ -2,7 +2,7 @@
  * Records two guests and this machine while a task of this machine keeps the first guest from running now and then, for the
  * README's picture:
  *
- *   bun test/demo/delayed-guests.ts DIR && bun test/demo/page-picture.ts DIR test/demo/picture.png
+ *   bun test/demo/delayed-guests.ts DIR && bun test/demo/page-picture.ts DIR test/demo/delay.png
  *
  * As root, after a build. Each guest is emulated by one thread, which is pinned to a CPU of its own here.
  */
@@ -18,10 +18,12 @@ import { traceAgent } from "./program.ts";
 const seconds = 3;
 /** In each guest: wakes up often, and works a little. */
 const work = "cp /bin/busybox /bin/web; while :; do /bin/web usleep 4000; /bin/web seq 60 >/dev/null; done";
-/** On this machine, before all others: busy for some 20 ms, then asleep. */
+/** On this machine, before all others: busy for some 60 ms, then asleep. */
 const backup = `#!/bin/bash
-while :; do for ((i = 0; i < 12000; i++)); do :; done; sleep 0.15; done
+while :; do for ((i = 0; i < 36000; i++)); do :; done; sleep 0.2; done
 `;
+/** Real-time priorities: other work of this machine comes after the guests, and is not to be seen; backup comes before them. */
+const [guestPriority, backupPriority] = ["10", "20"];
 
 const [out] = process.argv.slice(2);
 if (out === undefined) throw new Error("usage: delayed-guests.ts DIR");
@@ -36,8 +38,7 @@ try {
     guests.push(guest);
     for (const thread of vcpuThreads(directory)) {
       Bun.spawnSync(["taskset", "-pc", `${cpu}`, thread]);
-      // Other work of this machine is not to be seen.
-      Bun.spawnSync(["renice", "-n", "-15", "-p", thread]);
+      Bun.spawnSync(["chrt", "-r", "-p", guestPriority, thread]);
     }
   }
   for (const guest of guests) {
@@ -46,7 +47,7 @@ try {
   }
   writeFileSync(`${base}/backup`, backup);
   chmodSync(`${base}/backup`, 0o755);
-  hog = Bun.spawn(["chrt", "-f", "20", "taskset", "-c", "0", `${base}/backup`]);
+  hog = Bun.spawn(["chrt", "-f", backupPriority, "taskset", "-c", "0", `${base}/backup`]);
   const events = ["sched", "irq"].flatMap((event) => ["-e", event]);
   const directories = guests.map(({ directory }) => directory);
   console.log(await traceAgent("record", ...directories, "--host", ...events, "-d", `${seconds}`, "-o", out));

@@ -55,7 +55,7 @@ export class PageMachine implements SchedulingTaker {
 
   gap(cpu: number): void {
     const row = this.#row(cpu);
-    row.losesSince ??= row.last === row.last ? row.last : this.first;
+    row.losesSince ??= row.last;
   }
 
   /** `count` is -1 where the kernel did not count them. */
@@ -107,7 +107,8 @@ export class PageMachine implements SchedulingTaker {
     if (losesSince === undefined) return;
     row.losesSince = undefined;
     row.lostCount = 0;
-    const start = losesSince === losesSince ? Math.min(losesSince, end) : end;
+    // Before a CPU's first event: all of the time from the machine's first one on.
+    const start = Math.min(losesSince === losesSince ? losesSince : this.first, end);
     if (this.#budget.takeLoss()) row.addLoss({ start, end, count: lostCount });
   }
 

@@ -43,7 +43,7 @@ export class Row {
   readonly cpu: number;
   /** Time of its last event; NaN before the first. */
   last = NaN;
-  /** Since when its events are being lost. */
+  /** Since when its events are being lost; NaN: from the beginning on. */
   losesSince: number | undefined;
   lostCount = 0;
   readonly #slices = new Columns(sliceColumns);

@@ -30,7 +30,7 @@ function hitIn(
     const index = intervalAt(row.interrupts, time, reach);
     if (index >= 0) return { row, of: "interrupts", index };
   }
-  if (y < slices[0] + 0.12 * rem) {
+  if (y < slices[0]) {
     const index = nearest(row.marks.time, time, reach);
     if (index >= 0) return { row, of: "marks", index };
   }

@@ -2,11 +2,12 @@
 import type { Machine, Model, Row } from "./model.ts";
 
 /** In parts of the page's text size. */
-const sizes = { axis: 1.75, heading: 1.75, row: 2.1, rowWithView: 2.55, slices: 1.3, gutter: 6 };
+const sizes = { axis: 1.75, heading: 1.75, row: 2.3, rowWithView: 2.75, marks: 0.3, slices: 1.3, gutter: 6 };
 
 /** `rows`: of one CPU, one after the other where the machine was recorded several times; none: a heading. */
 export type Line = { y: number; height: number; machine: Machine; rows: readonly Row[] };
 export type Bands = {
+  marks: [y: number, height: number];
   slices: [y: number, height: number];
   interrupts: [y: number, height: number];
   view: [y: number, height: number];
@@ -45,9 +46,11 @@ export function lanesOf(machine: Machine, machines: readonly Machine[]): Row[][]
 }
 
 export function bandsOf({ y }: Line, rem: number): Bands {
-  const top = y + 0.15 * rem;
+  const marks = y + 0.1 * rem;
+  const top = marks + sizes.marks * rem;
   const under = top + sizes.slices * rem;
   return {
+    marks: [marks, (sizes.marks - 0.05) * rem],
     slices: [top, sizes.slices * rem],
     interrupts: [under + 0.1 * rem, 0.28 * rem],
     view: [under + 0.5 * rem, 0.38 * rem],

@@ -125,16 +125,14 @@ export class Picture {
       drawIntervals(context, slices, scale, { ...band, colour, grows: false });
     }
     context.fillStyle = theme.mark;
-    const lines = { y: y - 0.1 * theme.rem, height: 0.2 * theme.rem };
-    drawTimes(context, marks.time, scale, lines);
+    const [above, tick] = bands.marks;
+    drawTimes(context, marks.time, scale, { y: above, height: tick });
     const [under, thin] = bands.interrupts;
     const strip = { y: under, height: thin, colour: () => theme.interrupt };
     if (wanted === undefined) drawIntervals(context, interrupts, scale, strip);
     else {
       context.fillStyle = theme.accent;
-      drawTimes(context, marks.time, scale, { y: y - 0.15 * theme.rem, height: 0.45 * theme.rem }, (index) =>
-        isFoundMark(row, wanted, index),
-      );
+      drawTimes(context, marks.time, scale, { y: above, height: 2 * tick }, (index) => isFoundMark(row, wanted, index));
       context.globalAlpha = 0.25;
       drawIntervals(context, interrupts, scale, strip);
       context.globalAlpha = 1;

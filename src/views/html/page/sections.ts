@@ -53,7 +53,7 @@ export function machineSections(
     if (scheduling.tasks.length > 0) made.push(section(`Busiest tasks${of}`, taskTable(machine, search)));
     if (scheduling.interrupts.length > 0) made.push(section(`Interrupts${of}`, interruptTable(stage, machine)));
   }
-  made.push(section(`CPUs and events${of}`, cpuTable(cpus), kindTable(kinds)));
+  made.push(section(`CPUs and events${of}`, cpuTable(cpus), ...(kinds.length > 0 ? [kindTable(kinds)] : [])));
   return made;
 }
 
