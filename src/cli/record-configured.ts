@@ -1,19 +1,21 @@
 /**
  * `trace-agent record --config FILE`, until it is ended. As a service (without a terminal) it reads the file anew on SIGHUP: where
- * that says something else the recording goes on as it says, in a new part; a file that cannot be used changes nothing.
+ * that says something else of some machines these are recorded anew, and the others go on; where it says something else of the whole all
+ * are, in a new part; a file that cannot be used changes nothing.
  */
 import { AgentError, textOf } from "../base/errors.ts";
 import { EndRequest } from "../base/end-request.ts";
 import { keepHangUp } from "../base/end-signals.ts";
 import { log } from "../base/log.ts";
 import { guestDirectory } from "../host/guest-directory.ts";
+import type { MachinesPlan } from "../host/machines/machine-request.ts";
 import type { RunningRecorder } from "../host/machines/running-recorder.ts";
 import { hostName } from "../trace-dat/session/names.ts";
 import type { OptionUse } from "./command.ts";
 import { checkConfig, configuredWanted, optionKeys } from "./configured.ts";
 import { readWait } from "./live-flags.ts";
 import { readRecordConfig, type RecordConfig } from "./record-config.ts";
-import { recordSeveral } from "./record-machines.ts";
+import { planSeveral, recordPlanned, type Several } from "./record-machines.ts";
 import { readOptions, type RecordValues } from "./record-options.ts";
 
 /** Of the command line. */
@@ -24,15 +26,15 @@ export type ConfiguredParts = {
 };
 
 export async function recordConfigured(path: string, parts: ConfiguredParts): Promise<void> {
-  const reloads = new Reloads(path, () => readChecked(path, parts));
+  const reloads = new Reloads(path, () => readConfigured(path, parts));
   try {
-    let config = readChecked(path, parts);
+    let current = await readConfigured(path, parts);
     /** What was recorded before the file was read anew. */
-    let good: RecordConfig | undefined;
+    let good: Configured | undefined;
     for (;;) {
       let isRefused = false;
       try {
-        await recordAs(config, parts, (recorder) => reloads.run(config, recorder));
+        await recordPlanned(current.several, (recorder, change) => reloads.run(current, recorder, change));
       } catch (error) {
         if (!(error instanceof AgentError) || reloads.isEndAsked) throw error;
         // A recording that is only incomplete was one.
@@ -40,9 +42,9 @@ export async function recordConfigured(path: string, parts: ConfiguredParts): Pr
         if (isRefused ? good === undefined : reloads.next === undefined) throw error;
         log.error(`${error.message}${isRefused ? "; recording as before" : ""}`);
       }
-      if (isRefused && good !== undefined) [config, good, reloads.next] = [good, undefined, undefined];
+      if (isRefused && good !== undefined) [current, good, reloads.next] = [good, undefined, undefined];
       else if (reloads.next === undefined || reloads.isEndAsked) return;
-      else [config, good] = [reloads.next, config];
+      else [current, good] = [reloads.next, reloads.current];
     }
   } finally {
     reloads.close();
@@ -51,26 +53,30 @@ export async function recordConfigured(path: string, parts: ConfiguredParts): Pr
 
 /** SIGHUP, where it is no hang-up of a terminal. */
 class Reloads {
-  /** What is to be recorded from now on. */
-  next: RecordConfig | undefined;
+  /** What is recorded, and what is to be recorded instead in a new session. */
+  current: Configured | undefined;
+  next: Configured | undefined;
   readonly #path: string;
-  readonly #read: () => RecordConfig;
+  readonly #read: () => Promise<Configured>;
   readonly #isService = !process.stderr.isTTY && keepHangUp();
   readonly #end = new EndRequest();
-  #current: RecordConfig | undefined;
   #recorder: RunningRecorder | undefined;
-  readonly #onSignal = (): void => this.#reload();
+  #change: ((plan: MachinesPlan) => void) | undefined;
+  /** One after the other. */
+  #reading: Promise<void> = Promise.resolve();
+  readonly #onSignal = (): void => void (this.#reading = this.#reading.then(() => this.#reload()));
 
-  constructor(path: string, read: () => RecordConfig) {
+  constructor(path: string, read: () => Promise<Configured>) {
     this.#path = path;
     this.#read = read;
     if (this.#isService) process.on("SIGHUP", this.#onSignal);
   }
 
-  run(config: RecordConfig, recorder: RunningRecorder): void {
-    this.#current = config;
+  run(current: Configured, recorder: RunningRecorder, change: (plan: MachinesPlan) => void): void {
+    this.current = current;
     this.#recorder = recorder;
-    if (this.next === config) this.next = undefined;
+    this.#change = change;
+    if (this.next === current) this.next = undefined;
     // The file was changed again meanwhile.
     if (this.next !== undefined || this.isEndAsked) recorder.stop();
   }
@@ -85,12 +91,17 @@ class Reloads {
     this.#end.close();
   }
 
-  #reload(): void {
+  async #reload(): Promise<void> {
     try {
-      const config = this.#read();
-      if (Bun.deepEquals(config, this.next ?? this.#current))
-        return log.info(`"${this.#path}" says the same as before`);
-      this.next = config;
+      const read = await this.#read();
+      const now = this.next ?? this.current;
+      if (Bun.deepEquals(read.config, now?.config)) return log.info(`"${this.#path}" says the same as before`);
+      if (this.next === undefined && now !== undefined && isOfMachines(now.several, read.several)) {
+        this.#change?.(read.several.plan);
+        this.current = read;
+        return log.info(`"${this.#path}" is read anew: machines of which it says the same as before go on`);
+      }
+      this.next = read;
       log.info(`"${this.#path}" is read anew: the recording goes on as it says`);
       this.#recorder?.stop();
     } catch (error) {
@@ -99,18 +110,25 @@ class Reloads {
   }
 }
 
-function readChecked(path: string, { values, order }: ConfiguredParts): RecordConfig {
+/** Whether they differ in nothing but what is said of machines. */
+function isOfMachines(before: Several, after: Several): boolean {
+  const { plan: _, ...whole } = before;
+  const { plan: __, ...other } = after;
+  return Bun.deepEquals(whole, other);
+}
+
+/** What the file says, and what that comes to with the command line. */
+type Configured = { config: RecordConfig; several: Several };
+
+async function readConfigured(path: string, parts: ConfiguredParts): Promise<Configured> {
+  const { values, order } = parts;
   const config = readRecordConfig(path);
   checkConfig(path, config, (key, value) => readOptions({ ...values, [key]: value }, order));
-  return config;
+  return { config, several: await planConfigured(config, parts) };
 }
 
 /** Machines that the command line names are recorded instead of those that the file names. */
-async function recordAs(
-  config: RecordConfig,
-  { values, guests, order }: ConfiguredParts,
-  running: (recorder: RunningRecorder) => void,
-): Promise<void> {
+async function planConfigured(config: RecordConfig, { values, guests, order }: ConfiguredParts): Promise<Several> {
   const machines = new Map(Object.entries(config.machines));
   const merged = { ...values };
   for (const key of optionKeys) merged[key] = values[key] ?? config[key];
@@ -121,14 +139,8 @@ async function recordAs(
   merged.host = values.host || config.host === true || (guests.length === 0 && machines.has(hostName));
   const named = guests.length > 0 ? guests : [...machines.keys()].filter((name) => name !== hostName || !merged.host);
   const directories = named.map((name) => guestDirectory(name, machines.get(name)?.dir));
-  await recordSeveral(
-    merged,
-    directories,
-    readOptions(merged, order),
-    (name) => ({
-      wanted: configuredWanted(values, order, [machines.get(name), config]),
-      waitMs: readWait(values.wait ?? machines.get(name)?.wait ?? config.wait),
-    }),
-    running,
-  );
+  return planSeveral(merged, directories, readOptions(merged, order), (name) => ({
+    wanted: configuredWanted(values, order, [machines.get(name), config]),
+    waitMs: readWait(values.wait ?? machines.get(name)?.wait ?? config.wait),
+  }));
 }

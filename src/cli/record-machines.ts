@@ -1,10 +1,10 @@
 /** `trace-agent record` of several machines: which ones, and into which directory. */
 import { AgentError } from "../base/errors.ts";
-import { allGuests, type GuestDirectory } from "../host/guest-directory.ts";
+import { allGuests, type GuestDirectory, guestsDirectory } from "../host/guest-directory.ts";
 import { withLocalGuest } from "../host/local.ts";
-import type { MachineRequest } from "../host/machines/machine-recording.ts";
+import type { MachineRequest, MachinesPlan } from "../host/machines/machine-request.ts";
+import type { MachinesOptions } from "../host/machines/machines-options.ts";
 import { qmpVcpus } from "../host/machines/qmp-vcpus.ts";
-import type { RunningRecorder } from "../host/machines/running-recorder.ts";
 import { recordMachines } from "../host/machines/record-machines.ts";
 import type { TraceConfig } from "../host/run/trace-config.ts";
 import { eventsOf, type TriggerOptions } from "../host/triggers/trigger.ts";
@@ -53,13 +53,24 @@ export function areSeveral({ host, all, join }: Choice, guests: readonly string[
 /** What is said of single machines, by name. */
 export type MachineSaid = { wanted: TraceConfig; waitMs: number | undefined };
 
+/** `host`: this machine is one of them. */
+export type Several = { plan: MachinesPlan; options: MachinesOptions; host: boolean; keepSelf: boolean };
+
 export async function recordSeveral(
   choice: Choice,
   guests: readonly GuestDirectory[],
-  { output, ...options }: RecordOptions,
-  said: (name: string) => MachineSaid = () => options,
-  running?: (recorder: RunningRecorder) => void,
+  options: RecordOptions,
 ): Promise<void> {
+  await recordPlanned(await planSeveral(choice, guests, options, () => options));
+}
+
+/** Throws a usage error. */
+export async function planSeveral(
+  choice: Choice,
+  guests: readonly GuestDirectory[],
+  options: RecordOptions,
+  said: (name: string) => MachineSaid,
+): Promise<Several> {
   if (!choice.host) requireLocal(choice["no-filter"]);
   const what = options.cut === undefined ? "several machines are recorded" : "--rotate and --last record";
   if (choice.output === undefined) {
@@ -76,9 +87,7 @@ export async function recordSeveral(
   if (options.metadata !== undefined) throw new AgentError("usage", "--metadata is of one guest alone");
   const named = guests.map((guest) => requestOf(guest, true));
   const requests = choice.all || choice.join ? withOthers(named) : named;
-  const host: MachineRequest[] = choice.host
-    ? [{ name: hostName, kind: "host", guest: { guest: hostName, path: "" }, named: true }]
-    : [];
+  const host: MachineRequest[] = choice.host ? [hostRequest({ guest: hostName, path: "" })] : [];
   requireNames([...host, ...requests], choice);
   const sockets = readSockets(choice.qmp);
   const given = readVcpus(choice.vcpus);
@@ -90,24 +99,39 @@ export async function recordSeveral(
   const vcpus = new Map<string, readonly number[]>();
   for (const [name, path] of sockets) vcpus.set(name, await qmpVcpus(path));
   for (const [name, tasks] of given) vcpus.set(name, tasks);
-  const record = (all: readonly MachineRequest[]): Promise<void> =>
-    recordMachines(all, {
-      ...options,
-      path: output.path,
-      group: output.group,
-      vcpus,
-      wantedOf: ({ name, kind }) => {
-        const wanted = withTriggers(said(name).wanted, options.on);
-        return withClock(kind === "host" ? withHostEvents(wanted) : wanted, options);
-      },
-      waitMsOf: ({ name }) => said(name).waitMs,
-      ...(running === undefined ? {} : { running }),
-      ...(choice.join ? { join: () => allGuests().map((guest) => requestOf(guest, false)) } : {}),
-    });
-  if (!choice.host) return record(requests);
-  await withLocalGuest({ keepSelf: choice["no-filter"] }, (guest) =>
-    record([{ name: hostName, kind: "host", guest, named: true }, ...requests]),
-  );
+  const { output, format, until, latency, past, metrics, on, cut } = options;
+  const plan: MachinesPlan = {
+    requests: [...host, ...requests],
+    vcpus,
+    wantedOf: ({ name, kind }) => {
+      const wanted = withTriggers(said(name).wanted, options.on);
+      return withClock(kind === "host" ? withHostEvents(wanted) : wanted, options);
+    },
+    waitMsOf: ({ name }) => said(name).waitMs,
+    join: choice.join ? { parent: guestsDirectory, find: () => firstOfName(withOthers(named)) } : undefined,
+  };
+  return {
+    plan,
+    options: { path: output.path, group: output.group, format, until, latency, past, metrics, on, cut },
+    host: choice.host,
+    keepSelf: choice["no-filter"],
+  };
+}
+
+export async function recordPlanned(
+  { plan, options, host, keepSelf }: Several,
+  running?: MachinesOptions["running"],
+): Promise<void> {
+  const all = running === undefined ? options : { ...options, running };
+  if (!host) return recordMachines(plan, all);
+  await withLocalGuest({ keepSelf }, (guest) => {
+    const requests = plan.requests.map((request) => (request.kind === "host" ? hostRequest(guest) : request));
+    return recordMachines({ ...plan, requests }, all);
+  });
+}
+
+function hostRequest(guest: GuestDirectory): MachineRequest {
+  return { name: hostName, kind: "host", guest, named: true };
 }
 
 function requestOf(guest: MachineRequest["guest"], named: boolean): MachineRequest {
@@ -122,6 +146,11 @@ function withOthers(named: readonly MachineRequest[]): MachineRequest[] {
       .filter(({ path }) => !paths.has(path))
       .map((guest) => requestOf(guest, false)),
   ];
+}
+
+/** Of those that come later: one that is named counts more than a directory of its name. */
+function firstOfName(requests: readonly MachineRequest[]): MachineRequest[] {
+  return [...new Map(requests.toReversed().map((request) => [request.name, request])).values()].toReversed();
 }
 
 function requireNames(requests: readonly MachineRequest[], { all, join }: Choice): void {

@@ -48,22 +48,22 @@ export function guestDirectory(guest: string, directory?: string): GuestDirector
 }
 
 /** The guests that ports were made for: the directories below `/run/virtio-trace`. */
-export function allGuests(): GuestDirectory[] {
+export function allGuests(directory = guestsDirectory): GuestDirectory[] {
   let names: string[];
   try {
-    names = readdirSync(guestsDirectory, { withFileTypes: true })
+    names = readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name);
   } catch (cause) {
     if (errnoOf(cause) === "ENOENT") return [];
-    throw new AgentError(isDenied(cause) ? "permission" : "io", `cannot read ${guestsDirectory}: ${messageOf(cause)}`, {
+    throw new AgentError(isDenied(cause) ? "permission" : "io", `cannot read ${directory}: ${messageOf(cause)}`, {
       cause,
     });
   }
   return names
     .filter((name) => !hasControlCharacter(name))
     .sort()
-    .map((name) => guestDirectory(name));
+    .map((name) => guestDirectory(name, `${directory}/${name}`));
 }
 
 /** Names go into XML, argument lists and single-line messages: a newline would split them. */

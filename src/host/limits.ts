@@ -87,9 +87,12 @@ export const hostLimits = {
   progressAfterMs: 2_000,
   /** Refresh interval of a recording's status line. */
   statusLineMs: 500,
-  /** Of several machines: how often signals and limits are checked beside the ports, and new machines are looked for. */
+  /** Of several machines: how often signals and limits are checked beside the ports. */
   machinesTurnMs: 50,
+  /** --join: how often a machine that is not there is tried, and what inotify does not tell is looked at. */
   joinEveryMs: 1_000,
+  /** After a change in a guest's directory: QEMU makes the sockets of all ports within milliseconds, the control port's first. */
+  joinSettleMs: 100,
   /** So long after the last machine's start what the starts left is collected: they are the most work, and a recording may run for weeks. */
   heapSettleMs: 1_000,
   /** Of a machine's name: with a number and ".dat" it is a file's name, which may have 255. */
@@ -174,6 +177,8 @@ export const hostLimits = {
   controlReplyValues: 2_000_000,
   /** How long a client waits for an answer: a recorder that writes its files serves no one for seconds. */
   controlWaitMs: 60_000,
+  /** The same for one of another user's, who may want to keep root waiting. */
+  controlForeignWaitMs: 5_000,
   /** A snapshot is a copy of up to the disk's size. */
   controlSnapshotWaitMs: 3_600_000,
   controlRetryMs: 20,

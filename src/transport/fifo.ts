@@ -3,6 +3,7 @@
  * .in, reads .out.
  */
 import { fstatSync } from "node:fs";
+import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O, openFd, writeFrom } from "../../ffi/fd.ts";
 import { setPipeSize } from "../../ffi/pipe.ts";
 import { unreadInPipe } from "../../ffi/unread.ts";
@@ -43,6 +44,14 @@ export const fifo = {
     madeBySetup: true,
     showsHolders: true,
     splicesToFile: true,
+    isHeld: (path) => {
+      try {
+        closeFd(openFifo(`${path}.in`, O.WRONLY));
+        return true;
+      } catch (error) {
+        return !(error instanceof SystemError && error.errno === E.ENXIO);
+      }
+    },
     openControl: (path) => {
       // The reading end first: what the guest answers at once has a place to go.
       const read = openFifo(`${path}.out`, O.RDONLY);

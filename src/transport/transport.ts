@@ -70,6 +70,8 @@ export type HostEnd = {
   showsHolders: boolean;
   /** Data can be spliced from it into a file; else they go through a pipe. */
   splicesToFile: boolean;
+  /** False: nobody holds the other end of the control port, so that it cannot be opened. Asked often, and changes nothing. */
+  isHeld: (path: string) => boolean;
   /** Opens the control port without waiting; the two may be one fd. Throws SystemError or AgentError, with nothing left open. */
   openControl: (path: string) => { read: number; write: number };
   /** Bytes that were sent, or -errno. */

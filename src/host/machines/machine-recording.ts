@@ -4,15 +4,12 @@ import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
-import type { GuestDirectory } from "../guest-directory.ts";
 import { record, type RecorderOptions } from "../run/recorder.ts";
 import type { RecordingWatch } from "../run/recording-watch.ts";
 import type { Waiting } from "../run/session.ts";
 import type { Cutter } from "./cutter.ts";
+import type { MachineRequest } from "./machine-request.ts";
 import type { SessionDirectory } from "./session-directory.ts";
-
-/** What is to be recorded. `named`: by the user, and not found. */
-export type MachineRequest = { name: string; kind: SessionMachine["kind"]; guest: GuestDirectory; named: boolean };
 
 export type MachineRunOptions = Omit<RecorderOptions, "spool" | "traceId" | "show" | "showWait" | "started">;
 
