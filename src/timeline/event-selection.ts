@@ -54,6 +54,17 @@ export function timeRange({ from, to }: EventSelection, inSeconds: boolean): Tim
   return { from: first?.least, to: last?.most };
 }
 
+/** The same of recordings that show seconds, before they are opened; undefined where there is none, or that cannot be said yet. */
+export function timeRangeBefore(selection: EventSelection): TimeRange | undefined {
+  if (selection.from === undefined && selection.to === undefined) return undefined;
+  try {
+    return timeRange(selection, true);
+  } catch (error) {
+    if (error instanceof AgentError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The times that are shown as this one: "2430.25" in ns; a number in the clock's unit if times are not shown in
  * seconds.

@@ -8,6 +8,7 @@ import { AgentError } from "../base/errors.ts";
 import { foreignText } from "../base/foreign-text.ts";
 import { log } from "../base/log.ts";
 import { type PartSelection, partsOf, type RecordedAbout, type RecordedPart } from "./parts.ts";
+import type { ShownTimes } from "./session/segments-within.ts";
 import type { SessionFiles } from "./session/read-session.ts";
 import { openTraceDat } from "./read/reader.ts";
 import { isSession } from "./session/is-session.ts";
@@ -22,12 +23,12 @@ export type Recordings = {
 
 /**
  * Throws an AgentError, also for a selection of what is not there. `apart`: segments of a recording are not joined, and files are in
- * memory only from the time that one is read until it is released.
+ * memory only from the time that one is read until it is released. `times`: segments that have no events of these are not opened.
  */
 export async function openRecordings(
   paths: readonly string[],
   selection: PartSelection = {},
-  { apart = false }: { apart?: boolean } = {},
+  { apart = false, times }: { apart?: boolean; times?: ShownTimes | undefined } = {},
 ): Promise<Recordings> {
   const opened: { machine: string; source: TraceSource; about: RecordedAbout }[] = [];
   const close = (): void => {
@@ -37,7 +38,7 @@ export async function openRecordings(
   try {
     for (const path of paths) {
       const before = opened.length;
-      const recordings = await filesOf(path, apart);
+      const recordings = await filesOf(path, apart, times);
       for (const { files, label, ...about } of recordings) {
         try {
           const source = await openJoined(files, apart);
@@ -88,10 +89,10 @@ function isDirectory(path: string): boolean {
 }
 
 /** `machine`: the name in a session, or the file's own. */
-async function filesOf(path: string, apart: boolean): Promise<SessionFiles[]> {
+async function filesOf(path: string, apart: boolean, times: ShownTimes | undefined): Promise<SessionFiles[]> {
   if (isSession(path)) {
     const { sessionFiles } = await import("./session/read-session.ts");
-    return sessionFiles(path, apart);
+    return sessionFiles(path, apart, times);
   }
   const machine = basename(path).replace(/\.dat(?:\.spool)?$/, "");
   return [{ machine, label: machine, files: [path], kind: "file", segment: 1 }];

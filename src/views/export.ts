@@ -7,7 +7,7 @@ import { LiveOutput } from "../base/live-output.ts";
 import { log } from "../base/log.ts";
 import { OutputFile, refuseTerminal } from "../base/output-file.ts";
 import { OutputPlace, type OutputRequest } from "../base/output-place.ts";
-import type { EventSelection } from "../timeline/event-selection.ts";
+import { type EventSelection, timeRangeBefore } from "../timeline/event-selection.ts";
 import { openRecordings, type Recordings } from "../trace-dat/open-recording.ts";
 import type { PartSelection, RecordedPart } from "../trace-dat/parts.ts";
 import { ExportProgress } from "./export-progress.ts";
@@ -45,7 +45,7 @@ type Work = { parts: readonly RecordedPart[]; exporter: Exporter; selection: Eve
 export async function exportRecording(request: ExportRequest): Promise<Exported> {
   const { paths, chosen, selection = {}, output } = request;
   const exporter = exporterOf(request);
-  const recordings = await openRecordings(paths, chosen);
+  const recordings = await openRecordings(paths, chosen, { times: timeRangeBefore(selection) });
   const progress = new ExportProgress();
   try {
     const work = { parts: progress.watch(recordings.parts), exporter, selection, progress };

@@ -53,6 +53,9 @@ export class MachineStream {
   /** By CPU, the first piece that is still there, and when the next ones were begun (performance.now()). */
   readonly #first = new Map<number, number>();
   readonly #begun = new Map<number, Map<number, number>>();
+  /** What is being read; pieces of it that were to be removed meanwhile. */
+  #held: { from: Positions; to: Positions } | undefined;
+  readonly #late: { cpu: number; index: number }[] = [];
 
   constructor(
     { name, kind, spool, session }: MachineParts,
@@ -138,6 +141,21 @@ export class MachineStream {
     );
   }
 
+  /** That lie there beside these, because somebody reads them. */
+  get lateBytes(): number {
+    return this.#late.length * this.#pieceBytes;
+  }
+
+  /** Until `release`, pieces of this part stay on the disk when they are removed. */
+  hold(from: Positions, to: Positions): void {
+    this.#held = { from, to };
+  }
+
+  release(): void {
+    this.#held = undefined;
+    for (const { cpu, index } of this.#late.splice(0)) this.spool.removePiece(cpu, index);
+  }
+
   /** All that came, in whole sub-buffers. */
   get whole(): Positions {
     const { sizeBytes } = this.layout;
@@ -196,14 +214,14 @@ export class MachineStream {
     }
   }
 
-  /** The oldest piece that is full, and when it was: its CPU, where it ends, performance.now(). Not beyond `below`. */
-  oldestPiece(below: Positions | undefined): { cpu: number; end: number; fullMs: number } | undefined {
+  /** The oldest piece that is full, and when it was: its CPU, where it ends, performance.now(). */
+  oldestPiece(): { cpu: number; end: number; fullMs: number } | undefined {
     let oldest: { cpu: number; end: number; fullMs: number } | undefined;
     for (const { cpu } of this.#readers) {
       const next = (this.#first.get(cpu) ?? 0) + 1;
       const fullMs = this.#begun.get(cpu)?.get(next);
       const end = next * this.#pieceBytes;
-      if (fullMs === undefined || end > (below?.get(cpu) ?? Infinity)) continue;
+      if (fullMs === undefined) continue;
       if (oldest === undefined || fullMs < oldest.fullMs) oldest = { cpu, end, fullMs };
     }
     return oldest;
@@ -224,8 +242,12 @@ export class MachineStream {
   }
 
   #removePiece(cpu: number, index: number): void {
-    this.spool.removePiece(cpu, index);
     this.#begun.get(cpu)?.delete(index);
+    const from = this.#held?.from.get(cpu) ?? 0;
+    const to = this.#held?.to.get(cpu) ?? 0;
+    const begin = index * this.#pieceBytes;
+    if (begin < to && begin + this.#pieceBytes > from) this.#late.push({ cpu, index });
+    else this.spool.removePiece(cpu, index);
   }
 
   #note(told: CutCounters | undefined): void {

@@ -22,7 +22,6 @@ export type RingOptions = { lastMs: number; maxBytes: number; afterMs: number; e
 
 type RingParts = Omit<RotationParts, "every"> & RingOptions;
 
-/** `stream`: as long as nothing is recorded of the machine anew. */
 type Member = { readonly machine: CutMachine; readonly stream: MachineStream };
 
 const nsOfMs = 1_000_000n;
@@ -32,12 +31,13 @@ export class Ring implements Cutter {
   readonly #store: SegmentStore;
   readonly #parts: RingParts;
   readonly #members: Member[] = [];
-  /** What a snapshot reads is not removed. */
-  readonly #held = new Map<MachineStream, Positions>();
   #taking = false;
+  /** A snapshot waits for what belongs to it: nothing is too old. */
+  #isGathering = false;
   #takenMs = -Infinity;
   #freeMs = 0;
   #work: Promise<unknown> = Promise.resolve();
+  readonly #missing: string[] = [];
   snapshots = 0;
 
   constructor(store: SegmentStore, parts: RingParts) {
@@ -50,14 +50,13 @@ export class Ring implements Cutter {
   }
 
   get diskBytes(): number {
-    return this.#store.bytes + this.#ringBytes;
+    return this.#store.bytes + this.#ringBytes + this.#lateBytes;
   }
 
   join(machine: CutMachine, spool: MachineStream["spool"]): RunObserver {
     const { name, entry, traceId } = machine;
     const { maxBytes, past } = this.#parts;
     const session = { guest: name, traceId, past };
-    this.#drop((member) => member.machine.name === name);
     const stream = new MachineStream({ name, kind: entry.kind, spool, session }, (cpus, subBufferBytes) =>
       pieceBytes(maxBytes / hostLimits.pieceShare / cpus / this.#members.length, subBufferBytes),
     );
@@ -82,14 +81,15 @@ export class Ring implements Cutter {
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
-      if (!this.#store.keepFree()) this.#parts.stop("the disk has less free space than is to stay (--free)");
+      if (!this.#store.keepFree(0, 0)) this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
+    this.#dropOld();
     const { lastMs, afterMs, latencyMs, maxBytes } = this.#parts;
-    const oldestMs = now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
+    const oldestMs = this.#isGathering ? -Infinity : now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
     for (;;) {
       const [oldest] = this.#members
         .flatMap(({ stream }) => {
-          const piece = stream.oldestPiece(this.#held.get(stream));
+          const piece = stream.oldestPiece();
           return piece === undefined ? [] : [{ stream, piece }];
         })
         .sort((a, b) => a.piece.fullMs - b.piece.fullMs);
@@ -108,13 +108,13 @@ export class Ring implements Cutter {
     if (sinceMs < everyMs && request.trigger !== "guest-gone")
       return { taken: false, reason: `the last one is ${(sinceMs / 1000).toFixed(1)} s old (--every)` };
     const { machine } = request;
-    const members = this.#members.filter(({ stream }) => machine === undefined || stream.name === machine);
+    const members = this.#newest.filter(({ stream }) => machine === undefined || stream.name === machine);
     if (members.length === 0) return { taken: false, reason: `no machine "${machine ?? ""}" is recorded` };
     this.#taking = true;
     this.#takenMs = performance.now();
     const work = this.#take(request, members).finally(() => {
       this.#taking = false;
-      this.#held.clear();
+      for (const { stream } of members) stream.release();
     });
     this.#work = work.catch(() => {});
     return work;
@@ -123,10 +123,8 @@ export class Ring implements Cutter {
   /** The ring itself is not kept: what was asked for is in snapshots. */
   async finish(): Promise<string[]> {
     await this.#work;
-    const missing: string[] = [];
     for (const { machine, stream } of this.#members) {
       const { end, session, whole } = stream;
-      if (machine.trouble !== undefined) missing.push(`${machine.name}: it ended early: ${machine.trouble}`);
       if (end?.stop === undefined) continue;
       // Nobody knows how many events were removed with the ring.
       const received = [...whole].map(([cpu, bytes]) => ({ cpu, bytes, events: 0, damaged: true }));
@@ -134,26 +132,47 @@ export class Ring implements Cutter {
         { before: session.before, start: session.start, stop: end.stop, after: end.after },
         received,
       );
-      missing.push(...imbalances(balances).map((what) => `${machine.name}: ${what}`));
+      this.#missing.push(...imbalances(balances).map((what) => `${machine.name}: ${what}`));
     }
     this.#drop(() => true);
     await this.#store.save();
-    return missing;
+    return this.#missing;
   }
 
   get #ringBytes(): number {
     return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
   }
 
-  #streamOf(name: string): MachineStream | undefined {
-    return this.#members.find(({ machine }) => machine.name === name)?.stream;
+  get #lateBytes(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.lateBytes, 0);
   }
 
-  /** Of a machine that is recorded anew, or at the end. */
+  /** Of a machine that ended and has not begun anew, what it left. */
+  get #newest(): readonly Member[] {
+    const newest = new Map<string, Member>();
+    for (const member of this.#members) {
+      const { name, receivedBytes } = member.stream;
+      if (receivedBytes > 0 || !newest.has(name)) newest.set(name, member);
+    }
+    return [...newest.values()];
+  }
+
+  #streamOf(name: string): MachineStream | undefined {
+    return this.#newest.find(({ machine }) => machine.name === name)?.stream;
+  }
+
+  /** What is left of machines that are recorded anew, but for what a snapshot reads. */
+  #dropOld(): void {
+    if (this.#taking) return;
+    const newest = new Set(this.#newest);
+    this.#drop((member) => !newest.has(member) && (member.machine.ended || member.machine.refused !== undefined));
+  }
+
   #drop(isOver: (member: Member) => boolean): void {
     for (const member of this.#members.filter(isOver)) {
       const { machine, stream } = member;
       this.#members.splice(this.#members.indexOf(member), 1);
+      if (machine.trouble !== undefined) this.#missing.push(`${machine.name}: it ended early: ${machine.trouble}`);
       const open = this.#store.openEntry(stream, stream.session.traceId);
       if (open !== undefined) machine.entry.recordings.splice(machine.entry.recordings.indexOf(open), 1);
       if (machine.refused === undefined) stream.spool.remove();
@@ -164,28 +183,30 @@ export class Ring implements Cutter {
     const { trigger } = request;
     const { afterMs, latencyMs } = this.#parts;
     const begun = new Date().toISOString();
-    for (const { stream } of members) this.#held.set(stream, stream.oldest);
     const asked = new Cut(
       members.map(({ stream }) => stream),
       latencyMs + afterMs,
     );
-    while (!asked.isReady) await this.#parts.turn().then(() => Bun.sleep(hostLimits.machinesTurnMs));
+    await this.#gather(asked, members);
     const number = this.#store.nextNumber();
     const plans = members.flatMap(({ stream }) => {
       const own = request.machine === stream.name ? request.at : undefined;
       return this.#plan(stream, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
     });
-    for (const plan of plans) this.#held.set(plan.stream, plan.from);
+    for (const { stream, from, to } of plans) stream.hold(from, to);
+    // Pieces that the ring no longer needs stay as long as they are read.
+    const heldBytes = plans.reduce((sum, plan) => sum + bytesOf(plan), 0);
     const files: { machine: string; file: string; bytes: number }[] = [];
     const host = members.find(({ stream }) => stream.kind === "host")?.stream;
     const guests = members.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
+    if (!this.#store.makeRoom(heldBytes, this.#ringBytes + heldBytes))
+      return { taken: false, reason: "--keep leaves no room for the ring, what is read of it, and a file of that" };
     try {
       for (const plan of plans) {
-        this.#store.makeRoom(bytesOf(plan), this.#ringBytes);
         const { bytes } = await this.#store.write(plan, { host, guests }, this.#parts.turn);
         files.push({ machine: plan.stream.name, file: plan.file, bytes });
       }
-      this.#store.makeRoom(0, this.#ringBytes);
+      this.#store.makeRoom(0, this.#ringBytes + this.#lateBytes);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return { taken: false, reason: error.text };
@@ -195,6 +216,22 @@ export class Ring implements Cutter {
     for (const { file, bytes } of files)
       writeAsIs(Buffer.from(`snapshot (${trigger}): ${this.#store.directory.path}/${file}, ${bytes} bytes\n`));
     return { taken: true, files };
+  }
+
+  /**
+   * Until all has come that belongs to the snapshot. So much may come meanwhile that the ring has no room for what led to it: at half of
+   * what the ring takes it is enough.
+   */
+  async #gather(asked: Cut, members: readonly Member[]): Promise<void> {
+    const received = (): number => members.reduce((sum, { stream }) => sum + stream.receivedBytes, 0);
+    const enough = received() + this.#parts.maxBytes / 2;
+    this.#isGathering = true;
+    try {
+      while (!asked.isReady && received() < enough)
+        await this.#parts.turn().then(() => Bun.sleep(hostLimits.machinesTurnMs));
+    } finally {
+      this.#isGathering = false;
+    }
   }
 
   #plan(

@@ -28,9 +28,8 @@ type Member = {
   /** Of the segment that is received now. */
   started: string;
   lastTime: bigint | undefined;
-  /** Its last segment is planned; all of it is written, and told. */
+  /** Its last segment is planned. */
   tail: boolean;
-  told: boolean;
 };
 
 type Asked = (result: SnapshotResult) => void;
@@ -40,7 +39,8 @@ export class Rotation implements Cutter {
   readonly snapshots = 0;
   readonly #store: SegmentStore;
   readonly #parts: RotationParts;
-  readonly #members: Member[] = [];
+  /** Whose segments are not all written and told. */
+  #members: readonly Member[] = [];
   /** Cut, and not yet written. */
   readonly #plans: SegmentPlan[] = [];
   #cut: { cut: Cut; asked: Asked[] } | undefined;
@@ -89,15 +89,9 @@ export class Rotation implements Cutter {
       pieceBytes(this.#partBytes / cpus, subBufferBytes),
     );
     stream.isFull = () => this.#isFull;
-    this.#members.push({
-      machine,
-      stream,
-      total: new MachineTotal(),
-      started: new Date().toISOString(),
-      lastTime: undefined,
-      tail: false,
-      told: false,
-    });
+    const started = new Date().toISOString();
+    const member = { machine, stream, total: new MachineTotal(), started, lastTime: undefined, tail: false };
+    this.#members = [...this.#members, member];
     return stream.observer();
   }
 
@@ -112,7 +106,8 @@ export class Rotation implements Cutter {
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
-      if (!this.#store.keepFree()) this.#parts.stop("the disk has less free space than is to stay (--free)");
+      if (!this.#store.keepFree(0, this.#ports) && this.#working === undefined)
+        this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
     this.#cutIfDue(now);
     this.#planTails();
@@ -133,8 +128,8 @@ export class Rotation implements Cutter {
     await this.#working;
     for (const member of this.#members) this.#tell(member);
     const { path } = this.#store.directory;
-    for (const { told, tail, stream } of this.#members)
-      if (tail && !told) this.#missing.push(`${stream.name} is not in files to its end: trace-agent recover ${path}`);
+    for (const { tail, stream } of this.#members)
+      if (tail) this.#missing.push(`${stream.name} is not in files to its end: trace-agent recover ${path}`);
     await this.#store.save();
     return this.#missing;
   }
@@ -148,15 +143,17 @@ export class Rotation implements Cutter {
 
   /** Of a machine, in each piece of all its CPUs. A segment is a fourth of what is kept, at most. To make and remove many files costs. */
   get #partBytes(): number {
-    return ((this.#segmentBytes ?? Infinity) * 4) / hostLimits.pieceShare / this.#members.length;
+    return ((this.#segmentBytes ?? Infinity) * 4) / hostLimits.pieceShare / Math.max(1, this.#members.length);
   }
 
   get #spoolBytes(): number {
-    return this.#members.reduce((sum, { told, stream }) => sum + (told ? 0 : stream.spoolBytes), 0);
+    return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
   }
 
   /** The guests keep what has no room: they tell of what they lose. */
   get #isFull(): boolean {
+    const received = this.#members.reduce((sum, { stream }) => sum + stream.receivedBytes, 0);
+    if (!this.#store.hasFree(received, () => this.#spoolBytes, this.#ports)) return true;
     const { bytes } = this.#store.keep;
     if (bytes === undefined) return false;
     const spool = this.#spoolBytes;
@@ -166,8 +163,11 @@ export class Rotation implements Cutter {
 
   /** What may come before the ports are no longer read. */
   get #marginBytes(): number {
-    const ports = this.#members.reduce((sum, { told, stream }) => sum + (told ? 0 : stream.from.size), 0);
-    return Math.min((this.#store.keep.bytes ?? 0) / 8, ports * hostLimits.portMarginBytes);
+    return Math.min((this.#store.keep.bytes ?? 0) / 8, this.#ports * hostLimits.portMarginBytes);
+  }
+
+  get #ports(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.from.size, 0);
   }
 
   #cutIfDue(now: number): void {
@@ -244,7 +244,8 @@ export class Rotation implements Cutter {
       const member = this.#members.find((one) => one.stream === stream);
       try {
         this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#spoolBytes);
-        const streams = this.#members.filter(({ told }) => !told).map((one) => one.stream);
+        this.#store.keepFree(bytesOf(plan), this.#ports);
+        const streams = this.#members.map((one) => one.stream);
         const host = streams.find(({ kind }) => kind === "host");
         const guests = streams.filter(({ kind }) => kind === "guest");
         const written = await this.#store.write(plan, { host, guests }, this.#parts.turn);
@@ -271,11 +272,11 @@ export class Rotation implements Cutter {
 
   /** When all of a machine's run is in segments: what it holds, and what is missing. */
   #tell(member: Member): void {
-    const { machine, stream, total, told, tail } = member;
-    if (told || !tail) return;
+    const { machine, stream, total, tail } = member;
+    if (!tail) return;
     const { name } = machine;
     if (this.#plans.some((plan) => plan.stream === stream)) return;
-    member.told = true;
+    this.#members = this.#members.filter((one) => one !== member);
     const entry = this.#store.openEntry(stream, stream.session.traceId);
     const { file } = this.#store.directory;
     if (entry !== undefined) machine.entry.recordings.splice(machine.entry.recordings.indexOf(entry), 1);

@@ -7,6 +7,7 @@ import type { StatusReply } from "../../protocol/replies.ts";
 import { recordingCountLines } from "../../trace-dat/recording-counts.ts";
 import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
 import { writeSegment } from "../../trace-dat/write/segment.ts";
+import { type StreamTimes, timesOf } from "../../trace-dat/write/stream-times.ts";
 import type { CpuTally } from "../../trace-dat/write/write.ts";
 import { hostLimits } from "../limits.ts";
 import { guestMaps, placeSegment, type SegmentPlan, type SegmentTimeline, streamsOf } from "./segment-plan.ts";
@@ -19,6 +20,7 @@ export type WrittenSegment = {
   readonly leftOut: ReadonlyMap<number, number>;
   readonly notes: readonly string[];
   readonly offset: SessionOffset | undefined;
+  readonly times: StreamTimes | undefined;
 };
 
 /** The file appears when it is whole. `turn`: lets the ports be served. Throws an AgentError. */
@@ -52,8 +54,9 @@ export async function writeSegmentFile(
       cpuStats: (tallies) => (trigger === undefined ? withCounts(plan, tallies) : metadata.cpuStats),
     });
     const tallies = await inTurns(writing, turn);
+    const times = timesOf(streams, stream.layout);
     await file.finishLater();
-    return { bytes: file.position, cpus: tallies, leftOut, notes, offset };
+    return { bytes: file.position, cpus: tallies, leftOut, notes, offset, times };
   } catch (cause) {
     if (cause instanceof AgentError) throw cause;
     throw new AgentError("io", `cannot write "${place.path}": ${messageOf(cause)}`, { cause });

@@ -2,6 +2,7 @@
 import { statfsSync } from "node:fs";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
+import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import { hostLimits } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
@@ -20,6 +21,8 @@ export class SegmentStore {
   /** The number that the next cut has. */
   #number: number;
   #writingBytes = 0;
+  /** What may still come, as of when the disk was asked. */
+  #look = { roomBytes: -1, receivedBytes: 0 };
   readonly #files = new Map<string, number>();
 
   constructor(directory: SessionDirectory, keep: Keep, free: Free) {
@@ -68,23 +71,43 @@ export class SegmentStore {
     return true;
   }
 
-  /** Removes the oldest until the disk has what is to stay free. False where that is not to be had. */
-  keepFree(): boolean {
+  /**
+   * Removes the oldest until the disk has so much more than what is to stay free, and twice what may come of `ports` before somebody looks.
+   * False where not even what is to stay free is to be had.
+   */
+  keepFree(moreBytes: number, ports: number): boolean {
     let free = this.#freeBytes();
-    while (free.left < free.floor) {
-      const before = free.left;
-      if (!this.#removeOldest()) return false;
+    const wanted = moreBytes + 2 * free.marginOf(ports);
+    while (free.aboveFloor < wanted) {
+      const before = free.aboveFloor;
+      if (!this.#removeOldest()) return before >= 0;
       free = this.#freeBytes();
       // The file system tells it later.
-      if (free.left <= before) break;
+      if (free.aboveFloor <= before) break;
     }
     return true;
+  }
+
+  /**
+   * Whether more may come, asked after each read: what is to stay free stays free, and all that is in the spool can become files, for which
+   * those that are there may be removed. The disk itself is asked only when that may have changed.
+   */
+  hasFree(receivedBytes: number, spoolBytes: () => number, ports: number): boolean {
+    const since = receivedBytes - this.#look.receivedBytes;
+    if (since >= 0 && this.#look.roomBytes > since) return true;
+    const { aboveFloor, marginOf } = this.#freeBytes();
+    const room = aboveFloor - marginOf(ports);
+    // A byte more in the spool is one less that is free.
+    const roomBytes = Math.min(room, (room + this.bytes - this.#writingBytes - spoolBytes()) / 2);
+    this.#look = { roomBytes, receivedBytes };
+    return roomBytes > 0;
   }
 
   /** Throws an AgentError; then the machine's entry is as it was. */
   async write(plan: SegmentPlan, timeline: SegmentTimeline, turn: () => Promise<void>): Promise<WrittenSegment> {
     const { stream, file } = plan;
     this.#writingBytes = bytesOf(plan);
+    this.#look.roomBytes -= this.#writingBytes;
     try {
       const written = await writeSegmentFile(plan, this.directory.segments.place(stream.name, file), timeline, turn);
       this.#note(plan, written);
@@ -126,6 +149,7 @@ export class SegmentStore {
       number,
       ...(times.from === undefined ? {} : { from: `${times.from}` }),
       ...(times.to === undefined ? {} : { to: `${times.to}` }),
+      ...timesOf(written, clockOf(stream.metadata ?? {})),
     };
     const known = machine.recordings.findIndex((one) => one.file === file && one !== open);
     if (known >= 0) machine.recordings[known] = entry;
@@ -171,14 +195,30 @@ export class SegmentStore {
     for (const recording of lost) this.#forget(machine, recording);
   }
 
-  #freeBytes(): { left: number; floor: number } {
+  #freeBytes(): { aboveFloor: number; marginOf: (ports: number) => number } {
     const { bsize, blocks, bavail } = statfsSync(this.directory.path);
-    const { freeShare, freeMaxBytes } = hostLimits;
+    const { freeShare, freeMaxBytes, portMarginBytes } = hostLimits;
     const { bytes, share } = this.#free;
     const all = blocks * bsize;
     const floor = bytes ?? (share === undefined ? Math.min(all * freeShare, freeMaxBytes) : all * share);
-    return { left: bavail * bsize, floor };
+    return {
+      aboveFloor: bavail * bsize - floor,
+      // Of a small disk an eighth.
+      marginOf: (ports) => Math.min(ports * portMarginBytes, Math.max(0, all - floor) / 8),
+    };
   }
+}
+
+function timesOf({ times, offset }: WrittenSegment, clock: string): Partial<SessionRecording> {
+  if (times === undefined) return {};
+  const { ns, boundNs } = offset ?? {};
+  return {
+    clock,
+    first: `${times.first}`,
+    last: `${times.last}`,
+    ...(ns === undefined ? {} : { offsetNs: ns }),
+    ...(ns === undefined || boundNs === undefined ? {} : { boundNs }),
+  };
 }
 
 /** Of the data: what a file of it takes at least. */

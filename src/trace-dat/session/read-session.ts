@@ -7,6 +7,7 @@ import { openRegular } from "../../base/open-regular.ts";
 import { traceDatLimits } from "../limits.ts";
 import { sessionFileName, sessionSpools } from "./names.ts";
 import type { RecordedAbout } from "../parts.ts";
+import { segmentsWithin, type Segment, type ShownTimes } from "./segments-within.ts";
 import { readSessionFile, type SessionFile, type SessionMachine } from "./session-file.ts";
 
 export function readSession(path: string): SessionFile {
@@ -25,10 +26,10 @@ export function readSession(path: string): SessionFile {
  */
 export type SessionFiles = Omit<RecordedAbout, "file" | "path"> & { files: string[]; label: string };
 
-/** `apart`: each segment is a recording of its own. */
-export function sessionFiles(path: string, apart = false): SessionFiles[] {
+/** `apart`: each segment is a recording of its own; `times`: segments without events of these need not be among the files. */
+export function sessionFiles(path: string, apart = false, times?: ShownTimes): SessionFiles[] {
   const session = readSession(path);
-  const all = session.machines.flatMap((machine) => recordingsOf(path, session, machine, apart));
+  const all = session.machines.flatMap((machine) => recordingsOf(path, session, machine, { apart, times }));
   if (all.length > 0) return all;
   throw new AgentError("input", `cannot read "${path}": it holds no recording`);
 }
@@ -37,14 +38,15 @@ function recordingsOf(
   path: string,
   { offsets, started: session }: SessionFile,
   { name: machine, kind, recordings }: SessionMachine,
-  apart: boolean,
+  { apart, times }: { apart: boolean; times: ShownTimes | undefined },
 ): SessionFiles[] {
-  const found: SessionFiles[] = [];
+  const found: (SessionFiles & { segments: Segment[] })[] = [];
   /** By recording, of which these are segments. */
-  const cut = new Map<string, SessionFiles>();
+  const cut = new Map<string, { segments: Segment[] }>();
   const offset = Object.hasOwn(offsets, machine) ? offsets[machine] : undefined;
   let spools = 0;
-  for (const [index, { file, state, number, trigger, started, traceId = "" }] of recordings.entries()) {
+  for (const [index, recording] of recordings.entries()) {
+    const { file, state, number, trigger, started, traceId = "" } = recording;
     const spool = state === "recording" ? spoolOf(machine, ++spools) : undefined;
     const place = `${path}/${spool ?? file}`;
     // What was removed to make room, just now or by its user.
@@ -53,15 +55,18 @@ function recordingsOf(
     if (earlier !== undefined && trigger === undefined) {
       if (spool !== undefined && isRunning(path)) continue;
       if (!apart) {
-        earlier.files.push(place);
+        earlier.segments.push({ ...recording, file: place });
         continue;
       }
     }
     const label = trigger === undefined ? machine : file.replace(/\.dat$/, "");
-    const own = { machine, kind, segment: number ?? index + 1, session, started, offset, label, files: [place] };
-    found.push(own);
-    if (number !== undefined && trigger === undefined) cut.set(traceId, own);
+    const own = { machine, kind, segment: number ?? index + 1, session, started, offset, label, files: [] };
+    const one = { ...own, segments: [{ ...recording, file: place }] };
+    found.push(one);
+    if (number !== undefined && trigger === undefined) cut.set(traceId, one);
   }
+  for (const { files, segments } of found)
+    files.push(...(times === undefined ? segments.map(({ file }) => file) : segmentsWithin(segments, kind, times)));
   return found;
 }
 

@@ -43,6 +43,13 @@ const recording = v.object({
   /** Times of the machine's clock between which its sub-buffers begin. */
   from: v.optional(signedDigits),
   to: v.optional(signedDigits),
+  /** Times of the machine's clock, which is named: when its first sub-buffer begins, and of its last event. */
+  clock: v.optional(text),
+  first: v.optional(signedDigits),
+  last: v.optional(signedDigits),
+  /** What its own file adds to a guest's times, at most `boundNs` off. */
+  offsetNs: v.optional(signedDigits),
+  boundNs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   /** Of a snapshot: what asked for it. */
   trigger: v.optional(text),
 });

@@ -1,7 +1,7 @@
 /** Recordings that are cut while they go on: every event of the stream is in exactly one segment, also when the recorder is killed. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import type { SessionRecording } from "../../../src/trace-dat/session/session-file.ts";
@@ -13,6 +13,8 @@ import { type Numbers, numbersIn } from "../../support/numbered.ts";
 import { Random } from "../../support/random.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { testSeed } from "../../support/seed.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { testUnless } from "../../support/test-unless.ts";
 import { unmountTracefs } from "../../support/tracefs.ts";
 
 setDefaultTimeout(300_000);
@@ -91,6 +93,7 @@ describe("record --rotate", () => {
     const numbers = (name: string): (number | undefined)[] => segmentsOf(world, name).map(({ number }) => number);
     expect(numbers("vm2").slice(0, 2)).toEqual(numbers("vm1").slice(0, 2));
     expect(existsSync(`${world.out}/.spool`)).toBe(false);
+    await expectPart(world);
   });
 
   test("keeps the newest of them, and the disk below its bound", async () => {
@@ -121,6 +124,37 @@ describe("record --rotate", () => {
     expect(readdirSync(`${world.out}/vm1`).sort()).toEqual(kept.map(({ file }) => file.slice(4)).sort());
     for (const { faults, last, events, first } of (await numbersOf(world)).values())
       expect({ faults, events }).toEqual({ faults: [], events: last - first + 1 });
+  });
+
+  testUnless(whyNoSmallDisk(), "leaves free on the disk what it is to leave free, at any time", async () => {
+    await withSmallDisk("24m", async (disk) => {
+      const world = newWorld();
+      world.out = `${disk}/out`;
+      await startGuest(world.guest("vm1"), { ...clocks, numbered: 6 });
+      const recorder = new RecorderProcess([
+        "record",
+        world.guest("vm1"),
+        "--rotate",
+        "1M",
+        "--free",
+        "10%",
+        "-o",
+        world.out,
+      ]);
+      let least = 1;
+      await eventually(() => {
+        const { blocks, bavail } = statfsSync(disk);
+        least = Math.min(least, bavail / blocks);
+        const removed = existsSync(`${world.out}/session.json`) ? sessionOf(world).machines[0]?.removed : undefined;
+        return (removed?.recordings ?? 0) >= 2;
+      }, "segments were removed");
+      recorder.kill("SIGINT");
+      const end = await recorder.ended();
+      expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+      expect(least).toBeGreaterThanOrEqual(0.1);
+      for (const { faults, last, events, first } of (await numbersOf(world)).values())
+        expect({ faults, events }).toEqual({ faults: [], events: last - first + 1 });
+    });
   });
 
   test("that is killed at any moment has all that was spooled in segments, and goes on in the same directory", async () => {
@@ -173,6 +207,30 @@ describe("record --rotate", () => {
     expect(existsSync(world.out)).toBe(false);
   });
 });
+
+/** A part of the times has the lines that the whole has of them, and is read from fewer files. */
+async function expectPart(world: World): Promise<void> {
+  const report = async (...args: string[]): Promise<string[]> =>
+    (await traceAgent("report", world.out, "--machine", "vm1", ...args)).stdout
+      .split("\n")
+      .filter((line) => line !== "");
+  const middle = segmentsOf(world)[0]?.last ?? "";
+  const [from, to] = [-20_000_000n, 20_000_000n].map((ns) => BigInt(middle) + BigInt(offsetOf(world)) + ns);
+  const seconds = (ns = 0n): string => `${ns / 1_000_000_000n}.${`${ns % 1_000_000_000n}`.padStart(9, "0")}`;
+  const part = await report("--from", seconds(from), "--to", seconds(to));
+  expect(part.length).toBeGreaterThan(100);
+  const isWithin = (line: string): boolean => {
+    const time = BigInt(/ (\d+)\.(\d{6}): /.exec(line)?.slice(1).join("") ?? 0) * 1000n;
+    return from !== undefined && to !== undefined && time >= from - 500n && time <= to + 499n;
+  };
+  const all = await report();
+  expect(all.length).toBeGreaterThan(2 * part.length);
+  expect(part.filter((line) => / \d+\.\d{6}: /.test(line))).toEqual(all.filter(isWithin));
+}
+
+function offsetOf(world: World): string {
+  return segmentsOf(world)[0]?.offsetNs ?? "0";
+}
 
 /** When the first sub-buffer of each CPU begins. */
 function firstStamps(path: string): bigint[] {
