@@ -14,7 +14,10 @@ const descriptions: Record<GuestOrder, string> = {
 };
 
 const recordersFlag = {
-  recorders: { type: "boolean", description: "Every recorder that runs on this machine as root, instead of guests" },
+  recorders: {
+    type: "boolean",
+    description: "Every recorder of this user instead of guests; for root also those of other users",
+  },
 } as const satisfies Flags;
 
 /** The type is the same for all orders: what is not given is false. */

@@ -8,8 +8,12 @@ import type { ControlStatus } from "../host/control/messages.ts";
 import { listRecorders } from "../host/control/registry.ts";
 import { recorderText } from "../host/control/status-text.ts";
 import { guestsDirectory } from "../host/guest-directory.ts";
+import { hostLimits } from "../host/limits.ts";
 import { isSession } from "../trace-dat/session/is-session.ts";
 import { sessionControl } from "../trace-dat/session/names.ts";
+
+/** `uid`: of another user's recorder. */
+type ListedStatus = ControlStatus & { uid?: number };
 
 /** Whether a name is the directory of a recorder's session. A guest's name counts more than a directory here that has it. */
 function isRecorder(name: string): boolean {
@@ -37,18 +41,25 @@ export async function showRecorders(directories: readonly string[], json: boolea
   if (first !== undefined) throw first;
 }
 
-/** Those that are listed; one that ends meanwhile is no error. */
+/** Those that are listed; one that ends meanwhile is no error. What one of another user's tells is shown under the path that was asked. */
 export async function showAllRecorders(json: boolean): Promise<void> {
-  const statuses: ControlStatus[] = [];
-  for (const path of listRecorders()) {
-    try {
-      statuses.push((await askRecorder(path, { request: "status" })).status);
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      log.warn(error.message);
-    }
+  const listed = listRecorders();
+  const ends = await Promise.allSettled(
+    listed.map(async ({ path, uid }): Promise<ListedStatus> => {
+      const waitMs = uid === undefined ? hostLimits.controlWaitMs : hostLimits.controlForeignWaitMs;
+      const { status } = await askRecorder(path, { request: "status" }, { waitMs });
+      return uid === undefined ? status : Object.assign(status, { directory: path, uid });
+    }),
+  );
+  const statuses = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+  for (const end of ends) {
+    if (end.status === "fulfilled") continue;
+    if (!(end.reason instanceof AgentError)) throw end.reason;
+    log.warn(end.reason.message);
   }
-  print(json ? jsonOf(statuses, true) : statuses.map(recorderText).join("\n"));
+  const text = (status: ListedStatus): string =>
+    `${status.uid === undefined ? "" : `of user ${status.uid}: `}${recorderText(status)}`;
+  print(json ? jsonOf(statuses, true) : statuses.map(text).join("\n"));
 }
 
 /** Returns when their files are made. */

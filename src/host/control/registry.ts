@@ -1,23 +1,30 @@
 /**
- * /run/trace-agent/recorders: a link to the directory of each recorder that runs as root, so that they can be found. A recorder that was killed
- * leaves its link, which the next one removes. Nothing depends on it, and nothing in it is believed: a link says where to ask.
+ * A link to the directory of each recorder that runs, so that they can be found: in /run/trace-agent/recorders of root's, in
+ * $XDG_RUNTIME_DIR/trace-agent/recorders of another user's. A recorder that was killed leaves its link, which the next one removes.
+ * Nothing depends on it, and nothing in it is believed: a link says where to ask. Root sees those of users, too, and asks where all
+ * on the way belongs to that user.
  */
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats, symlinkSync, unlinkSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
+import { sessionControl } from "../../trace-dat/session/names.ts";
 import { hostLimits } from "../limits.ts";
 import { isListening } from "./control-client.ts";
 
-const parent = "/run/trace-agent";
-const recordersFolder = `${parent}/recorders`;
+/** Of root, and of all users that have logged in (pam_systemd(8)). */
+const rootsFolder = "/run/trace-agent/recorders";
+const usersFolder = "/run/user";
+
+/** `uid`: of the user whose it is, where that is neither root nor ourselves. */
+export type ListedRecorder = { readonly path: string; readonly uid?: number };
 
 /** `status`: of the directory. Returns what takes the link away again. */
-export function registerRecorder(path: string, { dev, ino }: Stats, folder = recordersFolder): () => void {
+export function registerRecorder(path: string, { dev, ino }: Stats, folder = ownFolder()): () => void {
+  if (folder === undefined) return () => {};
   const link = `${folder}/${dev}-${ino}`;
   try {
-    if (process.geteuid?.() !== 0) return () => {};
-    if (folder === recordersFolder) makeOwn(parent);
+    makeOwn(dirname(folder));
     makeOwn(folder);
     removeStale(folder);
     remove(link);
@@ -29,27 +36,67 @@ export function registerRecorder(path: string, { dev, ino }: Stats, folder = rec
   }
 }
 
-/** Directories of recorders that run. */
-export function listRecorders(folder = recordersFolder): string[] {
-  return linksIn(folder)
-    .map(targetOf)
-    .filter((path) => path !== undefined)
-    .filter(isListening)
-    .sort();
+/** Recorders that run. */
+export function listRecorders(folder = ownFolder(), users = usersFolder): ListedRecorder[] {
+  const own = folder === undefined ? [] : linksIn(folder).flatMap((link) => targetOf(link) ?? []);
+  const listed: ListedRecorder[] = [...new Set(own)].map((path) => ({ path }));
+  const all = process.geteuid?.() === 0 ? listed.concat(ofUsers(users)) : listed;
+  return all.filter(({ path }) => isListening(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** None for a user who has no directory for what runs. */
+function ownFolder(): string | undefined {
+  if (process.geteuid?.() === 0) return rootsFolder;
+  const runtime = process.env["XDG_RUNTIME_DIR"] ?? "";
+  return runtime.startsWith("/") ? `${runtime}/trace-agent/recorders` : undefined;
+}
+
+function ofUsers(users: string): ListedRecorder[] {
+  return namesIn(users).flatMap((name) => {
+    const uid = /^[1-9]\d{0,9}$/.test(name) ? Number(name) : -1;
+    const folder = `${users}/${name}/trace-agent/recorders`;
+    if (![`${users}/${name}`, dirname(folder), folder].every((path) => isDirectoryOf(path, uid))) return [];
+    return linksIn(folder).flatMap((link) => {
+      const path = targetOf(link);
+      return path !== undefined && isRecorderOf(path, uid) ? [{ path, uid }] : [];
+    });
+  });
+}
+
+function isDirectoryOf(path: string, uid: number): boolean {
+  const status = statusOf(path);
+  return status?.isDirectory() === true && status.uid === uid;
+}
+
+/** A link of theirs may lead anywhere. */
+function isRecorderOf(path: string, uid: number): boolean {
+  const socket = statusOf(`${path}/${sessionControl}`);
+  return isDirectoryOf(path, uid) && socket?.isSocket() === true && socket.uid === uid;
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function makeOwn(folder: string): void {
   const status = lstatSync(folder, { throwIfNoEntry: false });
   if (status === undefined) mkdirSync(folder, { mode: 0o700 });
-  else if (!status.isDirectory() || status.uid !== 0 || (status.mode & 0o022) !== 0)
-    throw new Error(`${folder} is not a directory of root's alone`);
+  else if (!status.isDirectory() || status.uid !== process.geteuid?.() || (status.mode & 0o022) !== 0)
+    throw new Error(`${folder} is not a directory of this user's alone`);
 }
 
 function removeStale(folder: string): void {
-  for (const link of linksIn(folder)) if (!isListening(targetOf(link) ?? "")) remove(link);
+  for (const link of linksIn(folder)) {
+    const path = targetOf(link);
+    if (path !== undefined && !isListening(path)) remove(link);
+  }
 }
 
-/** Undefined where its recorder took it away meanwhile. */
+/** Undefined for what is no link, and where its recorder took it away meanwhile. */
 function targetOf(link: string): string | undefined {
   try {
     return readlinkSync(link);
@@ -59,11 +106,12 @@ function targetOf(link: string): string | undefined {
 }
 
 function linksIn(folder: string): string[] {
+  return namesIn(folder).map((name) => `${folder}/${name}`);
+}
+
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isSymbolicLink())
-      .slice(0, hostLimits.registeredMax)
-      .map(({ name }) => `${folder}/${name}`);
+    return readdirSync(folder).slice(0, hostLimits.registeredMax);
   } catch {
     return [];
   }

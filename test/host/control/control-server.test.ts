@@ -1,7 +1,8 @@
 /** A recorder's control socket and who asks it, in one process. */
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 import { E } from "../../../ffi/errno.ts";
 import { closeFd, readInto } from "../../../ffi/fd.ts";
 import { acceptFrom, bindIn, connectIn, listenOn, sendMessage } from "../../../ffi/socket.ts";
@@ -14,6 +15,7 @@ import type { ControlRequest, ControlStatus } from "../../../src/host/control/me
 import { listRecorders, registerRecorder } from "../../../src/host/control/registry.ts";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { eventually } from "../../support/agent-process.ts";
+import { mallory, theirLink } from "../../support/other-user.ts";
 import { testUnless } from "../../support/test-unless.ts";
 
 setDefaultTimeout(300_000);
@@ -256,10 +258,43 @@ describe("the list of recorders", () => {
     const server = serve(alive);
     registerRecorder(dead.path, dead.status, folder);
     const unregister = registerRecorder(alive.path, alive.status, folder);
-    expect(listRecorders(folder)).toEqual([alive.path]);
+    expect(listRecorders(folder)).toEqual([{ path: alive.path }]);
     expect(readdirSync(folder)).toEqual([`${alive.status.dev}-${alive.status.ino}`]);
     unregister();
     expect(listRecorders(folder)).toEqual([]);
     server.close();
+  });
+
+  testUnless(notRoot, "has for root those of users, where all on the way belongs to them", () => {
+    const users = `${base}/user`;
+    const links = `${users}/${mallory.uid}/trace-agent/recorders`;
+    const [ours, theirs, trap] = ["ours", "theirs", "trap"].map((name) => newDirectory(name));
+    if (ours === undefined || theirs === undefined || trap === undefined) throw new Error("three directories");
+    const servers = [ours, theirs].map((one) => serve(one));
+    mkdirSync(links, { recursive: true });
+    for (const [name, target] of Object.entries({ ours, theirs, trap })) theirLink(`${links}/${name}`, target.path);
+    // A socket that leads to one of root's.
+    theirLink(`${trap.path}/.control`, `${ours.path}/.control`);
+    const listed = (): unknown => listRecorders(`${base}/none`, users);
+    expect(listed()).toEqual([]);
+    const give = (path: string): void => chownSync(path, mallory.uid, mallory.gid);
+    for (const path of [theirs.path, `${theirs.path}/.control`, trap.path]) give(path);
+    for (const path of [`${users}/${mallory.uid}`, dirname(links)]) give(path);
+    expect(listed()).toEqual([]);
+    give(links);
+    expect(listed()).toEqual([{ path: theirs.path, uid: mallory.uid }]);
+    for (const server of servers) server.close();
+  });
+
+  test("is of a user's own in the user's directory for what runs", () => {
+    const { path, status: found } = newDirectory("runtime");
+    const user = spyOn(process, "geteuid").mockReturnValue(mallory.uid);
+    process.env["XDG_RUNTIME_DIR"] = path;
+    const unregister = registerRecorder(path, found);
+    user.mockRestore();
+    delete process.env["XDG_RUNTIME_DIR"];
+    const [link = ""] = readdirSync(`${path}/trace-agent/recorders`);
+    expect(readlinkSync(`${path}/trace-agent/recorders/${link}`)).toBe(path);
+    unregister();
   });
 });
