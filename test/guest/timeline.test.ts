@@ -3,7 +3,7 @@
  * shared with the guest tells; the order of what causes and what follows across machines; and trace-cmd's view of the files.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { findHostPorts, guestDirectory } from "../../src/host/guest-directory.ts";
 import { withControlPort } from "../../src/host/run/attach.ts";
@@ -15,14 +15,14 @@ import { synchronise } from "../../src/timeline/sync/synchronise.ts";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { readSessionFile, type SessionFile, type SessionOffset } from "../../src/trace-dat/session/session-file.ts";
 import type { ClockBurst } from "../../src/trace-dat/spool/clock-bursts.ts";
-import { executable } from "../support/agent-process.ts";
+import { eventually, executable } from "../support/agent-process.ts";
 import { guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { bootGuest, guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
 import type { Guest } from "../support/guest-handle.ts";
 import { inLongForm, isLong } from "../support/long.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { prepareGuest } from "../support/prepared-guest.ts";
-import { traceAgent, traceAgentText } from "../support/recorder-process.ts";
+import { RecorderProcess, traceAgentText } from "../support/recorder-process.ts";
 import { sharedPageArguments, type Truth, truthDuring, truthProgram } from "../support/timeline-truth.ts";
 import { traceCmd } from "../support/trace-cmd.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../support/tracefs.ts";
@@ -65,7 +65,6 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
       const guest = await bootGuest({ kernel: "6.12", cpus: 2, prepared, files });
       guests.set(name, guest);
       await (await guest.spawn("exec trace-agent")).says("armed: ");
-      await guest.spawn(work);
     }
     measured = await recorded(out, inLongForm(4, 40));
     session = readSessionFile(readFileSync(`${out}/session.json`), out);
@@ -79,10 +78,23 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
   /** What truly lay between each guest and this machine meanwhile. */
   async function recorded(path: string, seconds: number): Promise<(readonly Truth[])[]> {
     const directories = [...guests.values()].map(({ directory }) => directory);
-    const events = ["sched", "raw_syscalls"].flatMap((event) => ["-e", event]);
+    // Of the system calls only reads and writes, which are what the tests look for.
+    const events = ["-e", "sched", "-e", "raw_syscalls", "-f", "id == 0 || id == 1"];
     const record = async (): Promise<Truth[][]> => {
-      const rest = ["--host", "--no-filter", ...events, "-d", `${seconds}`, "-o", path];
-      const end = await traceAgent("record", ...directories, ...rest);
+      const recorder = new RecorderProcess(["record", ...directories, "--host", "--no-filter", ...events, "-o", path]);
+      const states = (): string =>
+        existsSync(`${path}/session.json`) ? readFileSync(`${path}/session.json`, "utf8") : "";
+      await eventually(
+        () => states().split('"state": "recording"').length === 4,
+        "three machines are recorded",
+        states,
+      );
+      // Not before and not after: a guest that has no rest takes long to tell of its events.
+      const working = await Promise.all([...guests.values()].map((guest) => guest.spawn(work)));
+      await Bun.sleep(seconds * 1000);
+      await Promise.all(working.map((process) => process.kill()));
+      recorder.kill("SIGINT");
+      const end = await recorder.ended();
       if (end.code !== 0) throw new Error(`record: exit code ${end.code}\n${end.stderr}`);
       told = end.stdout;
       return [];

@@ -20,7 +20,8 @@ export class GuestConsole {
   readonly #ready = Promise.withResolvers<void>();
   #nextReady = Promise.withResolvers<void>();
   #nextId = 1;
-  #text = "";
+  /** Of the line that has not ended. */
+  #parts: string[] = [];
   #end: Error | undefined;
 
   constructor(send: SendLine) {
@@ -54,12 +55,13 @@ export class GuestConsole {
     });
   }
 
-  /** Takes what the serial port gave. */
+  /** Takes what the serial port gave: a long line comes in thousands of pieces. */
   receive(chunk: Uint8Array): void {
-    this.#text += Buffer.from(chunk).toString("latin1");
-    for (let at = this.#text.indexOf("\n"); at >= 0; at = this.#text.indexOf("\n")) {
-      this.#line(this.#text.slice(0, at));
-      this.#text = this.#text.slice(at + 1);
+    const [first = "", ...lines] = Buffer.from(chunk).toString("latin1").split("\n");
+    this.#parts.push(first);
+    for (const line of lines) {
+      this.#line(this.#parts.join(""));
+      this.#parts = [line];
     }
   }
 

@@ -45,7 +45,8 @@ export type Truth = { guestTime: number; offset: number; boundNs: number };
 
 /** PCI vendor and device of ivshmem. */
 const findPage = `for device in /sys/bus/pci/devices/*; do
-  [ "$(cat $device/vendor)$(cat $device/device)" = 0x1af40x1110 ] && echo 1 >$device/enable && echo $device/resource2
+  read vendor <$device/vendor; read id <$device/device
+  [ $vendor$id != 0x1af40x1110 ] || { echo 1 >$device/enable; echo $device/resource2; }
 done`;
 
 /** Moments while `work` was done, and its result. */
@@ -105,27 +106,35 @@ function truthsOf(theirs: readonly Pair[], ours: readonly Pair[], ahead: { low: 
   });
 }
 
-/** As often as it needs: on a loaded machine the two seldom run at the same time. */
-async function counterDifference(guest: Guest, program: string): Promise<{ low: number; high: number }> {
-  let { low, high } = await differenceOnce(guest, program);
-  for (let tries = 1; tries < triesMax && high - low > wantedTicks; tries++) {
-    const next = await differenceOnce(guest, program);
-    if (next.high - next.low < high - low) ({ low, high } = next);
-  }
-  return { low, high };
-}
-
-/** A microsecond or two, whatever the processor. Where less is known after some tries, that is told. */
+/** A microsecond or two, whatever the processor. The two programs end when that much is known. */
 const wantedTicks = 4_000;
-const triesMax = 8;
 
-async function differenceOnce(guest: Guest, program: string, seconds = 1): Promise<{ low: number; high: number }> {
-  const path = (await guest.text(findPage)).split("\n")[0] ?? "";
-  const host = Bun.spawn([program, `${guest.directory}.page`, "host", `${seconds * 1.5}`], { stdout: "pipe" });
-  await guest.text(`/bin/tsc-page ${path} guest ${seconds}`);
-  const [low = 0n, high = 0n] = numbersIn(await new Response(host.stdout).text());
+let runs = 0;
+
+async function counterDifference(guest: Guest, program: string): Promise<{ low: number; high: number }> {
+  const path = await pageIn(guest);
+  const words = [`${longestS}`, `${wantedTicks}`, `${++runs}`];
+  const host = Bun.spawn([program, `${guest.directory}.page`, "host", ...words], { stdout: "pipe" });
+  try {
+    await guest.run(`/bin/tsc-page ${path} guest ${words.join(" ")}`, { timeoutMs: longestS * 1000 });
+  } catch (error) {
+    host.kill();
+    throw error;
+  }
+  const said = await new Response(host.stdout).text();
+  if ((await host.exited) !== 0) throw new Error(`${program}: exit code ${host.exitCode}`);
+  const [low = 0n, high = 0n] = numbersIn(said);
   // QEMU corrects a guest's counter that would run backwards, by 0.4 us.
   return { low: Number(low < high ? low : high), high: Number(low < high ? high : low) };
+}
+
+const pages = new WeakMap<Guest, Promise<string>>();
+
+/** Path of the page in the guest. */
+function pageIn(guest: Guest): Promise<string> {
+  let path = pages.get(guest);
+  if (path === undefined) pages.set(guest, (path = guest.text(findPage)));
+  return path;
 }
 
 function numbersIn(text: string): bigint[] {
