@@ -9,10 +9,11 @@
  * Groups run side by side, each in a process of its own (support/gate/groups.ts), so that one that crashes or hangs costs only
  * itself. What a group says is shown when it has ended. Nothing is tried twice.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fetchAll } from "./support/gate/downloads.ts";
+import { GroupFolder, removeLeftFolders } from "./support/gate/group-folder.ts";
 import { build, type Group, groupsOf } from "./support/gate/groups.ts";
 import { runInLanes } from "./support/gate/lanes.ts";
 import { killRunning, type LimitedRun, runLimited } from "./support/gate/run-limited.ts";
@@ -57,6 +58,7 @@ async function main(words: readonly string[]): Promise<number> {
   // Why it cannot be used, each test that needs it says itself.
   reasonWithoutTracefs();
   removeLeftInstances();
+  removeLeftFolders();
   const begin = performance.now();
   const built = await runLimited(build, { limitMs: groupLimitMs, show: (text) => process.stdout.write(text) });
   count(total, checkReport("build", built));
@@ -111,20 +113,20 @@ async function runGroup(
   group: Group,
   options: { limitMs: number; env: Record<string, string>; show: boolean },
 ): Promise<{ run: LimitedRun; report: TestReport }> {
-  const logs = mkdtempSync(join(tmpdir(), "trace-agent-logs-"));
+  const folder = new GroupFolder();
   try {
     const run = await runLimited(group.command, {
       limitMs: options.limitMs,
-      // Recorders of tests keep nothing of their guests in the machine's own cache.
-      env: { ...options.env, TRACE_AGENT_TEST_LOGS: logs, CACHE_DIRECTORY: join(logs, "cache") },
+      env: { ...options.env, ...folder.environment },
       ...(options.show ? { show: (text: string) => process.stdout.write(text) } : {}),
     });
     if (group.kind === "check") return { run, report: checkReport(group.name, run) };
     const report = reportOf(run);
-    if (report.failed > 0) report.failures.push(...consolesIn(logs));
+    if (report.failed > 0) report.failures.push(...consolesIn(folder.logs));
+    if (folder.left.length > 0) run.output += `left in its TMPDIR: ${folder.left.join(" ")}\n`;
     return { run, report: { ...report, failures: report.failures.map((text) => `${group.name}:\n${text}`) } };
   } finally {
-    rmSync(logs, { recursive: true, force: true });
+    folder.remove();
     removeLeftInstances();
   }
 }
@@ -164,6 +166,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     killRunning();
     removeLeftInstances();
+    removeLeftFolders({ own: true });
     unmountTracefs();
     process.exit(1);
   });

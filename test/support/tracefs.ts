@@ -58,7 +58,7 @@ export function removeLeftInstances(): void {
 }
 
 /** One that was killed and whose parent has not heard of it yet is not. */
-function isAlive(pid: string): boolean {
+export function isAlive(pid: string): boolean {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
   } catch {
@@ -116,7 +116,8 @@ export class TracefsInstance {
     for (let tries = 0; ; tries++) {
       const holder = holderOf(this.path);
       if (holder === undefined) break;
-      if (tries > 100) throw new Error(`instance ${this.name} is held by process ${holder}`);
+      // A loaded machine takes long to end what was killed.
+      if (tries > 2_400) throw new Error(`instance ${this.name} is held by process ${holder}`);
       await Bun.sleep(100);
     }
     rmdirSync(this.path);

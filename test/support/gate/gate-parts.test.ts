@@ -1,9 +1,21 @@
 /** What the gate believes of a test process: a gate that counts wrongly is worse than none. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { whyNoSmallDisk } from "../small-disk.ts";
+import { testUnless } from "../test-unless.ts";
 import { filesUnder, projectFolder, reaches } from "../imports.ts";
+import { GroupFolder, removeLeftFolders } from "./group-folder.ts";
 import { groupsOf, type Selection } from "./groups.ts";
 import { runInLanes } from "./lanes.ts";
 import { runLimited } from "./run-limited.ts";
@@ -74,10 +86,51 @@ test("a process that ends in a test with code 0 is a failure", async () => {
 test("a process that hangs is killed with its children and is a failure", async () => {
   const marker = `61${process.pid}`;
   const hang = `Bun.spawn(["sleep", "${marker}"], { stdout: "inherit" }); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
-  const report = await reportOn(`${good} test("hangs", () => { ${hang} });`, 3000);
+  const report = await reportOn(`${good} test("hangs", () => { ${hang} });`, 15_000);
   expect(report).toMatchObject({ passed: 1, failed: 1 });
   expect(report.failures.join("\n")).toContain("over its time limit");
   expect(commandLines()).not.toContain(`sleep\0${marker}\0`);
+});
+
+describe("the folder of a group", () => {
+  test("is its TMPDIR, which other users may use, and goes with all that a killed one left", async () => {
+    const group = new GroupFolder(folder);
+    const script = `touch "$TMPDIR/file"; mkdir "$TMPDIR/deep"; touch "$TMPDIR/deep/file"; kill -9 $$`;
+    const { exitCode } = await runLimited(["sh", "-c", script], { limitMs: 240_000, env: group.environment });
+    expect(exitCode).toBe(137);
+    expect(group.left.sort()).toEqual(["deep", "file"]);
+    expect([group.path, group.logs].map((path) => statSync(path).mode & 0o7777)).toEqual([0o1777, 0o700]);
+    group.remove();
+    expect(existsSync(group.path)).toBe(false);
+  });
+
+  testUnless(
+    whyNoSmallDisk(),
+    "is removed with a disk that is mounted there, and without what that holds elsewhere",
+    () => {
+      const group = new GroupFolder(folder);
+      mkdirSync(join(folder, "kept"));
+      writeFileSync(join(folder, "kept/file"), "");
+      const place = join(group.path, "a place");
+      mkdirSync(place);
+      expect(Bun.spawnSync(["mount", "--bind", join(folder, "kept"), place]).exitCode).toBe(0);
+      group.remove();
+      expect([existsSync(group.path), existsSync(join(folder, "kept/file"))]).toEqual([false, true]);
+    },
+  );
+
+  test("of a gate that was killed is removed by the next one, and that of one that runs is not", async () => {
+    const ended = Bun.spawn(["true"]);
+    await ended.exited;
+    const group = new GroupFolder(folder);
+    const names = [`ta-gate-${ended.pid}-x`, `ta-gate-${process.ppid}-x`, "ta-gate-x"];
+    for (const name of names) mkdirSync(join(folder, name));
+    removeLeftFolders({ parent: folder });
+    expect(names.filter((name) => existsSync(join(folder, name)))).toEqual(names.slice(1));
+    expect(existsSync(group.path)).toBe(true);
+    removeLeftFolders({ parent: folder, own: true });
+    expect(existsSync(group.path)).toBe(false);
+  });
 });
 
 test("two streams of a process do not cut each other's lines, and its time is told", async () => {
