@@ -8,6 +8,7 @@ import { ByteWriter, constant } from "../base/byte-writer.ts";
 import type { EventCatalog, EventType } from "../events/event-catalog.ts";
 import type { EventField } from "../events/event-format.ts";
 import { ElementCursor, elementBytes, fieldPlace } from "../events/field-array.ts";
+import { nameLearner } from "../events/plugins/sched.ts";
 import type { EventRecord } from "../events/event-record.ts";
 import type { Printer } from "../events/print-format/printer.ts";
 import { readNode } from "../events/print-format/number-node.ts";
@@ -22,6 +23,8 @@ const newline = 0x0a;
 /** Sums of two numbers below it are exact. */
 const limit = 1n << 52n;
 
+/** `learn`: the names of tasks that the event tells, for the events behind it. */
+type JsonShape = { head: Uint8Array; fields: JsonField[]; learn: ((record: EventRecord) => void) | undefined };
 type JsonField = { label: Uint8Array; field: EventField; print: Printer };
 
 export class EventJson {
@@ -32,7 +35,7 @@ export class EventJson {
   readonly #head: string;
   readonly #headBytes: Uint8Array;
   readonly #scratch = new ByteWriter(() => {});
-  readonly #kinds = new Map<EventType | undefined, { head: Uint8Array; fields: JsonField[] }>();
+  readonly #kinds = new Map<EventType | undefined, JsonShape>();
 
   constructor(
     catalog: EventCatalog,
@@ -76,6 +79,7 @@ export class EventJson {
     }
     out.put(fieldsEnd);
     out.endLine();
+    shape.learn?.(record);
   }
 
   /** `count` is -1 if the kernel did not count them: null. */
@@ -84,7 +88,7 @@ export class EventJson {
     this.#out.endLine();
   }
 
-  #shape(kind: EventType | undefined): { head: Uint8Array; fields: JsonField[] } {
+  #shape(kind: EventType | undefined): JsonShape {
     let shape = this.#kinds.get(kind);
     if (shape !== undefined) return shape;
     const { littleEndian } = this.#catalog.metadata.layout;
@@ -97,7 +101,8 @@ export class EventJson {
       }));
     const name = this.#string(kind?.format.name);
     const system = this.#string(kind?.format.system);
-    shape = { head: constant(`,"event":${name},"system":${system},"fields":{`), fields };
+    const head = constant(`,"event":${name},"system":${system},"fields":{`);
+    shape = { head, fields, learn: kind === undefined ? undefined : nameLearner(kind.context) };
     this.#kinds.set(kind, shape);
     return shape;
   }

@@ -1,5 +1,6 @@
 /** sched_switch and sched_wakeup: "bash:1234 [120] S ==> swapper/1:0 [120]". They also name tasks. */
 import { constant } from "../../base/byte-writer.ts";
+import type { EventRecord } from "../event-record.ts";
 import type { Expression } from "../print-format/expression.ts";
 import { PrintFormatError } from "../print-format/expression.ts";
 import { parsePrintFormat } from "../print-format/parser.ts";
@@ -78,6 +79,35 @@ export const schedWakeup: Plugin = (context) => {
     }
   };
 };
+
+/** By event the fields that name a task, and those that say which. */
+const namingFields: ReadonlyMap<string, readonly (readonly [comm: string, pid: string])[]> = new Map([
+  [
+    "sched_switch",
+    [
+      ["prev_comm", "prev_pid"],
+      ["next_comm", "next_pid"],
+    ],
+  ],
+  ["sched_wakeup", [["comm", "pid"]]],
+  ["sched_wakeup_new", [["comm", "pid"]]],
+]);
+
+/** Learns the names that an event tells, as its text does, where another form of it is written; undefined if it tells none. */
+export function nameLearner(context: PluginContext): ((record: EventRecord) => void) | undefined {
+  const { format, tasks } = context;
+  const names = format.system === "sched" ? (namingFields.get(format.name) ?? []) : [];
+  const pairs = names.flatMap(([commName, pidName]) => {
+    const [comm, pid] = [textField(context, commName), plainField(context, pidName)];
+    return comm === undefined || pid === undefined ? [] : [{ comm, pid }];
+  });
+  if (pairs.length === 0) return undefined;
+  return (record) => {
+    if (record.size < format.minBytes) return;
+    for (const { comm, pid } of pairs)
+      tasks.learn(pid.low(record) >>> 0, record.bytes, record.at + comm.offset, comm.size);
+  };
+}
 
 /** The letters of a task's state bits, by the table of flags that the print fmt has for them. */
 export function stateLetters(context: PluginContext): string {

@@ -55,10 +55,23 @@ export function jsonLines(dat: TraceDat, entries: readonly Entry[], printed: (in
           const isText = format?.name === "bprint" && field.name === "buf";
           return `${JSON.stringify(field.name)}:${isText ? JSON.stringify(printed(index)) : jsonOf(field, data, order)}`;
         });
+      learnNames(names, entry, order);
       const head = `{"cpu":${cpu},"time":${time},"comm":${comm},"pid":${pid},"event":${name},"system":${system}`;
       return `${head},"fields":{${fields.join(",")}}}\n`;
     })
     .join("");
+}
+
+/** A task without a name gets the one that a scheduler event tells, from the next event on, as trace-cmd report has it. */
+function learnNames(names: Map<number, string>, { data, format }: Entry & { kind: "event" }, order: Order): void {
+  if (format?.system !== "sched" || !["sched_switch", "sched_wakeup", "sched_wakeup_new"].includes(format.name)) return;
+  for (const who of ["prev_", "next_", ""]) {
+    const [comm, pid] = [`${who}comm`, `${who}pid`].map((name) => format.fields.find((field) => field.name === name));
+    if (comm === undefined || pid === undefined) continue;
+    const task = Number(order.read(data, pid.offset, pid.size));
+    const text = data.toString("latin1", comm.offset, comm.offset + comm.size);
+    if (!names.has(task)) names.set(task, text.slice(0, text.indexOf("\0")));
+  }
 }
 
 /** Events by "system:event", and what was lost, of a buffer. */
