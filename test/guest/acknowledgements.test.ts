@@ -47,7 +47,7 @@ for (const transport of ["fifo", "socket"] as const)
         );
         return guest().run(
           `cd ${tracing}; echo ${(mebibytes + 2) * 1024} >buffer_size_kb; : >trace; (${markers.join(" & ")} & wait) 2>/dev/null`,
-          { timeoutMs: 100_000 },
+          { timeoutMs: 300_000 },
         );
       };
       const positions = async (ends: HostEnds): Promise<number[]> =>

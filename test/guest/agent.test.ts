@@ -4,7 +4,7 @@ import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { parseCpuStats } from "../../src/tracefs/cpu-stats.ts";
 import { sequence } from "../support/agent-fixture.ts";
-import { executable } from "../support/agent-process.ts";
+import { eventually, executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import type { Guest, GuestProcess } from "../support/guest-handle.ts";
 import { HostEnds } from "../support/host-ends.ts";
@@ -15,6 +15,8 @@ import { findMarkers } from "../support/markers.ts";
 const tracing = "/sys/kernel/tracing";
 const layout = layoutOf(4096, 8);
 const cpus = [0, 1];
+/** Each is more than one event of the scheduler. */
+const onEachCpu = `for n in 1 2 3 4 5 6 7 8 9 10; do for mask in 1 2; do taskset $mask ls /proc >/dev/null; done; done`;
 const files = { "/bin/trace-agent": executable, "/bin/markers": markerProgram() };
 
 /** Voluntary context switches by thread of a process, as "tid count" lines. */
@@ -75,7 +77,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
           ends.order("1\n");
           await agent.says("started");
           for (const cpu of cpus) ends.reader(cpu).resume();
-          await guest().run("for i in 1 2 3 4 5 6 7 8; do usleep 200000; ls /proc >/dev/null; done");
+          await guest().run(onEachCpu);
           ends.order("0\n");
           await agent.says("stopped");
           await ends.silence();
@@ -88,8 +90,13 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
           await guest().run("usleep 1500000; ls /proc >/dev/null");
           expect(cpus.map((cpu) => ends.reader(cpu).length)).toEqual([0, 0]);
           ends.order("1\n");
-          await guest().run("usleep 1500000; ls /proc >/dev/null");
-          for (const cpu of cpus) expect(ends.reader(cpu).length).toBeGreaterThan(0);
+          await guest().run(onEachCpu);
+          await eventually(
+            () => cpus.every((cpu) => ends.reader(cpu).length > 0),
+            "data after the second start",
+            () => cpus.map((cpu) => ends.reader(cpu).length).join(" "),
+            300_000,
+          );
           await ends.ask("hello after", "hello");
           await ends.ask("0", "stop");
           await ends.silence();
@@ -104,7 +111,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
         async () => {
           await ends.ask("1", "start");
           await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 200000; done`, {
-            timeoutMs: 150_000,
+            timeoutMs: 300_000,
           });
           await ends.ask("0", "stop");
           await ends.silence();
@@ -185,7 +192,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
           await ends.ask("1", "start");
           // More than FIFO, the driver's queue and the agent's pipe hold.
           const fill = `dd if=/dev/zero of=${tracing}/trace_marker bs=1000 count=15000`;
-          await guest().run(`for cpu in 1 2; do taskset $cpu ${fill}; done`, { timeoutMs: 100_000 });
+          await guest().run(`for cpu in 1 2; do taskset $cpu ${fill}; done`);
           for (const cpu of cpus)
             expect(parseCpuStats(await guest().text(`cat ${tracing}/per_cpu/cpu${cpu}/stats`)).entries).toBeGreaterThan(
               0,

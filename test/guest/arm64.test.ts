@@ -60,7 +60,7 @@ describe.skipIf(skipped !== undefined)("in an arm64 guest", () => {
   let taken = 0;
   async function order<T extends Reply>(text: string, kind: T["reply"]): Promise<T> {
     if (text !== "") control.write(`${text}\n`);
-    for (let tries = 0; tries < 1200 && !guest.console().includes("agent ended"); tries++) {
+    for (let tries = 0; tries < 3000 && !guest.console().includes("agent ended"); tries++) {
       const lines = replies().toString("latin1").split("\n").slice(0, -1);
       const found = lines.findIndex((line, i) => i >= taken && line.includes(`"reply":"${kind}"`));
       if (found >= 0) {
@@ -75,7 +75,7 @@ describe.skipIf(skipped !== undefined)("in an arm64 guest", () => {
   }
 
   async function arrived(cpu: number, bytes: number): Promise<Buffer> {
-    for (let tries = 0; tries < 600 && (data[cpu]?.().length ?? 0) < bytes; tries++) await Bun.sleep(100);
+    for (let tries = 0; tries < 3000 && (data[cpu]?.().length ?? 0) < bytes; tries++) await Bun.sleep(100);
     return data[cpu]?.() ?? Buffer.alloc(0);
   }
 

@@ -59,7 +59,7 @@ describe.skipIf(reason !== undefined)("a guest that boots with the seed image", 
       expect(output).toContain("/usr/local/bin/.trace-agent.new: OK");
       expect(output).toContain("trace-agent: enabled for systemd");
       expect(output).not.toContain("Invalid cloud-config");
-      await guest.run(`until systemctl is-active -q trace-agent; do sleep 2; done`, { timeoutMs: 120_000 });
+      await guest.run(`until systemctl is-active -q trace-agent; do sleep 2; done`);
       expect(await guest.text("ls -A /usr/local/bin; grep -c iso9660 /proc/mounts", { mayFail: true })).toBe(
         "trace-agent\n0",
       );

@@ -76,7 +76,7 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
   test(
     "was started before the root was there, is armed, and lives on under the real root",
     async () => {
-      await guest.run("until dmesg | grep -q 'armed: CPUs 0-1'; do sleep 1; done", { timeoutMs: 120_000 });
+      await guest.run("until dmesg | grep -q 'armed: CPUs 0-1'; do sleep 1; done");
       // Its own root is what the script in the initramfs made for it.
       expect(await guest.text("readlink /proc/$(cat /run/trace-agent.early)/root")).toBe("/run/trace-agent/root");
       expect(await guest.text("cat /proc/$(cat /run/trace-agent.early)/comm")).toBe("@trace-agent");
@@ -105,7 +105,7 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
       const early = await guest.text("cat /run/trace-agent.early");
       expect(await guest.text("systemctl show -P ActiveState -P MainPID trace-agent-early")).toBe(`${early}\nactive`);
       await guest.run(`kill -KILL ${early}`);
-      await guest.run(serviceIsActive, { timeoutMs: 120_000 });
+      await guest.run(serviceIsActive);
       expect(
         await guest.text("cat /run/trace-agent.early; systemctl show -P MainPID trace-agent-early", { mayFail: true }),
       ).toBe("0");
@@ -125,7 +125,7 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
       );
       expect(await guest.text("systemctl show -P ActiveState trace-agent")).toBe("inactive");
       expect((await guest.run("systemctl start trace-agent-early", { mayFail: true })).code).not.toBe(0);
-      await guest.run(serviceIsActive, { timeoutMs: 120_000 });
+      await guest.run(serviceIsActive);
     },
     guestTestTimeoutMs,
   );

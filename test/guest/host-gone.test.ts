@@ -47,7 +47,7 @@ await describeWithGuest(
         // The guest's own clock paces this: a guest that stood still would show missing beats.
         const beats = await guest().text(
           `for n in $(seq ${seconds * 2}); do usleep 500000; cut -d' ' -f1 /proc/uptime; done`,
-          { timeoutMs: 170_000 },
+          { timeoutMs: 300_000 },
         );
         const switched = await switchesSince(guest(), agent.pid, switchesBefore);
         const held = before.kb - (await freeKb(guest()));

@@ -39,7 +39,7 @@ await describeWithGuest("a guest with kernel 5.10", { kernel: "5.10", cpus: cpus
       const before = await guest().text(settings);
       const recorder = new RecorderProcess(["record", guest().directory, "-e", "sched", "-C", "mono", "-o", output]);
       await recorder.recording(output);
-      await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 1000; done`, { timeoutMs: 100_000 });
+      await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 1000; done`);
       recorder.kill("SIGINT");
       expect(await recorder.ended()).toMatchObject({ code: 0 });
       expect(await guest().text(settings)).toBe(before);

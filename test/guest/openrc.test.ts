@@ -20,7 +20,7 @@ import { tracesMarker } from "../support/trace-marker.ts";
 /** The process that runs the agent, once it holds its port; another one than `before`. */
 async function agentPid(guest: Guest, before = "0"): Promise<string> {
   const find = `pid=$(pidof trace-agent) && [ "$pid" != ${before} ] && ls -l /proc/$pid/fd | grep -q /dev/vport`;
-  return await guest.text(`until ${find}; do usleep 300000; done; echo $pid`, { timeoutMs: 120_000 });
+  return await guest.text(`until ${find}; do usleep 300000; done; echo $pid`);
 }
 
 const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
@@ -97,7 +97,7 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
   test(
     "leaves the ports to an agent of the initramfs, and takes them over when it ends",
     async () => {
-      await guest.run(startEarlyAgent, { timeoutMs: 120_000 });
+      await guest.run(startEarlyAgent);
       await guest.run("rc-service trace-agent start");
       await guest.run("sleep 2");
       expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
@@ -158,7 +158,7 @@ await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files
   test(
     "leaves the ports to an agent of the initramfs, and takes them over when it ends",
     async () => {
-      await guest().run(startEarlyAgent, { timeoutMs: 120_000 });
+      await guest().run(startEarlyAgent);
       await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
       await guest().run("sleep 2");
       expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");

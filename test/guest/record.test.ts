@@ -122,7 +122,7 @@ for (const { kernel, transport, cpus } of variants) {
           );
 
           await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 3000; done`, {
-            timeoutMs: 100_000,
+            timeoutMs: 300_000,
           });
           for (const cpu of sequence(0, cpus)) await recorder.spooled(output, cpu, `MARK ${cpu} 2999\n`);
           await recorder.killHard();
@@ -136,7 +136,7 @@ for (const { kernel, transport, cpus } of variants) {
 
           // Nobody told the guest to stop: this lies in its ports now.
           await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 50000 3000; done`, {
-            timeoutMs: 100_000,
+            timeoutMs: 300_000,
           });
           const next = new RecorderProcess(["record", directory, "-o", output]);
           await next.recording(output);
@@ -157,7 +157,7 @@ for (const { kernel, transport, cpus } of variants) {
           const recorder = new RecorderProcess(["record", directory, "-C", "mono", "-b", "16", "-o", output]);
           await recorder.recording(output);
           await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 30000; done`, {
-            timeoutMs: 100_000,
+            timeoutMs: 300_000,
           });
           recorder.kill("SIGINT");
           const { code, stdout } = await recorder.ended();

@@ -28,7 +28,7 @@ await describeWithGuest(
           const put = `until grep -qx sched:sched_process_hang ${tracing}/set_event; do usleep 200000; done`;
           const clock = `until grep -q '.local.' ${tracing}/trace_clock; do usleep 200000; done`;
           const notes = "until ! ls /run/trace-agent | grep -q .; do usleep 200000; done";
-          await guest().run(`${put}; ${clock}; ${notes}`, { timeoutMs: 60_000 });
+          await guest().run(`${put}; ${clock}; ${notes}`);
           expect(await guest().text(settings)).toBe(found);
         };
         const agent = await guest().spawn("exec trace-agent");

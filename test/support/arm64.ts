@@ -105,7 +105,7 @@ function contentsOf(init: string, files: Record<string, string>): Map<string, In
 
 /** QEMU makes the sockets a moment after its start. */
 async function connectTo(path: string): Promise<Socket> {
-  for (let tries = 0; tries < 600 && !existsSync(path); tries++) await Bun.sleep(50);
+  for (let tries = 0; tries < 6000 && !existsSync(path); tries++) await Bun.sleep(50);
   const socket = connect(path);
   await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   return socket;

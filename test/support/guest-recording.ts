@@ -15,7 +15,7 @@ export async function recordInGuest(
   const { setUp, work, tearDown, cpus, systems } = options;
   await guest.run(`cd ${tracing} && echo 0 > tracing_on && echo 2048 > buffer_size_kb && echo > trace && ${setUp}`);
   await guest.run(`cd ${tracing} && echo 1 > tracing_on; ${work}; echo 0 > ${tracing}/tracing_on`);
-  await guest.run(Array.from({ length: cpus }, (_, cpu) => readAll(cpu)).join("\n"), { timeoutMs: 120_000 });
+  await guest.run(Array.from({ length: cpus }, (_, cpu) => readAll(cpu)).join("\n"));
   const data: Uint8Array[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) data.push(await packed(guest, `cat /tmp/cpu${cpu}`));
   const files = await kernelFiles(guest, cpus, systems);
@@ -36,7 +36,7 @@ function readAll(cpu: number): string {
 
 /** What a command writes. */
 async function packed(guest: Guest, command: string): Promise<Buffer> {
-  await guest.run(`{ ${command}; } | gzip -1 -c >/tmp/packed`, { timeoutMs: 120_000 });
+  await guest.run(`{ ${command}; } | gzip -1 -c >/tmp/packed`);
   return gunzipSync(await guest.pull("/tmp/packed"));
 }
 
