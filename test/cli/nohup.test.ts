@@ -63,7 +63,7 @@ describe.skipIf(fixture.skipReason !== undefined).each(Object.keys(commands))("%
         await child.exited;
       }
     };
-    if (name === "open") testUnless(noPort, way, () => withPerfettoPort(ends), 60_000);
-    else test(way, ends, 60_000);
+    if (name === "open") testUnless(noPort, way, () => withPerfettoPort(ends));
+    else test(way, ends);
   }
 });

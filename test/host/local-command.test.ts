@@ -276,19 +276,3 @@ describe.skipIf(reason !== undefined || process.getuid?.() !== 0)("record --loca
     expect((await asSudo({ SUDO_UID: "54321" })).code).toBe(64);
   });
 });
-
-describe("what makes no sense with a command", () => {
-  test.each([
-    { args: ["vm1", "--", "make"], said: "never in a guest" },
-    { args: ["--local", "-e", "sched", "--"], said: "the command is missing" },
-    { args: ["--local", "-e", "sched", "-F"], said: "--only-command is for a command" },
-    { args: ["--local", "-e", "sched", "--as-root"], said: "--as-root is for a command" },
-    { args: ["--local", "-e", "sched", "-c", "--", "make"], said: "-c is for -F" },
-    { args: ["--local", "-e", "sched", "-F", "-P", "1", "--", "make"], said: "-F and -P exclude each other" },
-    { args: ["--local", "-e", "sched", "make"], said: "a command stands behind --" },
-  ])("is refused: $args", async ({ args, said }) => {
-    const { code, stderr } = await traceAgent("record", ...args);
-    expect(code).toBe(64);
-    expect(stderr).toContain(said);
-  });
-});

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { eventually, executable } from "../support/agent-process.ts";
 import { endsGuests, newWorld, startGuest, type World } from "../support/fake-machines.ts";
 import { LiveProcess } from "../support/live-process.ts";
+import { withNamedGuests } from "../support/named-guests.ts";
 import { RecorderProcess, traceAgent } from "../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
@@ -46,20 +47,21 @@ describe("status, start and stop of several guests", () => {
     expect(end.stderr).toContain("cannot find guest directory");
   });
 
-  test("with --all ask those that are there, and are content where one answers", async () => {
-    const names = [`ta-test-all-${process.pid}-a`, `ta-test-all-${process.pid}-b`];
-    const paths = names.map((name) => `/run/virtio-trace/${name}`);
-    try {
-      mkdirSync(paths[1] ?? "", { recursive: true });
-      await startGuest(paths[0] ?? "");
-      const end = await traceAgent("status", "--all", "--wait", "5");
-      expect(end.code).toBe(0);
-      expect(end.stdout).toContain(`${names[0]}  `);
-      expect(end.stderr).toContain(`guest "${names[1]}"`);
-    } finally {
-      for (const path of paths) rmSync(path, { recursive: true, force: true });
-    }
-  });
+  test("with --all ask those that are there, and are content where one answers", () =>
+    withNamedGuests(async () => {
+      const names = [`ta-test-all-${process.pid}-a`, `ta-test-all-${process.pid}-b`];
+      const paths = names.map((name) => `/run/virtio-trace/${name}`);
+      try {
+        mkdirSync(paths[1] ?? "", { recursive: true });
+        await startGuest(paths[0] ?? "");
+        const end = await traceAgent("status", "--all", "--wait", "5");
+        expect(end.code).toBe(0);
+        expect(end.stdout).toContain(`${names[0]}  `);
+        expect(end.stderr).toContain(`guest "${names[1]}"`);
+      } finally {
+        for (const path of paths) rmSync(path, { recursive: true, force: true });
+      }
+    }));
 
   test("refuse two guests of one name, and a directory for two", async () => {
     expect(await traceAgent("status", "a/vm1", "b/vm1")).toMatchObject({

@@ -4,6 +4,7 @@ import { readCpuStats } from "../../src/tracefs/cpu-stats.ts";
 import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
+import { Random } from "../support/random.ts";
 import { testSeed } from "../support/seed.ts";
 import { inLongForm } from "../support/long.ts";
 
@@ -11,43 +12,32 @@ const fixture = new AgentFixture("accounting");
 const { cpus, layout } = fixture;
 const rounds = inLongForm(6, 200);
 
-/** mulberry32: small, seeded, the same everywhere. */
-function randomFrom(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) % limit;
-  };
-}
-
 describe.skipIf(fixture.skipReason !== undefined)("accounting", () => {
   for (let round = 0; round < rounds; round++) {
     const seed = testSeed + round;
     test(`written = received + lost with a random host (TRACE_AGENT_SEED=${seed})`, async () => {
-      const random = randomFrom(seed);
+      const random = new Random(seed);
       const { agent, ports } = await fixture.startOnPorts({
-        args: ["--pipe-size", ["64K", "256K", "1M"][random(3)] ?? "1M"],
+        args: ["--pipe-size", random.pick(["64K", "256K", "1M"])],
       });
       await ports.ask("hello accounting", "hello", () => agent.log);
-      fixture.tracefs.reset([64, 256, 1408][random(3)]);
+      fixture.tracefs.reset(random.pick([64, 256, 1408]));
       const written = cpus.map(() => 0);
       const story: string[] = [];
       for (let step = 0; step < 12; step++) {
-        const cpu = random(cpus.length);
-        const act = random(6);
+        const cpu = random.below(cpus.length);
+        const act = random.below(6);
         if (act === 0) ports.order("1\n");
         else if (act === 1) ports.order("0\n");
         else if (act === 2) ports.reader(cpus[cpu] ?? 0).pause();
         else if (act === 3) ports.reader(cpus[cpu] ?? 0).resume();
         else {
-          const count = random(8000);
+          const count = random.below(8000);
           writeMarkers(fixture.tracefs.path, [cpus[cpu] ?? 0], written[cpu] ?? 0, count);
           written[cpu] = (written[cpu] ?? 0) + count;
         }
         story.push(`${["start", "stop", "pause", "resume", "write", "write"][act]} ${cpu}`);
-        await Bun.sleep(random(40));
+        await Bun.sleep(random.below(40));
       }
       fixture.tracefs.write("tracing_on", "0");
       for (const cpu of cpus) ports.reader(cpu).resume();

@@ -8,6 +8,8 @@ import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
+import { Random } from "../support/random.ts";
+import { testSeed } from "../support/seed.ts";
 import { allowedMs, timed } from "../support/timing.ts";
 import { inLongForm } from "../support/long.ts";
 
@@ -200,15 +202,15 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     const { agent, ports } = await fixture.startOnPorts();
     const megabytes = inLongForm(16, 1024);
     const flood = openSync(join(ports.path, "agent-ctl-path.in"), "w");
-    const random = Buffer.alloc(1 << 16);
+    const noise = Buffer.alloc(1 << 16);
+    const random = new Random(testSeed);
     const memory = (): number =>
       Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid}/status`, "latin1"))?.[1]);
     let afterFirst = 0;
     for (let n = 0; n < megabytes * 16; n++) {
-      crypto.getRandomValues(random);
       // Lines that begin with 1 or 0 are orders, and meant to be: the noise has none.
-      for (let i = 0; i < random.length; i++) if (random[i] === 0x30 || random[i] === 0x31) random[i] = 0x32;
-      writeSync(flood, random);
+      for (let i = 0; i < noise.length; i++) noise[i] = nextNoise(random);
+      writeSync(flood, noise);
       await Bun.sleep(0);
       if (n === 60) afterFirst = memory();
     }
@@ -218,3 +220,8 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     expect(memory() - afterFirst).toBeLessThan(32 * 1024);
   }, 600_000);
 });
+
+function nextNoise(random: Random): number {
+  const byte = random.below(256);
+  return byte === 0x30 || byte === 0x31 ? 0x32 : byte;
+}

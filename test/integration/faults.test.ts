@@ -36,7 +36,15 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
         const agent = fixture.launch(["--ports", ports.path]);
         await agent.says("armed: ");
         if (round % 3 > 0) ports.order("1\n");
-        if (round % 3 === 2) await agent.says("started");
+        if (round % 3 === 2) {
+          const before = ports.reader(0).length;
+          await agent.says("started");
+          await eventually(
+            () => ports.reader(0).length > before,
+            "it moves data",
+            () => agent.log,
+          );
+        }
         await Bun.sleep(round % 7);
         await agent.kill();
       }
@@ -158,7 +166,7 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
         stdout: "ignore",
       },
     );
-    const timer = setTimeout(() => limited.kill("SIGTERM"), 120_000);
+    const timer = setTimeout(() => limited.kill("SIGTERM"), 240_000);
     const text = await new Response(limited.stderr).text();
     clearTimeout(timer);
     expect(text).toContain("with 24 file descriptors");
@@ -170,7 +178,7 @@ describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
     const open30 = 'for fd in $(seq 10 39); do eval "exec $fd</dev/null"; done; ulimit -n 60; exec "$@"';
     const command = ["bash", "-c", open30, "bash", executable, "--instance", fixture.tracefs.name];
     const limited = Bun.spawn([...command, "--ports", ports.path], { stderr: "pipe", stdout: "ignore" });
-    const timer = setTimeout(() => limited.kill("SIGTERM"), 120_000);
+    const timer = setTimeout(() => limited.kill("SIGTERM"), 240_000);
     const text = await new Response(limited.stderr).text();
     clearTimeout(timer);
     expect(text).toMatch(/with 60 file descriptors \(3\d were open at the start\): \d+ are needed; raise the limit/);

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeFifo } from "../../ffi/pipe.ts";
@@ -8,6 +7,7 @@ import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
+import { PortReader } from "../support/port-reader.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 
 const fixture = new AgentFixture("stdout");
@@ -52,31 +52,39 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
 
   test("fills a pipe to a slow reader without tearing a sub-buffer", async () => {
     fixture.tracefs.write("buffer_size_kb", "16384");
-    const reader = spawn("sh", ["-c", `sleep 1; cat > ${join(fixture.scratch, "piped.raw")}`], {
-      stdio: ["pipe", "inherit", "inherit"],
-    });
-    const agent = spawn("sh", ["-c", `exec ${executable} --instance ${fixture.tracefs.name} --stdout`], {
-      stdio: ["ignore", reader.stdin, "pipe"],
-    });
-    let log = "";
-    agent.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
-    const ended = new Promise((resolve) => agent.on("close", resolve));
-    const read = new Promise((resolve) => reader.on("close", resolve));
-    while (!log.includes("started")) await Bun.sleep(5);
-    reader.stdin.destroy();
+    const pipe = join(fixture.scratch, "pipe");
+    makeFifo(pipe, 0o600);
+    const reader = new PortReader(pipe, { paused: true });
+    const fd = openSync(pipe, constants.O_WRONLY);
+    const agent = fixture.launch(["--stdout"], { stdout: fd });
+    await agent.says("started");
     writeMarkers(fixture.tracefs.path, cpus, 0, count);
-    await Bun.sleep(1500);
-    agent.kill("SIGINT");
-    expect(await ended).toBe(0);
-    await read;
-    const bytes = readFileSync(join(fixture.scratch, "piped.raw"));
+    await eventually(
+      () => !hasRoom(fd),
+      "the pipe is full",
+      () => agent.log,
+    );
+    // Never a whole sub-buffer at once.
+    const reading = setInterval(() => reader.poll(5000), 1);
+    agent.child.kill("SIGINT");
+    expect(await agent.end()).toEqual({ code: 0, signal: null });
+    clearInterval(reading);
+    const bytes = reader.takeAll();
+    reader.close();
+    closeSync(fd);
     expect(countEvents(bytes, layout)).toMatchObject({ damaged: 0, lostEvents: 0 });
     for (const cpu of cpus) expect(findMarkers(bytes, cpu)).toEqual(sequence(0, count));
   });
 
   test("ends by itself with code 0 when the reader of the pipe is gone", async () => {
+    const code = join(fixture.scratch, "code");
     const agent = Bun.spawn(
-      ["sh", "-c", `${executable} --instance ${fixture.tracefs.name} --stdout | head -c 4096 | wc -c; echo ended`],
+      [
+        "sh",
+        "-c",
+        `{ ${executable} --instance ${fixture.tracefs.name} --stdout; echo $? >$0; } | head -c 4096 | wc -c`,
+        code,
+      ],
       {
         stdout: "pipe",
         stderr: "ignore",
@@ -85,7 +93,7 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
     const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
     const text = await new Response(agent.stdout).text();
     clearInterval(writing);
-    expect(text).toBe("4096\nended\n");
+    expect([text, readFileSync(code, "latin1")]).toEqual(["4096\n", "0\n"]);
   });
 
   test("writes into /dev/null", async () => {
@@ -164,11 +172,13 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
   });
 
   test("ends by itself with code 0 when the reader of its text is gone", async () => {
+    const code = join(fixture.scratch, "code-of-text");
     const agent = Bun.spawn(
       [
         "sh",
         "-c",
-        `${executable} --instance ${fixture.tracefs.name} --stdout --format text | head -n 10 | wc -l; echo ended`,
+        `{ ${executable} --instance ${fixture.tracefs.name} --stdout --format text; echo $? >$0; } | head -n 10 | wc -l`,
+        code,
       ],
       {
         stdout: "pipe",
@@ -178,7 +188,7 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
     const writing = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 2000), 200);
     const text = await new Response(agent.stdout).text();
     clearInterval(writing);
-    expect(text).toBe("10\nended\n");
+    expect([text, readFileSync(code, "latin1")]).toEqual(["10\n", "0\n"]);
   });
 
   test("hears orders and signals while the reader of its text takes nothing", async () => {

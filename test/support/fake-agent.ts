@@ -26,9 +26,9 @@ export type FakeAgentScript = {
   staleReplies?: string;
   /** An earlier host's start order was never taken back. */
   running?: boolean;
-  /** Reboots so long after the start. */
+  /** Reboots so long after the start; and at SIGUSR2. */
   rebootMs?: number;
-  /** Ends so long after the start: the VM is gone. */
+  /** Ends so long after the start, when all that it sent was taken: the VM is gone. */
   endMs?: number;
   /** Sends data without end, so fast as they are taken. */
   endless?: boolean;
@@ -99,6 +99,7 @@ export class FakeAgent {
       }
       if (this.#state === "running") this.#sendNumbered(this.#script.numbered ?? 0);
     }, pollMs);
+    process.on("SIGUSR2", () => this.#reboot());
     process.stdout.write("ready\n");
   }
 
@@ -201,12 +202,18 @@ export class FakeAgent {
     this.#toAll((cpu) => Array.from({ length: subBuffers }, (_, index) => subBuffer(5, fillOf(cpu, index))), true);
     if (this.#script.damaged === true) this.#toAll(() => [Buffer.alloc(subBufferBytes, 0xff)], true);
     if (rebootMs !== undefined) setTimeout(() => this.#reboot(), rebootMs);
-    if (endMs !== undefined) setTimeout(() => process.exit(0), endMs);
+    if (endMs !== undefined) setTimeout(() => this.#end(), endMs);
   }
 
   #startPositions(): { cpu: number; bytes: number; time?: string }[] {
     const started = positions(this.#startedAt);
     return this.#script.time === true ? started.map((stream) => Object.assign(stream, { time: startTime })) : started;
+  }
+
+  /** When the host, or what lies between, has taken all. */
+  #end(): void {
+    if ([...this.#ports.values()].every(({ pending }) => pending.length === 0)) process.exit(0);
+    setTimeout(() => this.#end(), pollMs);
   }
 
   #reboot(): void {

@@ -6,6 +6,8 @@ export class LiveProcess {
   stderr = "";
   readonly process;
   readonly #read: Promise<void[]>;
+  /** It has ended, and all that it said is here. */
+  #isOver = false;
 
   /** `environment`: beside that of the tests. */
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
@@ -22,12 +24,13 @@ export class LiveProcess {
       read(this.process.stdout, (text) => void (this.stdout += text)),
       read(this.process.stderr, (text) => void (this.stderr += text)),
     ]);
+    void this.ended().then(() => (this.#isOver = true));
   }
 
   /** Waits until its standard error contains the text. */
   async says(text: string, timeoutMs = 240_000): Promise<void> {
     await eventually(
-      () => this.stderr.includes(text) || this.process.exitCode !== null,
+      () => this.stderr.includes(text) || this.#isOver,
       `it says ${text}`,
       () => this.stderr,
       timeoutMs,
@@ -38,11 +41,12 @@ export class LiveProcess {
   /** Waits until it has shown the text. */
   async shows(text: string, timeoutMs = 240_000): Promise<void> {
     await eventually(
-      () => this.stdout.includes(text),
+      () => this.stdout.includes(text) || this.#isOver,
       `it shows ${text}`,
       () => `${this.stdout.slice(-2000)}\n${this.stderr}`,
       timeoutMs,
     );
+    if (!this.stdout.includes(text)) throw new Error(`it ended without showing ${text}:\n${this.stderr}`);
   }
 
   async ended(): Promise<number> {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { serveTrace, type TraceServer } from "../../src/views/serve-trace.ts";
 import { executable } from "../support/agent-process.ts";
 import { whyNoPerfettoPort, withPerfettoPort } from "../support/perfetto-port.ts";
+import { readUntil } from "../support/read-until.ts";
 import { testUnless } from "../support/test-unless.ts";
 
 /** Runs of the executable take long on a loaded machine. */
@@ -85,8 +86,7 @@ describe("trace-agent open", () => {
   const sends = async (): Promise<void> => {
     const process = Bun.spawn([executable, "open", file], { stdout: "pipe", stderr: "pipe" });
     try {
-      const { value } = await process.stdout.getReader().read();
-      const [, place = ""] = /url=(\S+)/.exec(Buffer.from(value ?? []).toString()) ?? [];
+      const [, place = ""] = /url=(\S+)\n/.exec(await readUntil(process.stdout, /url=\S+\n/)) ?? [];
       const { promise, resolve } = Promise.withResolvers<number>();
       const { port, pathname, host } = new URL(place);
       const socket = connect(Number(port), "127.0.0.1");
@@ -104,20 +104,19 @@ describe("trace-agent open", () => {
       process.kill("SIGKILL");
     }
   };
-  testUnless(noPort, "sends all of it to a slow reader before it ends", () => withPerfettoPort(sends), 60_000);
+  testUnless(noPort, "sends all of it to a slow reader before it ends", () => withPerfettoPort(sends));
 
   const handsOn = async (): Promise<void> => {
     const place = `${directory}/alone`;
     mkdirSync(place);
     writeFileSync(`${place}/x.pftrace`, "\nx");
     const process = Bun.spawn([executable, "open", `${place}/x.pftrace`], { stdout: "pipe", stderr: "pipe" });
-    const { value } = await process.stdout.getReader().read();
-    expect(Buffer.from(value ?? []).toString()).toContain("x.pftrace");
+    expect(await readUntil(process.stdout, /x\.pftrace/)).toContain("x.pftrace");
     process.kill("SIGTERM");
     expect(await process.exited).toBe(0);
     expect(existsSync(`${place}/x.pftrace.pftrace`)).toBe(false);
     expect(readFileSync(`${place}/x.pftrace`, "latin1")).toBe("\nx");
   };
   const beside = "makes nothing beside a trace that it only hands on, and ends on SIGTERM";
-  testUnless(noPort, beside, () => withPerfettoPort(handsOn), 60_000);
+  testUnless(noPort, beside, () => withPerfettoPort(handsOn));
 });

@@ -75,35 +75,6 @@ buffer-size = "2M"
     expect(orders("vm2")).toEqual(["set clock boot"]);
   });
 
-  test.each([
-    ["a line that is no TOML", 'output = "x"\n\nhost = \nall = true\n', "line 3: Missing value after '='"],
-    ["a key twice", "all = true\n[machines.a]\nwait = 1\nwait = 2\n", "line 4: Cannot redefine key 'wait'"],
-    ["an unknown key", 'outputs = "x"\n', '"outputs": unknown key; did you mean output?'],
-    [
-      "one of a machine",
-      '[machines.vm1]\nclocks = "mono"\n',
-      '"machines.vm1.clocks": unknown key; did you mean clock?',
-    ],
-    ["an option of the whole for a machine", "[machines.vm1]\nduration = 3\n", '"machines.vm1.duration": unknown key'],
-    ["a clock that is none", '[machines.vm1]\nclock = "sun"\n', '"machines.vm1.clock": unknown trace clock "sun"'],
-    ["a bad event", '[machines.vm1]\nevent = ["a b"]\n', '"machines.vm1.event": cannot use event "a b"'],
-    [
-      "an event's unknown key",
-      'event = [{ event = "a", filtr = "x" }]\n',
-      '"event.0.filtr": unknown key; did you mean filter?',
-    ],
-    ["a text for a flag", 'host = "yes"\n', '"host": Expected boolean but received "yes"'],
-    ["a bad duration", 'output = "x"\nduration = "soon"\n', '"duration": cannot read duration "soon"'],
-    ["a bad wait of a machine", "[machines.vm1]\nwait = -1\n", '"machines.vm1.wait": cannot read duration "-1"'],
-    ["a name with a slash", '[machines."a/b"]\nwait = 1\n', '"machines.a/b": a name has no slash'],
-    ["a name with a newline", 'output = "x"\n[machines."a\\nb"]\nwait = 1\n', 'cannot use guest "a?b"'],
-    ["no output", '[machines.vm1]\nclock = "mono"\n', "several machines are recorded into a directory"],
-  ])("refuses %s", async (_, text, message) => {
-    const world = newWorld();
-    const end = await traceAgent("record", "--config", configOf(world, text));
-    expect({ code: end.code, stderr: end.stderr }).toEqual({ code: 64, stderr: expect.stringContaining(message) });
-  });
-
   test("refuses a file that is none", async () => {
     expect(await traceAgent("record", "--config", "/dev/zero")).toMatchObject({ code: 74, stdout: "" });
     expect((await traceAgent("record", "--config", "/nowhere/x.toml")).stderr).toContain(

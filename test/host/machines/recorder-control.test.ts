@@ -10,6 +10,7 @@ import {
   statesOf,
   type World,
 } from "../../support/fake-machines.ts";
+import { withNamedGuests } from "../../support/named-guests.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { eventually } from "../../support/agent-process.ts";
 
@@ -48,7 +49,13 @@ describe("the recorder of a directory", () => {
     const { world, recorder } = await startRecorder();
     const told = await statusOf(
       world,
-      ({ machines: [first, second] }) => first?.receivedBytes === 163_840 && second?.receivedBytes === 245_760,
+      // A guest is up when it has answered in the run.
+      ({ machines }) =>
+        machines.every(({ up }) => up) &&
+        Bun.deepEquals(
+          machines.map(({ receivedBytes }) => receivedBytes),
+          [163_840, 245_760],
+        ),
     );
     expect(told).toMatchObject({ pid: recorder.pid, directory: world.out, state: "recording", mode: "whole" });
     expect(told.machines).toMatchObject([
@@ -73,58 +80,60 @@ describe("the recorder of a directory", () => {
     expect(readdirSync(world.out).sort()).toEqual(["session.json", "vm1.dat", "vm2.dat"]);
   });
 
-  test("writes metrics that everybody may read, at the start and at the end", async () => {
-    const world = newWorld();
-    await startGuest(world.guest("vm1"));
-    const path = `${world.folder}/vm.prom`;
-    const recorder = new RecorderProcess([
-      "record",
-      world.guest("vm1"),
-      "--join",
-      "-o",
-      world.out,
-      "--metrics",
-      path,
-      "--metrics-per-cpu",
-    ]);
-    await recording(world, ["vm1"]);
-    expect(readFileSync(path, "utf8")).toContain(`traceagent_build_info{session="${world.out}",`);
-    await traceAgent("stop", world.out);
-    await recorder.ended();
-    const text = readFileSync(path, "utf8");
-    expect(text).toContain(`traceagent_received_bytes_total{session="${world.out}",domain="vm1",cpu="1"} 81920\n`);
-    expect(text).toContain(`traceagent_segments_total{session="${world.out}",domain="vm1"} 1\n`);
-    expect(text).toContain(`traceagent_recording{session="${world.out}",domain="vm1"} 0\n`);
-    expect(statSync(path).mode & 0o7777).toBe(0o644);
-    const refused = [
-      [["--metrics", `${world.out}/x.prom`, "-o", world.out, "--join"], 64, "it is in the input itself"],
-      [["--metrics", `${world.folder}/none/x`, "-o", `${world.folder}/new`, "--join"], 74, "cannot write metrics to"],
-      [["--metrics", "-", "-o", world.out, "--join"], 64, "again and again"],
-      [["--metrics-per-cpu"], 64, "for --metrics"],
-      [["--metrics", path], 64, "of a recording into a directory"],
-    ] as const;
-    for (const [args, code, message] of refused)
-      expect(await traceAgent("record", world.guest("vm1"), ...args)).toMatchObject({
-        code,
-        stderr: expect.stringContaining(message),
-      });
-  });
+  test("writes metrics that everybody may read, at the start and at the end", () =>
+    withNamedGuests(async () => {
+      const world = newWorld();
+      await startGuest(world.guest("vm1"));
+      const path = `${world.folder}/vm.prom`;
+      const recorder = new RecorderProcess([
+        "record",
+        world.guest("vm1"),
+        "--join",
+        "-o",
+        world.out,
+        "--metrics",
+        path,
+        "--metrics-per-cpu",
+      ]);
+      await recording(world, ["vm1"]);
+      expect(readFileSync(path, "utf8")).toContain(`traceagent_build_info{session="${world.out}",`);
+      await traceAgent("stop", world.out);
+      await recorder.ended();
+      const text = readFileSync(path, "utf8");
+      expect(text).toContain(`traceagent_received_bytes_total{session="${world.out}",domain="vm1",cpu="1"} 81920\n`);
+      expect(text).toContain(`traceagent_segments_total{session="${world.out}",domain="vm1"} 1\n`);
+      expect(text).toContain(`traceagent_recording{session="${world.out}",domain="vm1"} 0\n`);
+      expect(statSync(path).mode & 0o7777).toBe(0o644);
+      const refused = [
+        [["--metrics", `${world.out}/x.prom`, "-o", world.out, "--join"], 64, "it is in the input itself"],
+        [["--metrics", `${world.folder}/none/x`, "-o", `${world.folder}/new`, "--join"], 74, "cannot write metrics to"],
+        [["--metrics", "-", "-o", world.out, "--join"], 64, "again and again"],
+        [["--metrics-per-cpu"], 64, "for --metrics"],
+        [["--metrics", path], 64, "of a recording into a directory"],
+      ] as const;
+      for (const [args, code, message] of refused)
+        expect(await traceAgent("record", world.guest("vm1"), ...args)).toMatchObject({
+          code,
+          stderr: expect.stringContaining(message),
+        });
+    }));
 
-  test("that was killed does not answer, and the next one takes the place of its socket", async () => {
-    const { world, recorder } = await startRecorder();
-    await recorder.killHard();
-    expect(existsSync(`${world.out}/.control`)).toBeTrue();
-    expect(await traceAgent("status", world.out)).toMatchObject({
-      code: 69,
-      stderr: expect.stringContaining(`no recorder runs in "${world.out}"`),
-    });
-    const next = new RecorderProcess(["record", world.guest("vm1"), "--join", "-o", world.out]);
-    await statusOf(world, () => true);
-    if (process.geteuid?.() === 0)
-      expect((await traceAgent("status", "--recorders")).stdout).toContain(`${world.out} (trace-agent`);
-    expect((await traceAgent("stop", world.out, "--json")).stdout).toContain('"state":"ended"');
-    await next.ended();
-  });
+  test("that was killed does not answer, and the next one takes the place of its socket", () =>
+    withNamedGuests(async () => {
+      const { world, recorder } = await startRecorder();
+      await recorder.killHard();
+      expect(existsSync(`${world.out}/.control`)).toBeTrue();
+      expect(await traceAgent("status", world.out)).toMatchObject({
+        code: 69,
+        stderr: expect.stringContaining(`no recorder runs in "${world.out}"`),
+      });
+      const next = new RecorderProcess(["record", world.guest("vm1"), "--join", "-o", world.out]);
+      await statusOf(world, () => true);
+      if (process.geteuid?.() === 0)
+        expect((await traceAgent("status", "--recorders")).stdout).toContain(`${world.out} (trace-agent`);
+      expect((await traceAgent("stop", world.out, "--json")).stdout).toContain('"state":"ended"');
+      await next.ended();
+    }));
 
   test("is not asked among guests, and a directory without one is told of", async () => {
     const world = newWorld();

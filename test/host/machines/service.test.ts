@@ -5,6 +5,7 @@ import { eventually } from "../../support/agent-process.ts";
 import { DatagramSocket } from "../../support/datagram-socket.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
 import { LiveProcess } from "../../support/live-process.ts";
+import { withNamedGuests } from "../../support/named-guests.ts";
 import { RecorderProcess } from "../../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
@@ -70,16 +71,16 @@ test("tells its manager that it is ready, lives, and what it does; a file that i
   expect(sessionOf(world).machines[0]?.recordings.map(({ state }) => state)).toEqual(["whole", "whole", "whole"]);
 });
 
-test("ends with 0 where guests may come and none came", async () => {
-  const path = `${world.folder}/none.toml`;
-  const out = `${world.folder}/none`;
-  writeFileSync(path, `output = "${out}"\njoin = true\n`);
-  const recorder = new RecorderProcess(["record", "--config", path]);
-  await eventually(() => existsSync(`${out}/.control`), "it listens", undefined, 300_000);
-  // Guests of other programs of this machine may be there.
-  recorder.kill("SIGTERM");
-  expect((await recorder.ended()).code).toBe(0);
-  expect(
-    existsSync(`${out}/session.json`) && readFileSync(`${out}/session.json`, "utf8").includes('"recordings":[{'),
-  ).toBe(false);
-});
+test("ends with 0 where guests may come and none came", () =>
+  withNamedGuests(async () => {
+    const path = `${world.folder}/none.toml`;
+    const out = `${world.folder}/none`;
+    writeFileSync(path, `output = "${out}"\njoin = true\n`);
+    const recorder = new RecorderProcess(["record", "--config", path]);
+    await eventually(() => existsSync(`${out}/.control`), "it listens", undefined, 300_000);
+    recorder.kill("SIGTERM");
+    expect((await recorder.ended()).code).toBe(0);
+    expect(
+      existsSync(`${out}/session.json`) && readFileSync(`${out}/session.json`, "utf8").includes('"recordings":[{'),
+    ).toBe(false);
+  }));

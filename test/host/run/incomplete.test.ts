@@ -1,18 +1,10 @@
 /** Recordings that are not what the guest's kernel recorded, or are not known to be: told, and in the exit code. */
 import { afterAll, afterEach, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { eventually, executable } from "../../support/agent-process.ts";
 import { expectedFills, FakeGuests, fillsIn } from "../../support/fake-guest.ts";
+import { interruptWriting } from "../../support/interrupt-writing.ts";
 import { makeRawSpool } from "../../support/raw-spool.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { subBuffer, subBufferBytes } from "../../support/sub-buffers.ts";
@@ -89,41 +81,25 @@ test("a recorder that was killed leaves a spool of which recover says that nobod
 test("a file whose writing is interrupted says what stays, and what makes the file", async () => {
   const path = `${base}/interrupted`;
   mkdirSync(path);
-  makeRawSpool(`${path}/raw.spool`, 20_000);
+  makeRawSpool(`${path}/raw.spool`, 4_000);
   const names = readdirSync(path, { recursive: true });
-  // Behind this test on a busy machine, so that the signal comes in time.
-  const child = Bun.spawn(
-    [
-      "nice",
-      "-n",
-      "19",
-      executable,
-      "recover",
-      "raw.spool",
-      "--metadata",
-      "raw.spool.metadata",
-      "--format",
-      "v7",
-      "-o",
-      "out",
-    ],
-    { cwd: path, stdio: ["ignore", "pipe", "pipe"] },
-  );
-  const fds = `/proc/${child.pid}/fd`;
-  const writes = (): boolean => readdirSync(fds).some((fd) => readLink(`${fds}/${fd}`).startsWith(`${path}/#`));
-  while (child.exitCode === null && !writes()) await Bun.sleep(1);
-  child.kill("SIGINT");
-  expect(await child.stderr.text()).toBe(
-    'trace-agent: error: interrupted while writing "out"; what was received is kept in raw.spool; give the same command again\n',
-  );
-  expect(await child.exited).toBe(74);
+  const recover = [
+    executable,
+    "recover",
+    "raw.spool",
+    "--metadata",
+    "raw.spool.metadata",
+    "--format",
+    "v7",
+    "-o",
+    "out",
+  ];
+  const end = await interruptWriting(path, recover, "SIGINT", () => rmSync(`${path}/out`, { force: true }));
+  expect(end).toEqual({
+    code: 74,
+    signal: null,
+    stderr:
+      'trace-agent: error: interrupted while writing "out"; what was received is kept in raw.spool; give the same command again\n',
+  });
   expect(readdirSync(path, { recursive: true })).toEqual(names);
 });
-
-function readLink(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
-}

@@ -59,7 +59,7 @@ describe("record --last", () => {
       most = Math.max(most, ringBytes(world));
       return most > 4 * MiB - MiB;
     };
-    await eventually(full, "the ring is full", () => `${most} bytes`, 120_000);
+    await eventually(full, "the ring is full", () => `${most} bytes`);
     for (const count of [1, 2]) {
       const taken = await traceAgent("snapshot", world.out);
       expect({ code: taken.code, stderr: taken.stderr }).toEqual({ code: 0, stderr: "" });
