@@ -25,7 +25,7 @@ if (made.code !== 0) throw new Error(made.stderr);
 describe("answers on stdout", () => {
   test("that cannot be written end with 74", () => {
     for (const command of [
-      "$1 cloud-init --url http://h/x",
+      `$1 cloud-init --url http://h/x --sha256 ${"0".repeat(64)}`,
       "$1 --version",
       "$1 --help",
       "$1 report --help",

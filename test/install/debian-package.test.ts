@@ -1,6 +1,6 @@
 /** The packages for Debian: made twice, judged by lintian, installed, upgraded and removed in a Debian tree. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostMachine, targets } from "../../ffi/static/targets.ts";
@@ -18,16 +18,31 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const own = targets[hostMachine() ?? "x64"].debian;
 const other = own === "amd64" ? "arm64" : "amd64";
 
-/** Of the own executable, whatever the machine: what differs is one line. */
-function make(
-  version: string,
-  architecture = own,
-  folder = scratch,
-  { program = executable, compressed = false } = {},
-): string {
-  const text = { license: readFileSync("LICENSE", "utf8"), changelog: readFileSync("CHANGELOG.md", "utf8") };
+/** It stands for the executable, which is large, where nothing runs it. */
+const standIn = join(scratch, "stand-in");
+writeFileSync(standIn, "#!/bin/sh\n");
+
+function wholeShare(): string {
   const share = join(scratch, "share");
   if (!existsSync(share)) writeShareFiles(executable, share);
+  return share;
+}
+
+/** Without the pages of the commands: lintian has each set by groff, as test/cli/help.test.ts has it by man. */
+function shareOfOnePage(folder: string): string {
+  const share = join(folder, "share");
+  cpSync(wholeShare(), share, { recursive: true });
+  for (const name of readdirSync(join(share, "man/man1")))
+    if (name !== "trace-agent.1" && name !== "trace-agent-record.1") rmSync(join(share, "man/man1", name));
+  return share;
+}
+
+/** The same for each machine: what differs is one line. */
+function make(
+  version: string,
+  { program = standIn, architecture = own, folder = scratch, compressed = false, share = wholeShare() } = {},
+): string {
+  const text = { license: readFileSync("LICENSE", "utf8"), changelog: readFileSync("CHANGELOG.md", "utf8") };
   const maintainer = "Some Maintainer <someone@trace-agent.org>";
   return writeDebianPackage(
     { executable: program, share, version, architecture, maintainer, ...text, compressed },
@@ -44,10 +59,10 @@ function run(...words: string[]): string {
 
 describe("a .deb", () => {
   test("has the same bytes each time, and what it should, for each machine", () => {
-    const [first, second] = [make("1.0"), make("1.0", own, mkdtempSync(join(scratch, "again-")))];
+    const [first, second] = [make("1.0"), make("1.0", { folder: mkdtempSync(join(scratch, "again-")) })];
     expect(readFileSync(first).equals(readFileSync(second))).toBe(true);
     for (const architecture of [own, other]) {
-      const deb = make("1.0", architecture);
+      const deb = make("1.0", { architecture });
       expect(run("dpkg-deb", "--field", deb, "Architecture")).toBe(`${architecture}\n`);
       expect(run("dpkg-deb", "--field", deb, "Maintainer")).toBe("Some Maintainer <someone@trace-agent.org>\n");
       const contents = run("dpkg-deb", "--contents", deb);
@@ -65,7 +80,7 @@ describe("a .deb", () => {
       run("dpkg-deb", "--raw-extract", deb, unpacked);
       run("sh", "-c", 'cd "$1" && md5sum --quiet -c DEBIAN/md5sums', "sh", unpacked);
       expect(run("sha256sum", join(unpacked, "usr/bin/trace-agent")).slice(0, 64)).toBe(
-        run("sha256sum", executable).slice(0, 64),
+        run("sha256sum", standIn).slice(0, 64),
       );
       rmSync(unpacked, { recursive: true });
     }
@@ -88,13 +103,10 @@ test("the maintainer is told by Debian's variables, else by package.json, else b
 });
 
 testUnless(await whyNoTools("lintian"), "lintian has nothing to say of the package but what it overrides", () => {
-  // It reads the executable for half a minute: in the short form a script stands for it.
-  const standIn = join(scratch, "stand-in");
-  writeFileSync(standIn, "#!/bin/sh\n");
-  const deb = make("1.0", own, mkdtempSync(join(scratch, "lintian-")), {
-    program: isLong ? executable : standIn,
-    compressed: true,
-  });
+  // It reads the executable for half a minute, and each man page for half a second.
+  const program = isLong ? executable : standIn;
+  const folder = mkdtempSync(join(scratch, "lintian-"));
+  const deb = make("1.0", { program, folder, compressed: true, share: isLong ? wholeShare() : shareOfOnePage(folder) });
   const said = run("lintian", "--fail-on", "none", "--tag-display-limit", "0", deb);
   expect(said.split("\n").filter((line) => /^[EW]: /.test(line))).toEqual([]);
 });
@@ -117,7 +129,7 @@ describe("in a Debian tree", () => {
   const put = (deb: string): void => void run("cp", deb, join(tree, "trace-agent.deb"));
 
   testUnless(noTree, "is installed without being enabled, upgraded, removed and purged", () => {
-    put(make("1.0"));
+    put(make("1.0", { program: executable }));
     inside("dpkg", "-i", "/trace-agent.deb");
     expect(inside("/usr/bin/trace-agent", "version")).toStartWith("trace-agent ");
     expect(inside("dpkg-query", "-W", "-f", "${Status} ${Version}", "trace-agent")).toBe("install ok installed 1.0");

@@ -60,10 +60,11 @@ describe("trace-agent install", () => {
 
 describe("trace-agent cloud-init", () => {
   test("warns of a URL without encryption, on stderr alone", async () => {
-    const plain = await traceAgent("cloud-init", "--url", "http://files.example/trace-agent");
+    const sum = ["--sha256", "0".repeat(64)];
+    const plain = await traceAgent("cloud-init", "--url", "http://files.example/trace-agent", ...sum);
     expect(plain.stderr).toContain("is fetched without encryption");
     expect(plain.stdout).toStartWith("#cloud-config\n");
-    const safe = await traceAgent("cloud-init", "--url", "https://files.example/trace-agent");
+    const safe = await traceAgent("cloud-init", "--url", "https://files.example/trace-agent", ...sum);
     expect({ code: safe.code, stderr: safe.stderr }).toEqual({ code: 0, stderr: "" });
   });
 });

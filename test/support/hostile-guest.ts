@@ -7,7 +7,7 @@ import { openPorts, pollMs, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { bodyOf, subBuffer } from "./sub-buffers.ts";
 
-const lifeMs = 120_000;
+const lifeMs = 600_000;
 export class HostileGuest {
   readonly cpus: number;
   readonly #ports: Map<string, Port>;
@@ -123,7 +123,8 @@ const drips: Answer = (guest) => guest.every(1000, () => guest.control("\n"));
 const someData: Answer = (guest) => {
   for (let index = 0; index < 20; index++) guest.data(0, subBuffer(50));
 };
-const flood = Buffer.concat(Array.from({ length: 64 }, () => subBuffer(200)));
+/** As much as a FIFO holds. */
+const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(200)));
 const absurdStop: Answer = (guest) =>
   guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
 const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
@@ -163,7 +164,7 @@ export const kinds = {
   /** A start that is never answered. */
   noStart: { answers: { "1": silent } },
   /** A stop that is never answered, and data without end. */
-  noStop: { answers: { "0": silent }, onStart: (guest) => guest.every(2, () => guest.data(0, flood, false)) },
+  noStop: { answers: { "0": silent }, onStart: (guest) => guest.every(10, () => guest.data(0, flood, false)) },
   /** A stop total that it never sends, and a byte a second. */
   stopTrickle: {
     answers: {

@@ -1,18 +1,21 @@
 /**
- * Runs a command and writes to a file what it cost: a process of its own, since the kernel counts the peak of the process that
- * starts a child for the child's too. bun measure-child.ts RESULT COMMAND...
+ * Runs commands and tells what each cost: a process of its own, since the kernel counts the peak of the process that starts a child
+ * for the child's too. It reads a line for each, { command, stderr: path of a file } in JSON, and answers with one.
  */
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 
-const [result = "", ...command] = process.argv.slice(2);
-const child = Bun.spawn(command, { stdin: "ignore", stdout: "inherit", stderr: "inherit" });
-const code = await child.exited;
-const usage = child.resourceUsage();
-writeFileSync(
-  result,
-  JSON.stringify({
-    code,
-    cpuSeconds: Number(usage?.cpuTime.total ?? 0) / 1e6,
-    peakMiB: (usage?.maxRSS ?? 0) / 1024 / 1024,
-  }),
-);
+for await (const line of console) {
+  const { command, stderr } = JSON.parse(line) as { command: string[]; stderr: string };
+  const fd = openSync(stderr, "w");
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: fd });
+  const code = await child.exited;
+  closeSync(fd);
+  const usage = child.resourceUsage();
+  console.log(
+    JSON.stringify({
+      code,
+      cpuSeconds: Number(usage?.cpuTime.total ?? 0) / 1e6,
+      peakMiB: (usage?.maxRSS ?? 0) / 1024 / 1024,
+    }),
+  );
+}

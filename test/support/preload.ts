@@ -6,6 +6,7 @@ import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as fc from "fast-check";
+import { endAll } from "./at-end.ts";
 import { testSeed } from "./seed.ts";
 
 fc.configureGlobal({ seed: testSeed });
@@ -17,4 +18,7 @@ process.env["SHELL"] = "/bin/sh";
 const cache = mkdtempSync(`${tmpdir()}/trace-agent-cache-`);
 process.env["CACHE_DIRECTORY"] = cache;
 // After the last file; `bun test` hears no "exit".
-afterAll(() => rmSync(cache, { recursive: true, force: true }));
+afterAll(() => {
+  endAll();
+  rmSync(cache, { recursive: true, force: true });
+});

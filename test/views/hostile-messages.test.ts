@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executable } from "../support/agent-process.ts";
+import { runBatch } from "../support/command-batch.ts";
 import { eventData, packedSections, page, plainFile } from "../support/hostile-files.ts";
 import { hostileTexts, steersTerminal } from "../support/hostile-text.ts";
 import { isLong } from "../support/long.ts";
@@ -58,44 +59,58 @@ function onTerminal(command: readonly string[]): Buffer {
   return Buffer.from(lines.filter((shown) => !shown.startsWith("Script done on")).join("\n"), "latin1");
 }
 
-describe("a terminal is not steered", () => {
-  test.each(Object.keys(places).map((place, number) => [place, number] as const))(
-    "by the %s",
-    (place, number) => {
-      const path = join(directory, "trace.dat");
-      // Each place with a third of the texts, each text in a third of the places; all of them in the long form.
-      const texts = hostileTexts.filter((_, index) => isLong || index % 3 === number % 3);
-      for (const [index, hostile] of texts.entries()) {
-        // As UTF-8, and as bytes where it has no other letters.
-        for (const form of new Set([
-          Buffer.from(hostile).toString("latin1"),
-          /^[\0-\xff]*$/.test(hostile) ? hostile : "",
-        ])) {
-          if (form === "") continue;
-          writeFileSync(path, places[place]?.(form) ?? "");
-          // Each form of a report with some of the texts; with all of them in the long form.
-          const forms = [[], ["--json"], ["--stat"]];
-          for (const flags of isLong ? forms : forms.slice(index % 3, (index % 3) + 1)) {
-            const { stderr } = spawnSync(executable, ["report", ...flags, path], {
-              stdio: ["ignore", "ignore", "pipe"],
-            });
-            expect([place, hostile, steersTerminal(stderr)]).toEqual([place, hostile, false]);
-            expect(
-              stderr
-                .toString()
-                .split("\n")
-                .filter((line) => line !== "" && !/^(trace-agent: | {2})/.test(line)),
-            ).toEqual([]);
-          }
-        }
-      }
-    },
-    300_000,
-  );
+const forms = [[], ["--json"], ["--stat"]];
 
-  test.each(Object.keys(places))(
+/** Recordings with a hostile text, and the commands that read them. */
+function hostileReports(): { place: string; hostile: string; command: string[] }[] {
+  return Object.entries(places).flatMap(([place, make], number) => {
+    // Each place with a third of the texts, each text in a third of the places; all of them in the long form.
+    const texts = hostileTexts.filter((_, index) => isLong || index % 3 === number % 3);
+    return texts.flatMap((hostile, index) => {
+      // As UTF-8, and as bytes where it has no other letters.
+      const written = new Set([
+        Buffer.from(hostile).toString("latin1"),
+        ...(/^[\0-\xff]*$/.test(hostile) ? [hostile] : []),
+      ]);
+      // Each form of a report with some of the texts; with all of them in the long form.
+      const shown = isLong ? forms : forms.slice(index % 3, (index % 3) + 1);
+      return [...written].flatMap((text, way) => {
+        const path = join(directory, `${number}-${index}-${way}.dat`);
+        writeFileSync(path, make(text));
+        return shown.map((flags) => ({ place, hostile, command: ["report", ...flags, path] }));
+      });
+    });
+  });
+}
+
+describe("a terminal is not steered", () => {
+  test("by a hostile text in any place of a recording", async () => {
+    const reports = hostileReports();
+    const { said } = await runBatch(reports.map(({ command }) => command));
+    let lines = 0;
+    for (const [index, { place, hostile, command }] of reports.entries()) {
+      const { code, stderr } = said[index] ?? { code: -1, stderr: Buffer.alloc(0) };
+      const odd = stderr
+        .toString()
+        .split("\n")
+        .filter((line) => line !== "" && !/^(trace-agent: | {2})/.test(line));
+      lines += stderr.length > 0 ? 1 : 0;
+      expect({ place, hostile, command, code: [0, 65].includes(code), steers: steersTerminal(stderr), odd }).toEqual({
+        place,
+        hostile,
+        command,
+        code: true,
+        steers: false,
+        odd: [],
+      });
+    }
+    // Most of them are told of.
+    expect(lines).toBeGreaterThan(reports.length / 4);
+  }, 300_000);
+
+  test.each(Object.keys(places).map((place, number) => [place, number] as const))(
     "by events and tables of a recording with a hostile %s",
-    (place) => {
+    (place, number) => {
       const path = join(directory, "trace.dat");
       writeFileSync(
         path,
@@ -106,7 +121,7 @@ describe("a terminal is not steered", () => {
             .replaceAll("\n", ""),
         ) ?? "",
       );
-      for (const flags of [[], ["--json"], ["--stat"]]) {
+      for (const flags of isLong ? forms : forms.slice(number % 3, (number % 3) + 1)) {
         const shown = onTerminal([executable, "report", ...flags, path]);
         expect([place, flags, shown.length > 0, steersTerminal(shown)]).toEqual([place, flags, true, false]);
       }

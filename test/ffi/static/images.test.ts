@@ -1,12 +1,12 @@
 /** The static executable in trees that hold nothing it could lean on, and in worlds that refuse what it needs. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unpackedPackages } from "../../../ffi/static/debian-packages.ts";
 import { messageOf } from "../../../src/base/errors.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { executeIn, install, whyNoChroot } from "./support/chroot.ts";
-import { buildSample, execute, agentVariables, reportOf, type Sample } from "./support/sample.ts";
+import { sampleOf, execute, agentVariables, reportOf, type Sample } from "./support/sample.ts";
 
 const path = process.env["PATH"] ?? "";
 const noChroot = whyNoChroot();
@@ -30,9 +30,8 @@ function muslPackage(): { folder: string; reason?: string } {
 
 let sample: Sample;
 beforeAll(async () => {
-  sample = await buildSample();
+  sample = await sampleOf();
 }, 300_000);
-afterAll(() => sample.remove());
 
 /** A new tree that holds the executable as /app and nothing else. */
 function bareTree(): string {

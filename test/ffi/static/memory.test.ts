@@ -2,11 +2,11 @@
  * Little memory that may be reserved: the executable starts a runtime that needs little, or says how much it needs. The end that
  * must not be is a crash of the runtime, whatever the limit.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
   agentVariables,
-  buildSample,
+  sampleOf,
   commandVariables,
   execute,
   readerVariables,
@@ -16,8 +16,7 @@ import {
 
 const path = process.env["PATH"] ?? "";
 let sample: Sample;
-beforeAll(async () => (sample = await buildSample()), 120_000);
-afterAll(() => sample.remove());
+beforeAll(async () => (sample = await sampleOf()), 300_000);
 
 /** Runs the sample through a shell that sets a limit first. */
 function limited(limit: string, ...args: string[]): ReturnType<typeof execute> {

@@ -1,5 +1,5 @@
 /** The static executable on this machine: what the file says of itself, and what a process of it holds. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { targets } from "../../../ffi/static/targets.ts";
 import { messageOf } from "../../../src/base/errors.ts";
 import type { Report } from "./sample/main.ts";
 import { whyNoTools } from "../../support/packages.ts";
-import { buildSample, execute, agentVariables, reportOf, type Sample, sampleProgram } from "./support/sample.ts";
+import { sampleOf, execute, agentVariables, reportOf, type Sample, sampleProgram } from "./support/sample.ts";
 
 const machine = process.arch === "arm64" ? "arm64" : "x64";
 const path = process.env["PATH"] ?? "";
@@ -19,10 +19,9 @@ let sample: Sample;
 let report: Report;
 
 beforeAll(async () => {
-  sample = await buildSample();
+  sample = await sampleOf();
   report = reportOf(execute([sample.static, "--child"], { env: { PATH: path, KEPT: "yes" } }));
 }, 300_000);
-afterAll(() => sample.remove());
 
 describe("the file", () => {
   test("is static for the kernel, and its program headers name no interpreter", () => {

@@ -2,11 +2,11 @@
  * The static executable cannot be steered by its working directory or its environment: each way that bends Bun's own
  * output is tried on it.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  buildSample,
+  sampleOf,
   execute,
   type Outcome,
   agentVariables,
@@ -23,7 +23,7 @@ let trap: string;
 let proof: string;
 
 beforeAll(async () => {
-  sample = await buildSample();
+  sample = await sampleOf();
   trap = join(sample.folder, "trap");
   proof = join(sample.folder, "proof");
   mkdirSync(join(trap, "node_modules/evil"), { recursive: true });
@@ -42,7 +42,6 @@ beforeAll(async () => {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(trap, name), text);
 }, 300_000);
 afterEach(() => rmSync(proof, { force: true }));
-afterAll(() => sample.remove());
 
 /** Runs a program in the trap with these variables; `proof` must not be there afterwards. */
 function inTrap(file: string, env: Record<string, string> = {}): Outcome {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { compile } from "../../../../ffi/static/compile.ts";
 import { findIngredients, makeExecutable } from "../../../../ffi/static/executable.ts";
 import { hostMachine, targets } from "../../../../ffi/static/targets.ts";
+import { atEnd } from "../../../support/at-end.ts";
 import type { Report } from "../sample/main.ts";
 
 const folder = join(import.meta.dir, "../sample");
@@ -34,19 +35,26 @@ export function agentVariables(onlineCpus = cpus().length): Record<string, strin
   };
 }
 
-export type Sample = { folder: string; static: string; dynamic: string; remove: () => void };
+export type Sample = { folder: string; static: string; dynamic: string };
 
-/** Builds both in a new folder that the caller removes. */
-export async function buildSample(): Promise<Sample> {
+/** Built once for all files of a process, which `bun test` gives modules of their own. */
+const shared = globalThis as { traceAgentSample?: Promise<Sample> };
+
+/** Builds both in a folder that is removed when the process ends. */
+export function sampleOf(): Promise<Sample> {
+  return (shared.traceAgentSample ??= buildSample());
+}
+
+async function buildSample(): Promise<Sample> {
   const machine = hostMachine();
   if (machine === undefined) throw new Error("tests of the executable need Linux on x64 or arm64");
   const ingredients = findIngredients(targets[machine]);
   const output = mkdtempSync(join(tmpdir(), "trace-agent-sample-"));
+  atEnd(() => rmSync(output, { recursive: true, force: true }));
   const sample = {
     folder: output,
     static: join(output, "static"),
     dynamic: join(output, "dynamic"),
-    remove: () => rmSync(output, { recursive: true, force: true }),
   };
   await makeExecutable(sampleProgram, ingredients, sample.static);
   await compile({ ...sampleProgram, bun: ingredients.bun, assets: [], constants: {} }, join(output, "trace-agent"));
