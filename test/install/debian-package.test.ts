@@ -96,7 +96,7 @@ test("the maintainer is told by Debian's variables, else by package.json, else b
     run("git", "-C", fresh, "-c", "user.name=E F", "-c", "user.email=e@f.org", ...words);
   mkdirSync(fresh);
   git("init", "-q");
-  expect(() => maintainerOf(fresh, undefined, {})).toThrow("set DEBFULLNAME and DEBEMAIL");
+  expect(() => maintainerOf(fresh, undefined, {})).toThrow("cannot tell the maintainer of the package");
   git("commit", "-q", "--allow-empty", "-m", "x");
   expect(maintainerOf(fresh, undefined, {})).toBe("E F <e@f.org>");
   expect(() => maintainerOf(".", "nobody", {})).toThrow('"nobody" is no name with an address');
