@@ -30,7 +30,7 @@ export function overviewOf(
     if (index === chosen) chosenAt = body.length;
     for (const text of linesOf(guest, width)) body.push({ text, style: index === chosen ? "reverse" : "plain" });
   }
-  const head = `${"GUEST".padEnd(width)}  CPU            BUSY  TASK${paused ? "  PAUSED" : ""}`;
+  const head = `${"GUEST".padEnd(width)}  CPU            BUSY%  TASK${paused ? "  PAUSED" : ""}`;
   const isScrolled = body.length > rows - 2;
   const longest = isScrolled && !help ? longestOf(guests) : undefined;
   const room = Math.max(1, rows - (longest === undefined ? 2 : 3));
