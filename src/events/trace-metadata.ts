@@ -56,6 +56,14 @@ export type TraceMetadata = Metadata & {
   guests?: readonly GuestMap[] | undefined;
 };
 
+/** The same with other parts. A spread would read what is only read when it is asked for: symbols, and texts of printk. */
+export function withParts<M extends Metadata>(metadata: M, parts: Partial<M>): M {
+  const descriptors = { ...Object.getOwnPropertyDescriptors(metadata), ...Object.getOwnPropertyDescriptors(parts) };
+  // Each property has the type that `metadata` or `parts` gives it.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return Object.defineProperties({}, descriptors) as M;
+}
+
 /** What lies between a guest's clock and its host's, as it was measured now and then. */
 export type TimeShift = {
   hostTraceId: bigint;

@@ -1,4 +1,5 @@
 /** Searches for the offset of two recordings of which nothing is known. */
+import { withParts } from "../../events/trace-metadata.ts";
 import type { TraceSource } from "../../trace-dat/trace-source.ts";
 import { EventIterator } from "../event-iterator.ts";
 import { timelineLimits } from "../limits.ts";
@@ -11,7 +12,7 @@ const places = [0.5, 0.25, 0.75];
 
 /** Undefined where no offset is clearly the best. */
 export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): KnownOffset | undefined {
-  const unshifted = { ...guest, metadata: { ...guest.metadata, timeShift: undefined } };
+  const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
   const slices = new RecordedSlices(host, tasks);
   slices.readTo(Infinity, timelineLimits.searchSlices);
   if (slices.switches === 0) return undefined;

@@ -2,7 +2,7 @@
  * Places a guest's recording on its host's clock: round trips where there are some, refined by causality where the host's
  * recording has the switches of the guest's vCPU threads.
  */
-import type { TimeSample } from "../../events/trace-metadata.ts";
+import { type TimeSample, withParts } from "../../events/trace-metadata.ts";
 import type { TraceSource } from "../../trace-dat/trace-source.ts";
 import { traceDatLimits } from "../../trace-dat/limits.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
@@ -68,7 +68,7 @@ export function synchronise(
   tasks: readonly number[],
   known: KnownOffset,
 ): Synchronisation {
-  const unshifted = { ...guest, metadata: { ...guest.metadata, timeShift: undefined } };
+  const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
   const events = new EventIterator(unshifted);
   const slices = new RecordedSlices(host, tasks);
   // Offsets of times that count from their own epochs.

@@ -16,7 +16,7 @@ import { layoutOf, parseHeaderPage, type SubBufferLayout } from "../../ring-buff
 import { type BufferTable, checkPlaces, type TraceDatTables } from "./tables.ts";
 import { readTimeOptions } from "./time-options.ts";
 import type { TraceSource } from "../trace-source.ts";
-import type { TraceMetadata } from "../../events/trace-metadata.ts";
+import { type TraceMetadata, withParts } from "../../events/trace-metadata.ts";
 
 /** Throws an AgentError that says what is wrong with the file. */
 export function openTraceDat(path: string): TraceSource {
@@ -69,7 +69,7 @@ function readTraceDat(file: TraceFile): TraceSource {
     subBufferLayout(file, subBufferSize, described?.longBytes ?? longBytes, littleEndian);
   const times = readTimeOptions(tables.options, littleEndian, warnings);
   const sourceOf = (one: BufferTable): TraceSource => ({
-    metadata: { ...metadataOf(tables, one, layoutFor(one)), ...times },
+    metadata: withParts(metadataOf(tables, one, layoutFor(one)), times),
     cpus: one.cpus.map(({ cpu }) => cpu),
     open: () => {
       checkPlaces(file, one);

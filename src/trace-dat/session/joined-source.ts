@@ -2,7 +2,7 @@
  * Segments of one recording as one source: each CPU's sub-buffers of one file after those of the other, as if they had never been cut. Of
  * all files but the last one only those are open that are being read.
  */
-import type { TraceMetadata } from "../../events/trace-metadata.ts";
+import { type TraceMetadata, withParts } from "../../events/trace-metadata.ts";
 import { joinCounts } from "../recording-counts.ts";
 import type { SubBufferReader, TraceSource } from "../trace-source.ts";
 
@@ -145,15 +145,7 @@ function joinedMetadata(last: TraceMetadata, all: readonly Facts["metadata"][]):
   const known = new Map<string, string>();
   for (const { savedCommands = "" } of all)
     for (const line of savedCommands.split("\n")) if (line !== "") known.set(line.split(" ", 1)[0] ?? "", line);
-  return {
-    ...last,
-    // Spread, a getter would read the symbols now.
-    get kallsyms() {
-      return last.kallsyms ?? new Uint8Array(0);
-    },
-    get printkFormats() {
-      return last.printkFormats ?? "";
-    },
+  return withParts(last, {
     savedCommands: [...known.values(), ""].join("\n"),
     timeShift: joinedShift(all),
     cpuStats: last.cpuStats.map(({ cpu, text }) => ({
@@ -163,7 +155,7 @@ function joinedMetadata(last: TraceMetadata, all: readonly Facts["metadata"][]):
         all.map(({ cpuStats }) => cpuStats.find((one) => one.cpu === cpu)?.text ?? ""),
       ),
     })),
-  };
+  });
 }
 
 function joinedShift(all: readonly Facts["metadata"][]): TraceMetadata["timeShift"] {
