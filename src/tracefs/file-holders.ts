@@ -28,17 +28,26 @@ export function holdersOf(paths: readonly string[]): Map<string, Holder[]> {
     names.add(basename(attempt(() => realpathSync(path)) ?? path));
   }
   if (wanted.size === 0) return holders;
-  for (const pid of attempt(() => readdirSync("/proc")) ?? []) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    // A process that ended, or that we may not inspect, cannot be reported.
-    for (const fd of attempt(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
-      const link = `/proc/${pid}/fd/${fd}`;
-      if (!names.has(basename(attempt(() => readlinkSync(link)) ?? ""))) continue;
-      const path = wanted.get(identityOf(link) ?? "");
-      if (path !== undefined) note(holders.get(path) ?? [], pid, fd);
-    }
+  for (const { pid, fd, target } of descriptorsOfOthers()) {
+    if (!names.has(basename(target))) continue;
+    const path = wanted.get(identityOf(`/proc/${pid}/fd/${fd}`) ?? "");
+    if (path !== undefined) note(holders.get(path) ?? [], pid, fd);
   }
   return holders;
+}
+
+/**
+ * What all processes but this one have open. `target`: a path, or what stands for it, as "socket:[4711]". A process that ended, or
+ * that we may not inspect, is left out.
+ */
+export function* descriptorsOfOthers(): Generator<{ pid: number; fd: string; target: string }> {
+  for (const entry of attempt(() => readdirSync("/proc")) ?? []) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    for (const fd of attempt(() => readdirSync(`/proc/${entry}/fd`)) ?? []) {
+      const target = attempt(() => readlinkSync(`/proc/${entry}/fd/${fd}`));
+      if (target !== undefined) yield { pid: Number(entry), fd, target };
+    }
+  }
 }
 
 /** A device is the same under every node of it; other files are identified by device and inode. */
@@ -49,15 +58,15 @@ function identityOf(path: string): string | undefined {
   });
 }
 
-function note(holders: Holder[], pid: string, fd: string): void {
+function note(holders: Holder[], pid: number, fd: string): void {
   const flags = /^flags:\s*([0-7]+)$/m.exec(
     attempt(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1")) ?? "",
   )?.[1];
   const access = flags === undefined ? 2 : Number.parseInt(flags, 8) & 3;
-  let holder = holders.find((known) => known.pid === Number(pid));
+  let holder = holders.find((known) => known.pid === pid);
   if (holder === undefined) {
     const command = attempt(() => readFileSync(`/proc/${pid}/comm`, "latin1").trim()) ?? "?";
-    holder = { pid: Number(pid), command, reads: false, writes: false };
+    holder = { pid, command, reads: false, writes: false };
     holders.push(holder);
   }
   holder.reads ||= access !== 1;

@@ -9,6 +9,7 @@ import { E, errnoName } from "../../../ffi/errno.ts";
 import { execute, setDescriptorLimit, setSignals } from "../../../ffi/exec.ts";
 import { readInto, writeFrom } from "../../../ffi/fd.ts";
 import { becomeUser } from "../../../ffi/identity.ts";
+import { errnoOf } from "../../base/errors.ts";
 import { foreignText } from "../../base/foreign-text.ts";
 import { log } from "../../base/log.ts";
 import { fds, type StartOrders } from "./orders.ts";
@@ -74,7 +75,7 @@ function findProgram(argv: readonly Uint8Array[], environment: readonly Buffer[]
       accessSync(path, constants.X_OK);
       return path;
     } catch (error) {
-      denied ||= error instanceof Error && "code" in error && error.code === "EACCES";
+      denied ||= errnoOf(error) === "EACCES";
     }
   }
   return denied

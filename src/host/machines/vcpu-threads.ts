@@ -3,9 +3,9 @@
  * its threads "CPU n/KVM" or "CPU n/TCG" (-name ...,debug-threads=on, as libvirt does), and "ALL CPUs/TCG" where one runs them all;
  * else KVM's debugfs has them. What is found here is confirmed, or refused, when the recordings are placed on one timeline.
  */
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { attempt } from "../../base/attempt.ts";
-import { holdersOf } from "../../tracefs/file-holders.ts";
+import { descriptorsOfOthers, holdersOf } from "../../tracefs/file-holders.ts";
 import { findHostPorts, type GuestDirectory } from "../guest-directory.ts";
 
 const kvmDirectory = "/sys/kernel/debug/kvm";
@@ -64,11 +64,7 @@ function socketHolders(paths: readonly string[]): number[] {
       links.add(`socket:[${inode}]`);
   }
   if (links.size === 0) return [];
-  return (attempt(() => readdirSync("/proc")) ?? []).filter((entry) => holds(entry, links)).map(Number);
-}
-
-function holds(entry: string, links: ReadonlySet<string>): boolean {
-  if (!/^\d+$/.test(entry) || Number(entry) === process.pid) return false;
-  const fds = attempt(() => readdirSync(`/proc/${entry}/fd`)) ?? [];
-  return fds.some((fd) => links.has(attempt(() => readlinkSync(`/proc/${entry}/fd/${fd}`)) ?? ""));
+  const holders: number[] = [];
+  for (const { pid, target } of descriptorsOfOthers()) if (links.has(target)) holders.push(pid);
+  return holders;
 }
