@@ -86,6 +86,8 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
   intake.take(new Uint8Array(0));
   let warmedUp = false;
   let hostPresent = true;
+  /** One was there, and may leave. */
+  let hostSeen = false;
   let lost = job.controlFd < 0;
   /** The host or the port went away after orders that main has not carried out: main is told after those. */
   let endWaits = false;
@@ -135,6 +137,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       if (!listening || poll.revents(controlSlot) === 0) continue;
       if (!hostPresent) edge?.consume();
       const count = readInto(job.controlFd, bytes);
+      hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
         replies.stampRead();
         if (!hostPresent) tell({ kind: "host", present: (hostPresent = true) });
@@ -150,6 +153,8 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
         // No host is connected: not an end. The edge-triggered watch reports when one connects.
         intake.forgetHalf();
         replies.drop();
+        if (hostSeen) run.hostLeft();
+        hostSeen = false;
         if (hostPresent) tell({ kind: "host", present: (hostPresent = false) });
       } else {
         lost = true;

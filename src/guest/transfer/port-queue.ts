@@ -11,13 +11,24 @@
  *     when they stop             least pieces beside a full window, until the entries are used up
  *     after `entries` pieces     those before must have been taken: small pieces, as without acknowledgements
  *
+ * A client of the host's that leaves (a recorder that is killed, on a socket) may cost an entry: QEMU gives back what lies in the queue,
+ * but for a piece that it had begun to write, which stays lost until the device is reset. Of the pieces that were not
+ * acknowledged by then the largest counts as lost for good. Small ones change nothing for a host that does not acknowledge: a queue
+ * full of them is within the bound.
+ *
  * The state lies in shared memory, since a worker that is started again finds the queue as the one before has left it. At first
  * it stands for what an earlier process may have left there: a full window.
  */
 import { assert } from "../../base/errors.ts";
 import { transportLimits } from "../../transport/limits.ts";
 
-const { virtioQueueEntries: entries, virtioHeldMaxBytes: heldMaxBytes, virtioPieceMinBytes } = transportLimits;
+const {
+  virtioQueueEntries: entries,
+  virtioHeldMaxBytes: heldMaxBytes,
+  virtioPieceMinBytes,
+  virtioTakeBytes,
+  virtioAckedTakeBytes,
+} = transportLimits;
 
 /** Places in the memory; behind them the positions in the stream where the pieces end, as a ring. */
 const first = 0;
@@ -25,7 +36,13 @@ const count = 1;
 /** Position in the stream where the oldest piece begins. */
 const floor = 2;
 const sent = 3;
-const ends = 4;
+/** How often a client has left, so far as was seen here, and the position then. */
+const leaves = 4;
+const leftAt = 5;
+/** Bytes of pieces that were lost then, and the part of them by which they were larger than small ones. */
+const lost = 6;
+const lostOfLarge = 7;
+const ends = 8;
 
 export const portQueueNumbers = ends + entries;
 
@@ -42,6 +59,7 @@ export class PortQueue {
   forget(): void {
     this.#memory.fill(0);
     this.#memory[count] = 1;
+    this.#memory[leftAt] = -1;
     this.#memory[floor] = (entries - 1) * virtioPieceMinBytes - heldMaxBytes;
   }
 
@@ -64,6 +82,24 @@ export class PortQueue {
     while (this.#number(count) > 0 && this.#firstEnd() <= position) this.#dropOldest();
   }
 
+  /** The host's client has left for the `times`-th time, and had acknowledged the stream up to `position` then. */
+  hostLeft(times: number, position: number): void {
+    if (this.#number(leaves) === times) return;
+    this.#memory[leaves] = times;
+    this.acknowledge(position);
+    let largest = 0;
+    let begin = this.#number(floor);
+    for (let index = 0; index < this.#number(count); index++) {
+      const end = this.#number(ends + ((this.#number(first) + index) % entries));
+      // What was sent to a client before this one was given back, or is lost already.
+      if (end > this.#number(leftAt)) largest = Math.max(largest, Math.min(end - begin, virtioAckedTakeBytes));
+      begin = end;
+    }
+    this.#memory[leftAt] = this.#number(sent);
+    this.#memory[lost] = this.#number(lost) + largest;
+    this.#memory[lostOfLarge] = this.#number(lostOfLarge) + Math.max(0, largest - virtioTakeBytes);
+  }
+
   /** `acks`: the host acknowledges. `subBufferBytes`: a piece is no smaller. At most `smallBytes` or `largeBytes`. */
   pieceBytes(acks: boolean, subBufferBytes: number, smallBytes: number, largeBytes: number): number {
     const leastBytes = Math.max(virtioPieceMinBytes, subBufferBytes);
@@ -71,9 +107,11 @@ export class PortQueue {
     if (used === entries) {
       // All of them sent since the last acknowledgement: this host does not acknowledge. The next is accepted when the oldest
       // is taken.
-      return Math.min(smallBytes, heldMaxBytes - this.heldBytes + this.#firstEnd() - this.#number(floor));
+      const oldestBytes = this.#firstEnd() - this.#number(floor);
+      return Math.min(smallBytes, heldMaxBytes - this.#number(lostOfLarge) - this.heldBytes + oldestBytes);
     }
-    const roomBytes = heldMaxBytes - this.heldBytes - (entries - 1 - used) * leastBytes;
+    const lostBytes = this.#number(acks ? lost : lostOfLarge);
+    const roomBytes = heldMaxBytes - lostBytes - this.heldBytes - (entries - 1 - used) * leastBytes;
     return Math.min(acks ? largeBytes : smallBytes, roomBytes);
   }
 

@@ -9,7 +9,8 @@
  *     Int32   5           written by main: ms between two periodic checks (LatencyCheck); 0 while nothing runs
  *     Int32   6           written by main: 1 while the host acknowledges what it has read
  *     Int32   7           written by main: Held, while the kernel keeps it busy for a host that knows `progress`
- *     Int32   8 ..        per worker, `wordsPerCpu` words: Word
+ *     Int32   8           written by the control worker: how often the host's client has left
+ *     Int32   9 ..        per worker, `wordsPerCpu` words: Word
  *     Float64 (aligned)   per worker, `countersPerCpu` counters: Counter; whole numbers, exact up to 2^53
  *     Float64             per worker, what is known of its port's queue (PortQueue)
  *
@@ -36,7 +37,7 @@ export const WorkerState = {
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;
 
-const headerWords = 8;
+const headerWords = 9;
 export const Word = {
   /** Written by main: Order. */
   order: 0,
@@ -69,6 +70,8 @@ export const Counter = {
   beginLow: 5,
   /** Written by the control worker: position in the stream up to which the host has taken it; -1 where it did not say. */
   acknowledged: 6,
+  /** Written by the control worker: `acknowledged` when the host's client left the last time. */
+  acknowledgedAtLeave: 7,
 } as const;
 const countersPerCpu = 8;
 
@@ -91,7 +94,8 @@ export class RunState {
     if (typeof workers === "number") {
       for (let index = 0; index < count; index++) {
         for (const word of [Word.rawFd, Word.wakeFd]) this.words[wordIndex(index, word)] = -1;
-        this.counters[counterIndex(index, Counter.acknowledged)] = -1;
+        for (const counter of [Counter.acknowledged, Counter.acknowledgedAtLeave])
+          this.counters[counterIndex(index, counter)] = -1;
         this.portQueue(index).forget();
       }
     }
@@ -108,6 +112,13 @@ export class RunState {
     const known = Math.min(position, this.counter(worker, Counter.bytes));
     if (known > this.counter(worker, Counter.acknowledged))
       this.counters[counterIndex(worker, Counter.acknowledged)] = known;
+  }
+
+  /** The host's client has left, with what it had not taken. Workers see it before they send another piece. */
+  hostLeft(): void {
+    for (let base = 0; base < this.counters.length; base += countersPerCpu)
+      this.counters[base + Counter.acknowledgedAtLeave] = this.counters[base + Counter.acknowledged] ?? -1;
+    Atomics.add(this.words, leavesIndex, 1);
   }
 
   word(worker: number, word: number): number {
@@ -141,6 +152,7 @@ export const portLockIndex = 2;
 export const latencyIndex = 5;
 export const acksIndex = 6;
 export const heldIndex = 7;
+export const leavesIndex = 8;
 
 export function wordIndex(worker: number, word: number): number {
   return headerWords + worker * wordsPerCpu + word;

@@ -8,7 +8,7 @@ import { assert } from "../../base/errors.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import type { PortQueue } from "./port-queue.ts";
-import { acksIndex, Counter, counterIndex, type RunState, Word, wordIndex } from "./run-state.ts";
+import { acksIndex, Counter, counterIndex, leavesIndex, type RunState, Word, wordIndex } from "./run-state.ts";
 
 export type StreamSettings = {
   worker: number;
@@ -52,6 +52,7 @@ export class Stream {
   /** Of a port that holds what its host has not read; undefined where the port bounds itself. */
   readonly queue: PortQueue | undefined;
   readonly acknowledgedIndex: number;
+  readonly acknowledgedAtLeaveIndex: number;
   readonly pipeRead: number;
   readonly pipeWrite: number;
   readonly outputFd: number;
@@ -112,6 +113,7 @@ export class Stream {
     this.takeBytes = wholeSubBuffers(settings.takeBytes, settings.subBufferBytes);
     this.queue = settings.outputTraits.spliceMaxBytes === Infinity ? undefined : run.portQueue(settings.worker);
     this.acknowledgedIndex = counterIndex(settings.worker, Counter.acknowledged);
+    this.acknowledgedAtLeaveIndex = counterIndex(settings.worker, Counter.acknowledgedAtLeave);
     this.pipeRead = settings.pipeRead;
     this.pipeWrite = settings.pipeWrite;
     this.outputFd = settings.outputFd;
@@ -187,6 +189,7 @@ function subBufferSize(tracingDirectory: string): number | undefined {
 export function nextTakeBytes(stream: Stream): number {
   const { queue, subBufferBytes, takeBytes } = stream;
   if (queue === undefined) return takeBytes;
+  queue.hostLeft(Atomics.load(stream.words, leavesIndex), stream.counters[stream.acknowledgedAtLeaveIndex] ?? -1);
   queue.acknowledge(stream.counters[stream.acknowledgedIndex] ?? -1);
   const acks = Atomics.load(stream.words, acksIndex) === 1 && !stream.pieceLost;
   return wholeSubBuffers(

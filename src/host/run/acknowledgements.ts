@@ -3,6 +3,7 @@
  * are sent: whenever some CPU has brought `ackBytes` since. What the control port does not take now is told with the next:
  * nothing waits for it.
  */
+import { writeOrder } from "../../protocol/orders.ts";
 import type { StreamPosition } from "../../protocol/replies.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
 import { hostLimits } from "../limits.ts";
@@ -21,18 +22,19 @@ export class Acknowledgements {
       const reader = readers.find((one) => one.cpu === cpu);
       return reader === undefined ? [] : [{ cpu, reader, fromBytes: bytes - reader.cameBytes, toldBytes: -1 }];
     });
-    this.#tell();
+    this.tell();
   }
 
   /** Something was taken out of a port. */
   taken(reader: DataPortReader): void {
     const stream = this.#streams.find((one) => one.reader === reader);
-    if (stream !== undefined && positionOf(stream) - stream.toldBytes >= hostLimits.ackBytes) this.#tell();
+    if (stream !== undefined && positionOf(stream) - stream.toldBytes >= hostLimits.ackBytes) this.tell();
   }
 
-  #tell(): void {
+  /** Of all that was taken: who ends would otherwise leave a guest with pieces of which it does not know. */
+  tell(): void {
     const news = this.#streams.filter((stream) => positionOf(stream) > stream.toldBytes);
-    const orders = news.map((stream) => `ack ${stream.cpu} ${positionOf(stream)}`);
+    const orders = news.map((stream) => writeOrder({ order: "ack", cpu: stream.cpu, bytes: positionOf(stream) }));
     if (orders.length === 0 || !this.#control.offer(orders.join("\n"))) return;
     for (const stream of news) stream.toldBytes = positionOf(stream);
   }

@@ -55,6 +55,11 @@ export class Pump {
     this.#acknowledgements = new Acknowledgements(this.#control, this.readers, positions);
   }
 
+  /** The run has ended, and all of it was taken. */
+  acknowledgeRest(): void {
+    this.#acknowledgements?.tell();
+  }
+
   /** While held, data stays in the ports, because the receiver is behind. The control port is still served. */
   hold(held: boolean): void {
     if (held === this.#held) return;

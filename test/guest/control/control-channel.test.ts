@@ -9,7 +9,7 @@ import { log } from "../../../src/base/log.ts";
 import { ControlChannel } from "../../../src/guest/control/control-channel.ts";
 import { Progress } from "../../../src/guest/control/progress.ts";
 import { guestLimits } from "../../../src/guest/limits.ts";
-import { RunState } from "../../../src/guest/transfer/run-state.ts";
+import { Counter, leavesIndex, RunState } from "../../../src/guest/transfer/run-state.ts";
 import { parseReply } from "../../../src/protocol/replies.ts";
 import { fifo } from "../../../src/transport/fifo.ts";
 import type { PortPath } from "../../../src/transport/port-place.ts";
@@ -117,6 +117,22 @@ test("where the port is gone when its worker has died, the agent searches for it
   signalEventFd(doneFd);
   await eventually(() => heard.includes("done"), "a CPU worker's change is seen");
   expect(channel.attached).toBe(false);
+});
+
+test("that a host has left is told with what it had acknowledged", async () => {
+  const path = join(directory, "port");
+  makeFifo(path, 0o600);
+  // As a virtio port: read(2) gives 0 while nobody is at the other end.
+  const open = (): number => openFd(path, O.RDONLY | O.NONBLOCK);
+  await channel.open({ end: { ...virtio.guest, open }, path, readPath: path });
+  run.counters[Counter.bytes] = 9000;
+  const left = (): number => Atomics.load(run.words, leavesIndex);
+  sendOrder(path, "ack 0 5000\n");
+  await eventually(() => heard.includes("host false"), "the channel notices that the host has left");
+  expect([left(), run.counter(0, Counter.acknowledgedAtLeave)]).toEqual([1, 5000]);
+  sendOrder(path, "ack 0 8000\n");
+  await eventually(() => left() === 2, "the channel notices that the next one has left");
+  expect(run.counter(0, Counter.acknowledgedAtLeave)).toBe(8000);
 });
 
 test("close() ends in bounded time while the worker is dead", async () => {

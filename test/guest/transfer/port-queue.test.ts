@@ -18,6 +18,10 @@ class World {
   entries: { bytes: number; taken: number }[] = [];
   sent = 0;
   taken = 0;
+  /** Entries that the device has lost, with their pages. */
+  lost: number[] = [];
+  #leaves = 0;
+  #acknowledged = -1;
   /** Of the next piece, which lies in the pipe while the port is full. */
   pipeBytes = 0;
   heldMost = 0;
@@ -33,7 +37,8 @@ class World {
   }
 
   get heldBytes(): number {
-    return this.entries.reduce((sum, { bytes }) => sum + bytes, this.pipeBytes);
+    const lost = this.lost.reduce((sum, bytes) => sum + bytes, 0);
+    return this.entries.reduce((sum, { bytes }) => sum + bytes, this.pipeBytes + lost);
   }
 
   /** The worker takes a piece if it has none, and offers it. False when the port is full. */
@@ -44,7 +49,7 @@ class World {
       this.pipeBytes = whole;
     }
     this.#note();
-    if (this.entries.length === entries) return false;
+    if (this.entries.length + this.lost.length >= entries) return false;
     this.entries.push({ bytes: this.pipeBytes, taken: 0 });
     this.queue.add(this.pipeBytes);
     this.sent += this.pipeBytes;
@@ -64,6 +69,23 @@ class World {
       this.taken += part;
       if (oldest.taken === oldest.bytes) this.entries.shift();
     }
+  }
+
+  acknowledge(position: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, position);
+    this.queue.acknowledge(position);
+  }
+
+  /**
+   * The host's client dies. It has taken the pieces before the largest one, and the device loses that one, which it had begun to write.
+   * The next client begins behind all of it.
+   */
+  leave(): void {
+    if (this.entries.length > 0) this.lost.push(Math.max(...this.entries.map(({ bytes }) => bytes)));
+    this.entries = [];
+    this.taken = this.sent;
+    this.queue.hostLeft(++this.#leaves, this.#acknowledged);
+    this.#note();
   }
 
   /** Sends until the port is full; gives the sizes of the pieces. */
@@ -145,6 +167,35 @@ describe("the queue of a port", () => {
     expect(world.queue.heldBytes).toBe(0);
   });
 
+  test("whose clients die again and again, each with a piece that is lost to the device, costs no more than its bound", () => {
+    const world = new World();
+    for (let round = 0; round < entries - 1; round++) {
+      world.acknowledge(world.sent);
+      world.fill(true);
+      world.leave();
+    }
+    expect(world.lost.slice(0, 7)).toEqual(Array.from({ length: 7 }, () => 1 * MiB));
+    expect(Math.max(...world.lost.slice(12))).toBe(8 * KiB);
+    expect(world.heldMost).toBeLessThan(boundBytes);
+  });
+
+  test("loses nothing to a client that has acknowledged all of it, and nothing twice", () => {
+    const world = new World();
+    for (let round = 1; round <= 20; round++) {
+      world.acknowledge(world.sent);
+      world.send(true);
+      expect(world.entries.at(-1)?.bytes).toBe(1 * MiB);
+      world.take(Infinity);
+      world.acknowledge(world.sent);
+      world.leave();
+    }
+    world.fill(true);
+    world.queue.hostLeft(100, world.sent - 1);
+    const room = world.queue.pieceBytes(true, 4 * KiB, 76 * KiB, 1 * MiB);
+    world.queue.hostLeft(101, world.sent - 1);
+    expect(world.queue.pieceBytes(true, 4 * KiB, 76 * KiB, 1 * MiB)).toBe(room);
+  });
+
   test("holds less than 10 MiB whatever is sent, taken, acknowledged and left undone, and whoever the host is", () => {
     const step = fc.oneof(
       {
@@ -166,6 +217,7 @@ describe("the queue of a port", () => {
       // Late, or of less than was taken; never of more.
       { weight: 3, arbitrary: fc.record({ kind: fc.constant("ack" as const), lateBytes: fc.nat(2 * MiB) }) },
       { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
+      { weight: 1, arbitrary: fc.constant({ kind: "leave" as const }) },
     );
     const left = fc.constantFrom<number[]>(
       [],
@@ -183,7 +235,8 @@ describe("the queue of a port", () => {
           else if (one.kind === "little") world.send(true, one.bytes);
           else if (one.kind === "send") for (let n = 0; n < one.count && world.send(one.acks); n++);
           // What an earlier process has left comes out first, and is not part of this stream.
-          else if (one.kind === "ack") world.queue.acknowledge(world.taken - inheritedBytes - one.lateBytes);
+          else if (one.kind === "ack") world.acknowledge(world.taken - inheritedBytes - one.lateBytes);
+          else if (one.kind === "leave") world.leave();
           else if (world.entries.length === 0) world.queue.forget();
           large += world.entries.some(({ bytes }) => bytes === MiB) ? 1 : 0;
         }
