@@ -10,15 +10,9 @@ export type Section = PlainSection | `formats:${string}`;
 
 const formatsOf = /^formats:[\w*?-]{1,64}$/;
 
-/** The sections of a list, each once, and the first word that is none. */
-export function parseSections(list: string): { sections: Section[]; unknown: string | undefined } {
-  const sections = new Set<Section>();
-  for (const word of list.split(" ").filter((part) => part !== "")) {
-    const section = plainSections.find((known) => known === word) ?? (isFormatsOf(word) ? word : undefined);
-    if (section === undefined) return { sections: [], unknown: word };
-    sections.add(section);
-  }
-  return { sections: [...sections], unknown: undefined };
+/** The section of this name; undefined where there is none. */
+export function sectionOf(word: string): Section | undefined {
+  return plainSections.find((known) => known === word) ?? (isFormatsOf(word) ? word : undefined);
 }
 
 /** The system of `formats:SYSTEM`, a name or a pattern; undefined for another section. */

@@ -50,5 +50,7 @@ export const settingWords = [
   "options",
 ] as const;
 
+export type SettingWord = (typeof settingWords)[number];
+
 /** All that a host knows of what a hello may list, as it stands on the wire. */
-export type AgentWord = (typeof agentWords)[keyof typeof agentWords] | (typeof settingWords)[number];
+export type AgentWord = (typeof agentWords)[keyof typeof agentWords] | SettingWord;

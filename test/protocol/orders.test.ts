@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { protocolLimits } from "../../src/protocol/limits.ts";
-import { type Order, OrderDecoder, parseOrder } from "../../src/protocol/orders.ts";
+import { OrderDecoder } from "../../src/protocol/order-decoder.ts";
+import { type KnownOrder, type Order, parseOrder, writeOrder } from "../../src/protocol/orders.ts";
 import { cpuOfDataPort, dataPortName } from "../../src/protocol/ports.ts";
 import { inLongForm } from "../support/long.ts";
 
@@ -114,6 +115,46 @@ describe("set latency_ms", () => {
       expect(parseOrder(`set latency_ms ${value}`).order).toBe("malformed");
     }
   });
+});
+
+/** One of each, as a host writes them. */
+const written: { [Kind in KnownOrder["order"]]: [Extract<KnownOrder, { order: Kind }>, string][] } = {
+  start: [[{ order: "start" }, "1"]],
+  stop: [[{ order: "stop" }, "0"]],
+  hello: [[{ order: "hello", nonce: "a1" }, "hello a1"]],
+  host: [
+    [{ order: "host", protocol: 3, words: ["ack", "other"] }, "host 3 ack other"],
+    [{ order: "host", protocol: 2, words: [] }, "host 2"],
+  ],
+  ack: [[{ order: "ack", cpu: 7, bytes: 9_007_199_254_740_991 }, "ack 7 9007199254740991"]],
+  status: [[{ order: "status" }, "status"]],
+  clock: [[{ order: "clock", nonce: "x.1" }, "clock x.1"]],
+  metadata: [
+    [{ order: "metadata", sections: [] }, "metadata"],
+    [{ order: "metadata", sections: ["formats:sched", "tasks"] }, "metadata formats:sched tasks"],
+  ],
+  lease: [[{ order: "lease", seconds: 60 }, "set lease 60"]],
+  latency_ms: [[{ order: "latency_ms", ms: 50 }, "set latency_ms 50"]],
+  part: [
+    [{ order: "part", key: "events", part: "a:b c" }, "set events+ a:b c"],
+    [{ order: "part", key: "events", part: undefined }, "set events+ ."],
+  ],
+  set: [
+    [{ order: "set", key: "filter", value: "a:b x > 1" }, "set filter a:b x > 1"],
+    [{ order: "set", key: "events", value: "" }, "set events"],
+  ],
+  restore: [
+    [{ order: "restore", keys: [] }, "restore"],
+    [{ order: "restore", keys: ["events", "trigger"] }, "restore events trigger"],
+  ],
+};
+
+test("what a host writes, the guest reads as the same order, of each kind", () => {
+  for (const [order, line] of Object.values(written).flat()) {
+    expect(writeOrder(order)).toBe(line);
+    expect(new OrderDecoder().decode(Buffer.from(`${line}\n`, "latin1"))).toEqual([order]);
+    expect(parseOrder(line)).toEqual(order);
+  }
 });
 
 describe("hostile input", () => {

@@ -42,7 +42,7 @@ function kindOf({ order }: Order): "question" | "switch" | "other" {
 
 /** What asks for the same has the same name. */
 function nameOf(order: Order): string {
-  return order.order === "metadata" ? ["metadata", ...(order.sections ?? [])].join(" ") : kindName(order);
+  return order.order === "metadata" ? ["metadata", ...order.sections].join(" ") : kindName(order);
 }
 
 function kindName(order: Order): string {

@@ -74,7 +74,7 @@ export class Controller {
       answer: (sections, signal) =>
         this.#working(
           "metadata",
-          sections === undefined ? this.#sendAll(signal) : sendSections(replies, tracingDirectory, sections),
+          sections.length === 0 ? this.#sendAll(signal) : sendSections(replies, tracingDirectory, sections),
         ),
       failed: (error) => this.#refuse("metadata", error),
     });

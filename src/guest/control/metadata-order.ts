@@ -7,8 +7,8 @@ import { AgentError } from "../../base/errors.ts";
 import type { Section } from "../../protocol/sections.ts";
 import { guestLimits } from "../limits.ts";
 
-/** Undefined: all, as in protocol 1. */
-type Sections = readonly Section[] | undefined;
+/** None: all, as in protocol 1. */
+type Sections = readonly Section[];
 
 export type MetadataOrderParts = {
   /** Resolves when the port has taken all, or will never. */
@@ -27,8 +27,8 @@ export class MetadataOrder {
     this.#parts = parts;
   }
 
-  order(sections?: Sections): void {
-    const key = sections?.join(" ") ?? "";
+  order(sections: Sections): void {
+    const key = sections.join(" ");
     if (this.#current === key) return;
     if (this.#waiting.size >= guestLimits.metadataWaiting && !this.#waiting.has(key))
       return this.#parts.failed(new AgentError("usage", "too many orders for metadata wait already"));

@@ -4,7 +4,8 @@
  * nothing of main can be answered at once (`atOnce`). All others wait here; when many wait, the rest waits in the
  * port.
  */
-import { type Order, OrderDecoder } from "../../protocol/orders.ts";
+import { OrderDecoder } from "../../protocol/order-decoder.ts";
+import type { Order } from "../../protocol/orders.ts";
 import { guestLimits } from "../limits.ts";
 import { collapse } from "./collapse.ts";
 

@@ -14,7 +14,7 @@ const eventName = /^[\w-]+:[\w.-]+$/;
 /** Asks the agent for its list. Undefined where it does not know the order: then its formats tell (`knownGuestEvents`). */
 export async function listGuestEvents(session: Session): Promise<Plugins | undefined> {
   if (!session.knows("sections")) return undefined;
-  const { body } = await session.request("metadata available_events", "sections");
+  const { body } = await session.request({ order: "metadata", sections: ["available_events"] }, "sections");
   const { availableEvents } = readMetadata(body, guestTitle(session.guest), "io");
   return availableEvents === undefined ? undefined : namesIn(availableEvents.split("\n"));
 }

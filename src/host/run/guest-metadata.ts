@@ -66,11 +66,13 @@ export class GuestMetadata {
 
   /** During the run: the tasks that came meanwhile, and the counters. */
   async takeNames(): Promise<Uint8Array> {
-    return (await this.#session.request("metadata tasks stats", "sections", hostLimits.cutReply)).body;
+    return (
+      await this.#session.request({ order: "metadata", sections: ["tasks", "stats"] }, "sections", hostLimits.cutReply)
+    ).body;
   }
 
   async #all(): Promise<Uint8Array> {
-    return (await this.#session.request("metadata", "metadata")).body;
+    return (await this.#session.request({ order: "metadata", sections: [] }, "metadata")).body;
   }
 
   async #stamped(take: () => Promise<Uint8Array>): Promise<Uint8Array> {
@@ -138,7 +140,7 @@ export class GuestMetadata {
   }
 
   async #order(sections: readonly Section[], target?: BodyTarget): Promise<Uint8Array> {
-    return (await this.#session.request(`metadata ${sections.join(" ")}`, "sections", hostLimits.reply, target)).body;
+    return (await this.#session.request({ order: "metadata", sections }, "sections", hostLimits.reply, target)).body;
   }
 }
 

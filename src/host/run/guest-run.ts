@@ -105,7 +105,7 @@ export class GuestRun {
     const session = this.#session;
     await this.#waitForOthers();
     await this.#clocks?.take(() => this.#options.stopAsked() !== "no");
-    const { reply: before } = await session.request("status", "status");
+    const { reply: before } = await session.request({ order: "status" }, "status");
     this.#requireNoStop();
     session.acknowledge(before);
     const start = await startGuest(session);
@@ -123,7 +123,7 @@ export class GuestRun {
       return trouble;
     } catch (error) {
       // A failed sink must not leave the guest's agent running.
-      sendQuietly(session, "0");
+      sendQuietly(session, { order: "stop" });
       throw error;
     }
   }
@@ -156,7 +156,7 @@ export class GuestRun {
   /** In the middle of the run. An agent that knows no sections would send all of its metadata: then names stay as they were. */
   async #takeCounters(): Promise<void> {
     try {
-      const { reply: status } = await this.#session.request("status", "status", hostLimits.cutReply);
+      const { reply: status } = await this.#session.request({ order: "status" }, "status", hostLimits.cutReply);
       const body = this.#session.knows("sections") ? await this.#metadata.takeNames() : undefined;
       this.#sink.counters?.({ status, body });
     } catch (error) {
@@ -186,21 +186,22 @@ export class GuestRun {
     const { pump } = session;
     if (pump.full !== undefined || session.cancelled) {
       // Further data has no place or is not waited for; the order still stops the agent.
-      sendQuietly(session, "0");
+      sendQuietly(session, { order: "stop" });
       return { reason: pump.fullReason ?? "the guest was not waited for when it was to stop" };
     }
     const bounds = boundRest(pump.readers, this.#ringBufferKb, this.#restBytes);
     try {
-      const { reply: told } = await session.request("0", "stop", bounds.limits);
+      const { reply: told } = await session.request({ order: "stop" }, "stop", bounds.limits);
       const { stop, wrong } = await receiveRest(session, pump.readers, {
         from: start.streams,
         stop: told,
         bounds,
         turn: () => this.#sink.turn(watch),
       });
+      pump.acknowledgeRest();
       if (wrong !== undefined || pump.full !== undefined || session.cancelled)
         return { stop, reason: wrong ?? pump.fullReason ?? "the rest of the guest's data was not waited for" };
-      const { reply: after } = await session.request("status", "status");
+      const { reply: after } = await session.request({ order: "status" }, "status");
       return { stop, after, beyondSize: bounds.bySize ? beyondSizeOf(pump.readers) : undefined, reason: "" };
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
@@ -228,16 +229,16 @@ export class GuestRun {
     const settings = wantsSettings(wanted) || latency?.required === true;
     if (!this.#sink.takesRaw || settings || pump.controlGone) throw noAgentError(session.guest);
     log.warn(`${guestTitle(session.guest)} does not answer: recording what comes, as from the kernel's own agent`);
-    sendQuietly(session, "0");
+    sendQuietly(session, { order: "stop" });
     await drainStale(session);
     this.#requireNoStop();
     await this.#waitForOthers();
     this.#sink.begin(undefined);
     session.untouched = false;
-    session.send("1");
+    session.send({ order: "start" });
     const watch = await this.#watch(undefined, undefined);
     boundRest(pump.readers, "X", this.#restBytes);
-    if (!pump.controlGone) sendQuietly(session, "0");
+    if (!pump.controlGone) sendQuietly(session, { order: "stop" });
     await receiveUntilSilent(session, hostLimits.rawSilenceMs);
     const trouble = pump.fullReason ?? watch.ended?.trouble;
     this.#sink.ended({ reason: trouble ?? "" });
@@ -256,7 +257,7 @@ export class GuestRun {
       await session.pump.turns(hostLimits.statusEveryMs, ready);
       if (ready()) break;
       session.onWait({ what: "waiting for the other machines", sinceMs, word: undefined });
-      if (session.answers) await session.request("status", "status");
+      if (session.answers) await session.request({ order: "status" }, "status");
     }
     this.#requireNoStop();
     this.#options.beforeStart?.();

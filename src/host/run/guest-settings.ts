@@ -6,6 +6,7 @@ import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { timelineLimits } from "../../timeline/limits.ts";
+import { type SetOrder, type SettableKey, writeOrder } from "../../protocol/orders.ts";
 import type { EventChoice } from "../../tracefs/event-choice.ts";
 import { guestTitle } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
@@ -16,12 +17,13 @@ import { requireWord, type TraceConfig, wantedSettings } from "./trace-config.ts
 /** `required`: by the user; else a guest that cannot do it is taken as it is. */
 export type Latency = { ms: number; required: boolean };
 
-/** "set KEY VALUE": the word and two spaces. */
-const setOrderChars = "set  ".length;
+/** What is set here. */
+type Key = SettableKey | "latency_ms";
+
 export class GuestSettings {
   readonly #session: Session;
   /** Key and earlier value, in the order in which they were set. */
-  readonly #before: [key: string, value: string][] = [];
+  readonly #before: [key: Key, value: string][] = [];
   #leased = false;
   #tracerSet = false;
   #unsure = false;
@@ -98,7 +100,7 @@ export class GuestSettings {
   async #tryTriggers(choice: EventChoice): Promise<void> {
     if (choice.triggers.length === 0) return;
     await this.#setTriggers(choice);
-    await this.#order("restore trigger");
+    await this.#restoreKeys(["trigger"]);
   }
 
   /** First step of the stop, so that no further events are added. */
@@ -106,7 +108,7 @@ export class GuestSettings {
     if (!this.#session.knows("restore")) return this.#restoreEach((key) => key === "events");
     // The tracer itself goes back last, since that empties the ring buffer.
     if (this.#tracerSet) await this.#stopTracing();
-    await this.#order("restore events trigger");
+    await this.#restoreKeys(["events", "trigger"]);
   }
 
   async #stopTracing(): Promise<void> {
@@ -119,7 +121,7 @@ export class GuestSettings {
 
   async restore(): Promise<void> {
     if (!this.#session.knows("restore")) return this.#restoreEach(() => true);
-    if (this.#leased) await this.#order("restore");
+    if (this.#leased) await this.#restoreKeys([]);
   }
 
   /** The guest rebooted: nothing to restore. */
@@ -128,28 +130,30 @@ export class GuestSettings {
     this.#leased = false;
   }
 
-  async #set(key: string, words: readonly string[]): Promise<void> {
+  async #set(key: Key, words: readonly string[]): Promise<void> {
     const { stopAsked, guest } = this.#session;
     if (key !== "tracing_on" && stopAsked() !== "no")
       throw new AgentError("unavailable", "stopped before the first event");
     this.#session.untouched = false;
     if (!this.#leased && this.#session.knows("lease")) {
-      await this.#session.set("lease", `${protocolLimits.leaseSecondsDefault}`);
+      await this.#session.set({ order: "lease", seconds: protocolLimits.leaseSecondsDefault });
       this.#leased = true;
     }
-    const orders = setOrders(key, words);
+    const orders = key === "latency_ms" ? [orderOf(key, words.join(" "))] : setOrders(key, words);
     if (orders.length > 1 && !this.#session.knows("parts"))
       throw new AgentError("unavailable", `${guestTitle(guest)} takes no list of ${words.length} ${key}`, {
         remedy: "its trace-agent is older than this one; name less, or whole systems",
       });
     let previous = "";
-    for (const order of orders) previous = (await this.#session.request(order, "set")).reply.previous;
+    for (const order of orders) previous = await this.#session.set(order);
     if (key === "clock") this.clock = words.join(" ");
     if (previous !== words.join(" ")) this.#before.push([key, previous]);
   }
 
-  async #order(order: string): Promise<void> {
+  /** Of these keys, or of all. */
+  async #restoreKeys(keys: readonly SettableKey[]): Promise<void> {
     const session = this.#session;
+    const order = { order: "restore", keys } as const;
     try {
       if (session.unresponsive) session.send(order);
       else {
@@ -170,7 +174,8 @@ export class GuestSettings {
       const [key, value] = entry;
       if (!which(key)) continue;
       this.#before.splice(this.#before.indexOf(entry), 1);
-      if (key.length + value.length + setOrderChars > protocolLimits.orderLineBytes) {
+      const order = orderOf(key, value);
+      if (writeOrder(order).length > protocolLimits.orderLineBytes) {
         const later = this.#leased ? ": its agent does so when the lease runs out" : "";
         log.warn(`the earlier ${key} of the guest do not fit into an order and are not restored now${later}`);
         continue;
@@ -178,8 +183,8 @@ export class GuestSettings {
       try {
         if (this.#session.unresponsive) {
           unsure.push(key);
-          this.#session.send(`set ${key} ${value}`);
-        } else await this.#session.set(key, value, hostLimits.restore);
+          this.#session.send(order);
+        } else await this.#session.set(order, hostLimits.restore);
       } catch (error) {
         if (this.#session.unresponsive) unsure.push(key);
         else log.warn(`cannot put ${key} back to "${value}" in the guest: ${messageOf(error)}`);
@@ -195,6 +200,10 @@ export class GuestSettings {
       : "check it in the guest";
     log.warn(`the guest did not confirm that it restored ${keys.join(", ")}: ${then}`);
   }
+}
+
+function orderOf(key: Key, value: string): SetOrder {
+  return key === "latency_ms" ? { order: key, ms: Number(value) } : { order: "set", key, value };
 }
 
 /** "SYSTEM:EVENT, SYSTEM:EVENT REST" in words. */

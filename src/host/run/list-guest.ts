@@ -98,12 +98,12 @@ class Lister {
     if (!this.#session.knows("sections")) return readMetadata(await this.#all(), title, "io");
     // Formats bring the small files of the machine with them.
     const sections = formats.length > 0 ? formats : (["formats:ftrace"] satisfies Section[]);
-    const { body } = await this.#session.request(`metadata ${sections.join(" ")}`, "sections");
+    const { body } = await this.#session.request({ order: "metadata", sections }, "sections");
     return readMetadata(body, title, "io");
   }
 
   async #all(): Promise<Uint8Array> {
-    this.#everything ??= (await this.#session.request("metadata", "metadata")).body;
+    this.#everything ??= (await this.#session.request({ order: "metadata", sections: [] }, "metadata")).body;
     return this.#everything;
   }
 }

@@ -23,8 +23,6 @@ export type OrderOptions = {
   required: ReadonlySet<string>;
 };
 
-const words: Record<GuestOrder, string> = { start: "1", stop: "0", status: "status" };
-
 /** Prints what the guests answered. Throws where one that is required did not, or none did; the others are printed before. */
 export async function giveOrder(
   guests: readonly GuestDirectory[],
@@ -70,7 +68,7 @@ async function ask(
         session.onWait = show;
         const hello = await session.hello(waitMs);
         if (hello === undefined) throw noAgentError(guest);
-        const { reply } = await session.request(words[order], order);
+        const { reply } = await session.request({ order }, order);
         return { hello, reply };
       },
       loop,

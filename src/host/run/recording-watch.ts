@@ -124,7 +124,7 @@ export class RecordingWatch {
     if (this.#answered) this.#unansweredMs = now;
     this.#answered = false;
     try {
-      this.session.send("status");
+      this.session.send({ order: "status" });
     } catch {
       // The port cannot be written now: the guest boots or hangs. The next poll asks again.
     }

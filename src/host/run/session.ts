@@ -10,6 +10,7 @@ import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { hostLimits } from "../limits.ts";
 import type { BodyTarget } from "../../protocol/framed-body.ts";
+import { type KnownOrder, type SetOrder, writeOrder } from "../../protocol/orders.ts";
 import { type ReadReply, ReplyReader } from "../../protocol/reply-reader.ts";
 import type { ClockReply, HelloReply, Reply, StartReply, StatusReply } from "../../protocol/replies.ts";
 import { type AgentWord, agentWords, hostWords, protocolVersion } from "../../protocol/words.ts";
@@ -85,7 +86,7 @@ export class Session {
     const end = begun + waitMs;
     while (performance.now() < end && !this.cancelled) {
       // A port that nobody reads would fill up with them.
-      if (!this.#control.hasUnread) this.send(`hello ${this.#nonce}`);
+      if (!this.#control.hasUnread) this.send({ order: "hello", nonce: this.#nonce });
       const ms = Math.min(hostLimits.helloRepeatMs, end - performance.now());
       const patience = new Patience({ silenceMs: ms, totalMs: ms }, this.pump.cameBytes);
       const found = await this.#await("hello", "hello", patience, begun);
@@ -124,8 +125,8 @@ export class Session {
     return asked === "abort" || (asked === "stop" && this.untouched);
   }
 
-  send(order: string): void {
-    this.#control.send(order);
+  send(order: KnownOrder): void {
+    this.#control.send(writeOrder(order));
   }
 
   close(): void {
@@ -134,12 +135,13 @@ export class Session {
 
   /** Sends an order and returns its reply with the body, which goes to `target` where there is one. Throws the guest's refusal, or on silence. */
   async request<K extends Kind>(
-    order: string,
+    order: KnownOrder,
     kind: K,
     limits: PatienceLimits = hostLimits.reply,
     target?: BodyTarget,
   ): Promise<{ reply: ReplyOf<K>; body: Uint8Array }> {
-    const word = order.split(" ", 1)[0] ?? order;
+    const text = writeOrder(order);
+    const word = text.split(" ", 1)[0] ?? text;
     this.progress = undefined;
     this.#reader.broken = undefined;
     this.#reader.bodyTarget = target;
@@ -147,11 +149,11 @@ export class Session {
     const patience = new Patience(limits, this.pump.cameBytes);
     const found = await this.#await(kind, word, patience, performance.now());
     this.#reader.bodyTarget = undefined;
-    if (found === undefined) throw this.#noAnswer(order, patience);
+    if (found === undefined) throw this.#noAnswer(text, patience);
     if (found.reply.reply === "error") {
       throw new AgentError(
         "unavailable",
-        `${guestTitle(this.guest)} refused order "${order.slice(0, 80)}": ${found.reply.error}`,
+        `${guestTitle(this.guest)} refused order "${text.slice(0, 80)}": ${found.reply.error}`,
       );
     }
     // `found` was selected by its kind.
@@ -166,12 +168,11 @@ export class Session {
   async clockRound(waitMs: number, enough: () => boolean): Promise<ClockRound | undefined> {
     const round: AskedRound = { nonce: `${this.#nonce}.${++this.#rounds}`, reply: undefined };
     this.#round = round;
-    const order = `clock ${round.nonce}`;
     const endMs = performance.now() + waitMs;
     const isOver = (): boolean =>
       round.reply !== undefined || this.cancelled || enough() || this.pump.controlGone || this.pump.full !== undefined;
     this.#sentAt.take();
-    this.send(order);
+    this.send({ order: "clock", nonce: round.nonce });
     while (!isOver() && performance.now() < endMs)
       await this.pump.turns(Math.min(endMs - performance.now(), hostLimits.pumpWaitMs), isOver);
     this.#round = undefined;
@@ -179,17 +180,16 @@ export class Session {
   }
 
   /** Sets a value in the guest and returns the earlier one. */
-  async set(key: string, value: string, limits?: PatienceLimits): Promise<string> {
-    const { reply } = await this.request(`set ${key} ${value}`, "set", limits);
-    return reply.previous;
+  async set(order: SetOrder, limits?: PatienceLimits): Promise<string> {
+    return (await this.request(order, "set", limits)).reply.previous;
   }
 
   /** Tells the agent which protocol we know, so that it may use it. */
   async #introduce(hello: HelloReply): Promise<void> {
     this.#words = hello.words;
     this.#answers = true;
-    const words = this.#acks ? ` ${hostWords.ack}` : "";
-    if (this.knows("host")) await this.request(`host ${protocolVersion}${words}`, "host");
+    const words = this.#acks ? [hostWords.ack] : [];
+    if (this.knows("host")) await this.request({ order: "host", protocol: protocolVersion, words }, "host");
   }
 
   async #await(kind: Kind, word: string, patience: Patience, sinceMs: number): Promise<ReadReply | undefined> {
@@ -274,22 +274,22 @@ function names(order: string, word: string): boolean {
 export async function stopEarlierRun(session: Session, hello: HelloReply): Promise<void> {
   if (hello.state !== "running") return;
   log.info("the guest's agent still runs for an earlier host: stopped");
-  await session.request("0", "stop");
+  await session.request({ order: "stop" }, "stop");
 }
 
 /** A start without a reply may still have been received: it is undone. */
 export async function startGuest(session: Session): Promise<StartReply> {
   session.untouched = false;
   try {
-    return (await session.request("1", "start")).reply;
+    return (await session.request({ order: "start" }, "start")).reply;
   } catch (error) {
-    sendQuietly(session, "0");
+    sendQuietly(session, { order: "stop" });
     throw error;
   }
 }
 
 /** An order whose reply is not waited for. */
-export function sendQuietly(session: Session, order: string): void {
+export function sendQuietly(session: Session, order: KnownOrder): void {
   try {
     session.send(order);
   } catch {

@@ -1,19 +1,20 @@
-/** The orders that set a value: one, or where it is longer than a line several, `set KEY+ PART` and at the end `set KEY+ .`. */
+/** The orders that set a value: one, or where it is longer than a line its parts, and the end of them. */
 import { protocolLimits } from "../../protocol/limits.ts";
-import { endOfParts } from "../../protocol/orders.ts";
+import { type SetOrder, type SettableKey, writeOrder } from "../../protocol/orders.ts";
 
 /** `words`: of the value, which the guest joins with spaces. None of them is longer than a line. */
-export function setOrders(key: string, words: readonly string[]): string[] {
-  const whole = `set ${key} ${words.join(" ")}`;
-  if (whole.length <= protocolLimits.orderLineBytes) return [whole];
-  const orders: string[] = [];
-  let order = `set ${key}+`;
+export function setOrders(key: SettableKey, words: readonly string[]): SetOrder[] {
+  const whole: SetOrder = { order: "set", key, value: words.join(" ") };
+  if (writeOrder(whole).length <= protocolLimits.orderLineBytes) return [whole];
+  const roomChars = protocolLimits.orderLineBytes - writeOrder({ order: "part", key, part: "" }).length - 1;
+  const parts: string[] = [];
+  let part = "";
   for (const word of words) {
-    if (order.length + 1 + word.length > protocolLimits.orderLineBytes) {
-      orders.push(order);
-      order = `set ${key}+`;
+    if (part !== "" && part.length + 1 + word.length > roomChars) {
+      parts.push(part);
+      part = "";
     }
-    order += ` ${word}`;
+    part += part === "" ? word : ` ${word}`;
   }
-  return [...orders, order, `set ${key}+ ${endOfParts}`];
+  return [...parts, part, undefined].map((one) => ({ order: "part", key, part: one }));
 }

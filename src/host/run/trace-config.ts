@@ -1,6 +1,6 @@
 /** What a user wants of the guest's tracing, for as long as it is recorded. */
 import { AgentError } from "../../base/errors.ts";
-import type { AgentWord } from "../../protocol/words.ts";
+import type { SettingWord } from "../../protocol/words.ts";
 import type { EventWord, Missing } from "../../tracefs/event-choice.ts";
 import { guestTitle } from "../guest-directory.ts";
 import type { Session } from "./session.ts";
@@ -26,7 +26,7 @@ export type TraceConfig = {
 };
 
 /** A setting beyond protocol 1: the key of `set`, its option, and the words of its value. */
-export type Wanted = { key: AgentWord; option: string; words: readonly string[] };
+export type Wanted = { key: SettingWord; option: string; words: readonly string[] };
 
 /** In the order in which they are set: options may need functions, and events and the tracer come after these. */
 export function wantedSettings(config: TraceConfig): Wanted[] {
@@ -54,7 +54,7 @@ export function wantsSettings(config: TraceConfig): boolean {
 }
 
 /** What the guest's hello does not list is not ordered: its kernel lacks the file, or its agent is older. */
-export function requireWord(session: Session, key: AgentWord, option: string): void {
+export function requireWord(session: Session, key: SettingWord, option: string): void {
   if (session.knows(key)) return;
   throw new AgentError("unavailable", `${guestTitle(session.guest)} does not take ${option} (${key})`, {
     remedy: "its kernel is built without that, or its trace-agent is older than this one",

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { collapse } from "../../../src/guest/control/collapse.ts";
 import { guestLimits } from "../../../src/guest/limits.ts";
-import { type Order, OrderDecoder } from "../../../src/protocol/orders.ts";
+import { OrderDecoder } from "../../../src/protocol/order-decoder.ts";
+import type { Order } from "../../../src/protocol/orders.ts";
 
 const words = (orders: Order[]): string =>
   orders.map((order) => (order.order === "set" ? `set ${order.value}` : order.order)).join(" ");

@@ -14,7 +14,7 @@ import { guestLimits } from "../../../src/guest/limits.ts";
 import { Supervisor } from "../../../src/guest/supervisor.ts";
 import { RunState, WorkerState } from "../../../src/guest/transfer/run-state.ts";
 import { protocolLimits } from "../../../src/protocol/limits.ts";
-import { OrderDecoder } from "../../../src/protocol/orders.ts";
+import { OrderDecoder } from "../../../src/protocol/order-decoder.ts";
 import { onlineCpus } from "../../../src/tracefs/cpus.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { FakeTracing } from "../../support/fake-tracing.ts";
