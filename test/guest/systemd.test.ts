@@ -30,7 +30,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
   /** Until the service is in that state; what it says is shown where it does not get there. Asked too often, systemctl takes the CPU. */
   const becomes = async (state: string): Promise<void> => {
     const wait = `until [ "$(systemctl is-active ${unit})" = ${state} ]; do sleep 2; done`;
-    const { code } = await guest.run(wait, { timeoutMs: 300_000, mayFail: true });
+    const { code } = await guest.run(wait, { mayFail: true });
     if (code === 0) return;
     throw new Error(
       `${unit} is not ${state}\n${await guest.text(`systemctl status ${unit}; journalctl -u ${unit}`, { mayFail: true })}`,
@@ -130,9 +130,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
       expect(await guest.text("find /run/trace-agent -type f -perm 600")).toMatch(/^\/run\/trace-agent\/\d+-\d+$/);
       const before = await show("MainPID");
       await guest.run(`kill -KILL ${before}`);
-      await guest.run(`until [ "$(systemctl show -P NRestarts ${unit})" = 1 ]; do sleep 2; done`, {
-        timeoutMs: 300_000,
-      });
+      await guest.run(`until [ "$(systemctl show -P NRestarts ${unit})" = 1 ]; do sleep 2; done`);
       await becomes("active");
       expect(await show("MainPID")).not.toBe(before);
       expect(await guest.text("cat /sys/kernel/tracing/set_event; find /run/trace-agent -type f")).toBe("");

@@ -74,7 +74,8 @@ export class GuestConsole {
   }
 
   #line(line: string): void {
-    const [, answer] = line.split(`${answerMark} `);
+    // The loop may have been ended within a line.
+    const [, answer] = line.split(`${answerMark} `).slice(-2);
     if (answer === undefined) return;
     if (answer.trim() === "ready") {
       // A second "ready" is a reboot: what ran before is lost.

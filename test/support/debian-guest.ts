@@ -1,10 +1,12 @@
 /** Boots a guest from a Debian tree, with the command loop as a service of its init. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { driveArguments, writeTreeDisk, writeTreeInitramfs } from "./debian-tree.ts";
+import { controlPortName } from "../../src/protocol/ports.ts";
+import { copyDebianTree, debianTreeParts, treeFolder, writeTreeDisk, writeTreeInitramfs } from "./debian-tree.ts";
 import { bootGuest } from "./guest.ts";
 import type { GuestOptions } from "./guest-options.ts";
 import type { Guest } from "./guest-handle.ts";
+import { commandsScript } from "./guest-init.ts";
 import { type InitramfsFile, writeInitramfs } from "./initramfs.ts";
 import { findKernel, moduleFiles } from "./kernel.ts";
 import { unpackedPackage } from "./packages.ts";
@@ -12,28 +14,8 @@ import { unpackedPackage } from "./packages.ts";
 /** Time for a boot of systemd under emulation on a loaded machine; without load it takes half a minute. */
 export const treeBootTimeoutMs = 900_000;
 
-/** Of a Debian system, and of no use to a test: an emulated boot takes seconds for them. */
-const maskedUnits = [
-  "apt-daily.timer",
-  "apt-daily-upgrade.timer",
-  "dpkg-db-backup.timer",
-  "e2scrub_all.timer",
-  "e2scrub_reap.service",
-  "fstrim.timer",
-  "systemd-binfmt.service",
-  "systemd-logind.service",
-  "systemd-pstore.service",
-  "systemd-update-utmp.service",
-  "systemd-update-utmp-runlevel.service",
-];
-
-/**
- * For systemd: no logins on the console, no moving picture of its progress there, and nothing of what it does once for a new
- * system (caches of libraries and hardware, presets of all units): that would be a third of an emulated boot.
- */
+/** For systemd: no moving picture of its progress on the console, and nothing of what it does once for a new system. */
 export const treeKernelArguments = [
-  ...maskedUnits.map((unit) => `systemd.mask=${unit}`),
-  "systemd.getty_auto=no",
   "systemd.show_status=no",
   "systemd.condition-needs-update=no",
   "systemd.condition-first-boot=no",
@@ -52,13 +34,25 @@ StandardInput=null
 WantedBy=multi-user.target
 `;
 
+/** Where what comes before the root waits for the word to go on. */
+const gate = "/run/gate";
+const untilWaiting = `until [ -p ${gate} ]; do usleep 50000; done`;
+/** The root's disk was empty when it was looked at first. */
+const goOn = `blockdev --flushbufs /dev/vda; echo go >${gate}`;
+
 /** Does an initramfs' work: finds the disk and hands over to the init on it. */
 const firstProgram = (moduleNames: string[]): string => `#!/bin/busybox sh
 /bin/busybox --install -s /bin
-mkdir -p /dev /root
+mkdir -p /dev /proc /run/commands /root
 mount -t devtmpfs devtmpfs /dev
+mount -t proc proc /proc
 ${moduleNames.map((name) => `insmod /${name}.ko`).join("\n")}
 until [ -b /dev/vda ]; do usleep 10000; done
+/etc/commands &
+mkfifo ${gate}
+read -r word <${gate}
+kill -KILL -1
+umount /proc
 mount -t ext4 /dev/vda /root
 mount -o move /dev /root/dev
 exec switch_root /root /sbin/init
@@ -95,20 +89,37 @@ DefaultDeviceTimeoutSec=900
 DefaultTimeoutStartSec=900
 `;
 
-export function addCommandsUnit(tree: string): void {
+export function addCommandsUnit(tree: string, target = "multi-user.target"): void {
   putFile(tree, "etc/systemd/system.conf.d/patience.conf", patience);
   putFile(tree, "etc/systemd/system/commands.service", commandsUnit);
-  mkdirSync(join(tree, "etc/systemd/system/multi-user.target.wants"), { recursive: true });
-  symlinkSync(
-    "/etc/systemd/system/commands.service",
-    join(tree, "etc/systemd/system/multi-user.target.wants/commands.service"),
-  );
+  wantedBy(tree, target, "commands.service");
+}
+
+function wantedBy(tree: string, target: string, unit: string): void {
+  const folder = join(tree, `etc/systemd/system/${target}.wants`);
+  mkdirSync(folder, { recursive: true });
+  symlinkSync(`/etc/systemd/system/${unit}`, join(folder, unit));
 }
 
 /** For an initramfs that runs systemd, as those of dracut and mkosi do. */
 const firstOfSystemd = `#!/bin/sh
 modprobe virtio_blk
 exec /sbin/init
+`;
+
+/** In that initramfs: when all is done but for the root, it waits. */
+const gateUnit = `[Unit]
+Description=Waits for the test
+DefaultDependencies=no
+After=systemd-udev-trigger.service initrd-root-device.target
+Before=sysroot.mount initrd-root-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=infinity
+ExecStartPre=/usr/bin/mkfifo ${gate}
+ExecStart=/bin/sh -c "read -r word <${gate}"
 `;
 
 /** What no initramfs holds, and an emulated guest would have to unpack. */
@@ -120,53 +131,74 @@ const notInInitramfs = [
   "var/{cache,lib}",
 ];
 
-/** Boots the tree by an initramfs in which its own systemd runs without the agent, and hands over to the one on the disk. */
+/** Boots the tree by an initramfs in which Debian's systemd runs without the agent, and hands over to the one on the disk. */
 export async function bootTreeBySystemd(tree: string, options: { kernelArguments: string }): Promise<Guest> {
-  const first = `${tree}.first`;
   const disk = `${tree}.disk`;
-  const initramfs = `${tree}.initramfs`;
-  const trim = `cp -al "$1" "$2" && cd "$2" && rm -rf ${notInInitramfs.join(" ")} && find . -name '*trace-agent*' -delete`;
-  const trimmed = Bun.spawnSync(["bash", "-c", trim, "bash", tree, first]);
-  if (trimmed.exitCode !== 0) throw new Error(`a tree for the initramfs: ${trimmed.stderr.toString()}`);
-  putFile(first, "etc/initrd-release", "ID=test\n");
-  putFile(first, "etc/first", firstOfSystemd, 0o755);
-  rmSync(join(first, "etc/systemd/system/commands.service"));
   await writeTreeDisk(tree, disk);
-  await writeTreeInitramfs(first, initramfs);
   return await bootGuest({
     kernel: "6.12",
-    initramfs,
+    firstStage: {
+      parts: [firstOfSystemd, gateUnit, commandsUnit, ...(await debianTreeParts()), ...notInInitramfs],
+      writeInitramfs: writeSystemdInitramfs,
+      // Its udev has seen the port.
+      untilWaiting: `${untilWaiting} && udevadm settle && [ -e /dev/virtio-ports/${controlPortName} ]`,
+      goOn,
+      disks: [{ path: disk }],
+    },
     memoryMb: 1024,
     kernelArguments: `rdinit=/etc/first root=/dev/vda rw ${treeKernelArguments} ${options.kernelArguments}`,
-    qemuArguments: driveArguments(disk, ",cache=unsafe"),
     bootTimeoutMs: treeBootTimeoutMs,
   });
 }
 
-/** Boots the init of the tree, from a disk. */
-export async function bootTree(tree: string, options: Omit<GuestOptions, "kernel" | "initramfs"> = {}): Promise<Guest> {
+async function writeSystemdInitramfs(target: string): Promise<void> {
+  const folder = treeFolder();
+  try {
+    const tree = join(folder, "tree");
+    await copyDebianTree(tree);
+    const trimmed = Bun.spawnSync(["bash", "-c", `cd "$1" && rm -rf ${notInInitramfs.join(" ")}`, "bash", tree]);
+    if (trimmed.exitCode !== 0) throw new Error(`a tree for the initramfs: ${trimmed.stderr.toString()}`);
+    addCommandsUnit(tree, "initrd.target");
+    putFile(tree, "etc/initrd-release", "ID=test\n");
+    putFile(tree, "etc/first", firstOfSystemd, 0o755);
+    putFile(tree, "etc/systemd/system/gate.service", gateUnit);
+    wantedBy(tree, "initrd-root-fs.target", "gate.service");
+    await writeTreeInitramfs(tree, target);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Boots the init of the tree, from a disk. `disks`: further ones, read-only. */
+export async function bootTree(
+  tree: string,
+  { disks = [], ...options }: Omit<GuestOptions, "kernel" | "firstStage"> & { disks?: string[] } = {},
+): Promise<Guest> {
   const disk = `${tree}.disk`;
-  const initramfs = `${tree}.initramfs`;
   const kernel = await findKernel("6.12");
   const modules = moduleFiles(kernel, ["virtio_blk"]);
   const busybox = readFileSync(join(await unpackedPackage("busybox-static"), "bin/busybox"));
   await writeTreeDisk(tree, disk);
   const program = (data: Uint8Array | string): InitramfsFile => ({ mode: 0o755, data });
-  writeInitramfs(
-    initramfs,
-    new Map([
-      ["/init", program(firstProgram(modules.map(({ name }) => name)))],
-      ["/bin/busybox", program(busybox)],
-      ...modules.map(({ name, data }): [string, InitramfsFile] => [`/${name}.ko`, { mode: 0o644, data }]),
-    ]),
-  );
+  const first = firstProgram(modules.map(({ name }) => name));
+  const files = new Map([
+    ["/init", program(first)],
+    ["/etc/commands", program(commandsScript)],
+    ["/bin/busybox", program(busybox)],
+    ...modules.map(({ name, data }): [string, InitramfsFile] => [`/${name}.ko`, { mode: 0o644, data }]),
+  ]);
   return await bootGuest({
     bootTimeoutMs: treeBootTimeoutMs,
     memoryMb: 1024,
     ...options,
     kernelArguments: `${treeKernelArguments} ${options.kernelArguments ?? ""}`,
     kernel: kernel.name,
-    initramfs,
-    qemuArguments: [...driveArguments(disk, ",cache=unsafe"), ...(options.qemuArguments ?? [])],
+    firstStage: {
+      parts: [first, commandsScript, kernel.release, Bun.hash(busybox).toString(36)],
+      writeInitramfs: (target) => Promise.resolve(writeInitramfs(target, files)),
+      untilWaiting,
+      goOn,
+      disks: [{ path: disk }, ...disks.map((path) => ({ path, readonly: true }))],
+    },
   });
 }

@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { cacheFolder } from "../../ffi/static/cache.ts";
 import { commandsScript } from "./guest-init.ts";
 import { findKernel } from "./kernel.ts";
@@ -41,6 +41,8 @@ const maskedUnits = [
   "apt-daily-upgrade.timer",
   "dev-hugepages.mount",
   "dev-mqueue.mount",
+  "dbus.service",
+  "dbus.socket",
   "dpkg-db-backup.timer",
   "e2scrub_all.timer",
   "e2scrub_reap.service",
@@ -67,8 +69,29 @@ const maskedUnits = [
   "systemd-user-sessions.service",
 ];
 
+/** Each is a program that systemd runs at each boot and each reload of its units, and has nothing to generate here. */
+const maskedGenerators = [
+  "cryptsetup",
+  "debug",
+  "getty",
+  "gpt-auto",
+  "hibernate-resume",
+  "integritysetup",
+  "rc-local",
+  "run",
+  "system-update",
+  "sysv",
+  "veritysetup",
+].map((name) => `systemd-${name}-generator`);
+
+/** At boot udev is told again of the devices that a test has: for the some 400 others it would take a third of an emulated boot. */
+const coldplug = `[Service]
+ExecStart=
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=block --subsystem-match=virtio-ports
+`;
+
 /** Counted up when the tree is made in another way. */
-const treeForm = 2;
+const treeForm = 3;
 
 const sources = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
 
@@ -110,7 +133,15 @@ async function debianTree(): Promise<string> {
     await run(["chroot", tree, "depmod", release]);
     await run(["cp", busybox, join(tree, "usr/bin/busybox")]);
     symlinkSync("busybox", join(tree, "usr/bin/usleep"));
-    for (const unit of maskedUnits) symlinkSync("/dev/null", join(tree, "etc/systemd/system", unit));
+    mkdirSync(join(tree, "etc/systemd/system-generators"));
+    for (const [folder, names] of [
+      ["system", maskedUnits],
+      ["system-generators", maskedGenerators],
+    ] as const) {
+      for (const name of names) symlinkSync("/dev/null", join(tree, "etc/systemd", folder, name));
+    }
+    mkdirSync(join(tree, "etc/systemd/system/systemd-udev-trigger.service.d"));
+    writeFileSync(join(tree, "etc/systemd/system/systemd-udev-trigger.service.d/test.conf"), coldplug);
     writeFileSync(join(tree, "etc/commands"), commandsScript, { mode: 0o755 });
   });
 }
@@ -120,6 +151,12 @@ function modulesIn(folder: string): string[] {
   const drivers = ["isofs/isofs", "cdrom/cdrom", "block/virtio_blk"];
   const lists = ["modules.builtin", "modules.builtin.modinfo", "modules.order"];
   return lists.concat(...drivers.map((name) => Array.from(new Bun.Glob(`kernel/**/${name}.ko*`).scanSync(folder))));
+}
+
+/** What the tree is made of: strings that change when it does. */
+export async function debianTreeParts(): Promise<string[]> {
+  const tree = await debianTree();
+  return [basename(tree), Bun.hash(readFileSync(join(tree, "var/lib/dpkg/status"))).toString(36)];
 }
 
 /** A folder of the cache, which `make` makes when it is not there; one process makes it, others wait. */

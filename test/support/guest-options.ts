@@ -1,4 +1,5 @@
 /** What a test may ask of its guest. */
+import type { FirstStage } from "./first-stage.ts";
 import type { KernelName } from "./kernel.ts";
 import type { Transport } from "./qemu.ts";
 
@@ -23,6 +24,11 @@ export type GuestOptions = {
   prepared?: { directory: string; qemuArguments: string[] };
   /** Files and folders of this machine, by their path in the guest: links to a read-only file system. */
   files?: Record<string, string>;
+  /**
+   * What comes before a root file system on a disk. It is kept, as other guests are, and restored; the init of the root then comes up
+   * with what the disk holds. It must run `commandsScript` of guest-init.ts.
+   */
+  firstStage?: FirstStage;
   /** True: it is booted for this test, and not restored. So are guests with `initramfs`, `qemuArguments` or `reboot`. */
   boot?: boolean;
   /** QEMU's CPU model; what the emulator can at most by default. */

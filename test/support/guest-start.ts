@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 import type { GuestOptions } from "./guest-options.ts";
+import { type FirstStage, stageDiskArguments, stageParts, withEmptyDisks } from "./first-stage.ts";
 import { diskArguments, type GuestDisks, writeDisks } from "./guest-disks.ts";
 import { guestInitFiles } from "./guest-init.ts";
 import { type InitramfsFile, writeInitramfs } from "./initramfs.ts";
@@ -42,7 +43,7 @@ export function isKept(options: GuestOptions): boolean {
   return !boot && !reboot && initramfs === undefined && qemuArguments.length === 0;
 }
 
-/** QEMU's words for the plan, with its own files in `folder`. */
+/** QEMU's words for the plan, with its own files in `folder`, and without the disks of a first stage. */
 function wordsOf({ kernel, options, kvm, directory, disks }: Plan, folder: string, initramfs: string): string[] {
   const cpus = options.cpus ?? 2;
   const machine = machineArguments({
@@ -65,11 +66,13 @@ function wordsOf({ kernel, options, kvm, directory, disks }: Plan, folder: strin
 
 export async function booted(plan: Plan, folder: string): Promise<QemuProcess> {
   const initramfs = plan.options.initramfs ?? join(folder, "initramfs");
-  if (plan.options.initramfs === undefined) writeInitramfs(initramfs, await baseFiles(plan));
+  const { firstStage } = plan.options;
+  if (firstStage !== undefined) await firstStage.writeInitramfs(initramfs);
+  else if (plan.options.initramfs === undefined) writeInitramfs(initramfs, await baseFiles(plan));
   const timeoutMs = plan.options.bootTimeoutMs ?? bootTimeoutMs;
+  const words = [...wordsOf(plan, folder, initramfs), ...stageDisks(firstStage)];
   try {
-    const ready = (qemu: QemuProcess): Promise<void> => qemu.commands.ready;
-    return await startQemu(wordsOf(plan, folder, initramfs), { folder, timeoutMs, ready });
+    return await startQemu(words, { folder, timeoutMs, ready: (qemu) => readyToKeep(firstStage, qemu) });
   } catch (error) {
     throw new Error(`kernel ${plan.kernel.release} did not boot\n${String(error)}`, { cause: error });
   }
@@ -78,14 +81,14 @@ export async function booted(plan: Plan, folder: string): Promise<QemuProcess> {
 /** From a kept guest, which is made when there is none; where that fails, twice, it is booted. */
 export async function restored(plan: Plan, folder: string): Promise<QemuProcess> {
   const words = wordsOf(plan, folder, join(folder, "initramfs"));
-  const files = await baseFiles(plan);
-  const contents = [...files].flatMap(([path, { mode, data }]) => [path, `${mode}`, Bun.hash(data).toString(16)]);
+  const { firstStage } = plan.options;
+  const contents = firstStage === undefined ? partsOf(await baseFiles(plan)) : stageParts(firstStage);
   const withoutPlaces = withoutHost(words).map((word) => word.replaceAll(folder, "").replaceAll(plan.directory, ""));
   const name = keptName([...qemuIdentity(plan.kvm), plan.kernel.release, ...withoutPlaces, ...contents]);
   for (let tries = 0; tries < 2; tries++) {
     try {
-      const kept = await keptGuest(name, (env) => makeKept(plan, files, env));
-      return await restore(kept, words, folder);
+      const kept = await keptGuest(name, (env) => makeKept(plan, env));
+      return await restore(kept, [...words, ...stageDisks(firstStage)], folder);
     } catch (error) {
       process.stderr.write(`a kept guest cannot be used: ${String(error)}\n`);
       dropKept(name);
@@ -107,24 +110,39 @@ async function restore(kept: KeptGuest, words: string[], folder: string): Promis
 }
 
 /** The guest to keep: its ports lead nowhere, its disks are empty. */
-async function makeKept(
-  plan: Plan,
-  files: Map<string, InitramfsFile>,
-  env: Record<string, string>,
-): Promise<QemuProcess> {
+async function makeKept(plan: Plan, env: Record<string, string>): Promise<QemuProcess> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-guest-"));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
+    const { firstStage } = plan.options;
+    const emptyStage = firstStage === undefined ? undefined : withEmptyDisks(firstStage, folder);
+    const empty = { ...plan, disks: plan.disks === undefined ? undefined : writeDisks(folder, {}) };
     const initramfs = join(folder, "initramfs");
-    writeInitramfs(initramfs, files);
-    const words = withoutHost(wordsOf({ ...plan, disks: writeDisks(folder, {}) }, folder, initramfs));
-    const ready = (qemu: QemuProcess): Promise<void> => qemu.commands.ready;
-    const qemu = await startQemu(words, { folder, timeoutMs: bootTimeoutMs, env, ready });
+    if (firstStage === undefined) writeInitramfs(initramfs, await baseFiles(plan));
+    else await firstStage.writeInitramfs(initramfs);
+    const words = [...withoutHost(wordsOf(empty, folder, initramfs)), ...stageDisks(emptyStage)];
+    const timeoutMs = plan.options.bootTimeoutMs ?? bootTimeoutMs;
+    const qemu = await startQemu(words, { folder, timeoutMs, env, ready: (qemu) => readyToKeep(firstStage, qemu) });
     return { ...qemu, kill: () => qemu.kill().finally(remove) };
   } catch (error) {
     remove();
     throw new Error(`kernel ${plan.kernel.release} did not boot\n${String(error)}`, { cause: error });
   }
+}
+
+function stageDisks(stage: FirstStage | undefined): string[] {
+  return stage === undefined ? [] : stageDiskArguments(stage);
+}
+
+async function readyToKeep(stage: FirstStage | undefined, qemu: QemuProcess): Promise<void> {
+  await qemu.commands.ready;
+  if (stage === undefined) return;
+  const { code, stderr } = await qemu.commands.run(stage.untilWaiting, bootTimeoutMs);
+  if (code !== 0) throw new Error(`what comes before the root does not come to its end\n${stderr}`);
+}
+
+function partsOf(files: Map<string, InitramfsFile>): string[] {
+  return [...files].flatMap(([path, { mode, data }]) => [path, `${mode}`, Bun.hash(data).toString(16)]);
 }
 
 /** What every guest of the harness boots with: no file of a test. */

@@ -21,6 +21,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../ffi/pipe.ts";
+import { goOnToRoot } from "./first-stage.ts";
 import { attachScript, writeDisks } from "./guest-disks.ts";
 import { Guest } from "./guest-handle.ts";
 import { booted, bootTimeoutMs, isKept, type Plan, portNames, restored } from "./guest-start.ts";
@@ -29,6 +30,7 @@ import { guestWaitMs, takeTurn } from "./guest-turn.ts";
 import { findKernel, type Kernel, type KernelName } from "./kernel.ts";
 import { unpackedPackage, whyNoTools } from "./packages.ts";
 import { canUseKvm, type Transport } from "./qemu.ts";
+import type { QemuProcess } from "./qemu-process.ts";
 
 /** For `beforeAll`: other processes may have guests that this one waits for, and packages may have to be fetched. */
 export const guestHookTimeoutMs = guestWaitMs + 3 * bootTimeoutMs;
@@ -76,18 +78,22 @@ async function start(kernel: Kernel, options: GuestOptions, kvm: boolean, releas
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-guest-"));
   const { files = {}, transport = "fifo" } = options;
   const directory = options.prepared?.directory ?? join(folder, "ports");
-  const disks = options.initramfs === undefined ? writeDisks(folder, files) : undefined;
+  const { firstStage, initramfs } = options;
+  const disks = initramfs === undefined && firstStage === undefined ? writeDisks(folder, files) : undefined;
   const plan: Plan = { kernel, options, kvm, directory, disks };
+  let started: QemuProcess | undefined;
   try {
     if (options.prepared === undefined) makePorts(directory, portNames(options), transport);
     const qemu = isKept(options) ? await restored(plan, folder) : await booted(plan, folder);
+    started = qemu;
     const attach = async (): Promise<void> => {
       if (disks === undefined) return;
       const script = [wakeScript(), attachScript(files)].filter((text) => text !== "").join(" && ");
       const { code, stderr } = await qemu.commands.run(script, bootTimeoutMs);
       if (code !== 0) throw new Error(`the files did not come into the guest\n${stderr}\n${qemu.consoleText()}`);
     };
-    await attach();
+    if (firstStage === undefined) await attach();
+    else await goOnToRoot(firstStage, qemu, options.bootTimeoutMs ?? bootTimeoutMs);
     const keepLog = (): void => {
       const logs = process.env["TRACE_AGENT_TEST_LOGS"];
       if (logs !== undefined)
@@ -114,6 +120,7 @@ async function start(kernel: Kernel, options: GuestOptions, kvm: boolean, releas
       },
     });
   } catch (error) {
+    await started?.kill();
     rmSync(folder, { recursive: true, force: true });
     throw error;
   } finally {

@@ -27,7 +27,10 @@ export type Machine = {
  */
 const emulatedCpu = "max,-avx,-avx2,-la57,-smap,-smep,-pku";
 
-/** no_timer_check: on a loaded machine an emulated timer can look broken to the kernel. The others leave out what only costs. */
+/**
+ * no_timer_check: on a loaded machine an emulated timer can look broken to the kernel. norandmaps: programs and libraries lie at the same
+ * addresses in each process, so that what QEMU has translated of them serves again. The others leave out what only costs.
+ */
 const cheapKernel = [
   "no_timer_check",
   "tsc=reliable",
@@ -38,6 +41,7 @@ const cheapKernel = [
   "audit=0",
   "apparmor=0",
   "ipv6.disable=1",
+  "norandmaps",
   "8250.nr_uarts=2",
 ].join(" ");
 
