@@ -96,6 +96,26 @@ export class Directory {
     return readdirSync(`/proc/self/fd/${this.fd}`);
   }
 
+  /** This directory, and those that it lies in. */
+  lineage(): Stats[] {
+    const all: Stats[] = [];
+    let fd = openAt(this.fd, ".", O.PATH | O.DIRECTORY);
+    try {
+      for (;;) {
+        const status = fstatSync(fd);
+        const last = all.at(-1);
+        // The root's parent is the root.
+        if (last?.ino === status.ino && last.dev === status.dev) return all;
+        all.push(status);
+        const parent = openAt(fd, "..", O.PATH | O.DIRECTORY);
+        closeFd(fd);
+        fd = parent;
+      }
+    } finally {
+      closeFd(fd);
+    }
+  }
+
   makeDirectory(name: string, mode: number): void {
     makeDirectoryAt(this.fd, name, mode);
   }

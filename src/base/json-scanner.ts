@@ -9,9 +9,12 @@ const [quote, comma, colon, backslash, openList, closeList, openObject, closeObj
 const depthMax = 16;
 /** Characters of a number, true, false or null. */
 const wordMax = 40;
+/** Texts up to this size share memory. */
+const smallBytes = 64 * 1024;
 
 export class JsonScanner {
   readonly #bytes: Buffer;
+  readonly #small = Buffer.allocUnsafeSlow(smallBytes);
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -47,12 +50,15 @@ export class JsonScanner {
     return typeof value === "string" ? value : undefined;
   }
 
-  /** The same as bytes, each char of the string one; undefined also for a string with other chars. Large ones are made only once. */
-  latin1(bytesMax = Infinity): Buffer | undefined {
+  /**
+   * The same as bytes, each char of the string one; undefined also for a string with other chars. Large ones are made only once.
+   * Without `isKept` they are valid until the next is read: 50,000 of them, each with memory of its own, would take 100 MiB.
+   */
+  latin1(bytesMax = Infinity, isKept = false): Buffer | undefined {
     const start = this.#skipBlanks();
     if (this.#bytes[start] === quote) {
       const end = this.#endOfString(start + 1);
-      const plain = end - start - 2 > bytesMax ? undefined : plainBytes(this.#bytes.subarray(start + 1, end - 1));
+      const plain = end - start - 2 > bytesMax ? undefined : this.#plainBytes(start + 1, end - 1, isKept);
       if (plain !== undefined) {
         this.#at = end;
         return plain;
@@ -90,6 +96,24 @@ export class JsonScanner {
   /** Nothing may follow the last value. */
   end(): void {
     if (this.#skipBlanks() < this.#bytes.length) throw new SyntaxError("text after the end");
+  }
+
+  /** What stands there, where that is ASCII and escaped by single letters at most, as the kernel's lines are. */
+  #plainBytes(start: number, end: number, isKept: boolean): Buffer | undefined {
+    const written = this.#bytes;
+    const bytes = isKept || end - start > smallBytes ? Buffer.allocUnsafeSlow(end - start) : this.#small;
+    let size = 0;
+    for (let at = start; at < end; at++) {
+      let byte = written[at] ?? 0;
+      if (byte < 0x20 || byte >= 0x80) return undefined;
+      if (byte === backslash) {
+        const escaped = escapes[written[++at] ?? 0];
+        if (escaped === undefined) return undefined;
+        byte = escaped;
+      }
+      bytes[size++] = byte;
+    }
+    return bytes.subarray(0, size);
   }
 
   #word(): void {
@@ -139,23 +163,6 @@ const escapes: Readonly<Record<number, number>> = {
   0x72: 0x0d,
   0x74: 0x09,
 };
-
-/** What stands between the quotes, where that is ASCII and escaped by single letters at most, as the kernel's lines are. */
-function plainBytes(written: Buffer): Buffer | undefined {
-  const bytes = Buffer.allocUnsafeSlow(written.length);
-  let size = 0;
-  for (let at = 0; at < written.length; at++) {
-    let byte = written[at] ?? 0;
-    if (byte < 0x20 || byte >= 0x80) return undefined;
-    if (byte === backslash) {
-      const escaped = escapes[written[++at] ?? 0];
-      if (escaped === undefined) return undefined;
-      byte = escaped;
-    }
-    bytes[size++] = byte;
-  }
-  return bytes.subarray(0, size);
-}
 
 const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d && byte !== 0x0b);
 /** Characters of numbers, true, false, null. */

@@ -46,6 +46,32 @@ export function identitiesOf(...paths: (string | undefined)[]): FileIdentity[] {
   });
 }
 
+function isAmong({ dev, ino }: FileIdentity, all: readonly FileIdentity[]): boolean {
+  return all.some((one) => one.dev === dev && one.ino === ino);
+}
+
+/** Throws for a directory of outputs that has no name, or the name of a stream. */
+export function requireDirectoryName(path: string, action: string): void {
+  if (path !== "" && path !== "-") return;
+  throw new AgentError("usage", `cannot ${action} "${path}": it needs a directory`, {
+    remedy: path === "-" ? 'a directory of the name "-" is ./-' : "name one",
+  });
+}
+
+/** Throws for one that is, or lies in, what the outputs are made from. The third: what `locate` found. */
+export function requireApart(
+  path: string,
+  action: string,
+  { directory, status }: { directory: Directory; status: FileIdentity | undefined },
+  inputs: readonly FileIdentity[],
+): void {
+  const within = directory.lineage().some((one) => isAmong(one, inputs));
+  if (!within && (status === undefined || !isAmong(status, inputs))) return;
+  throw new AgentError("usage", `cannot ${action} "${path}": it is ${within ? "in " : ""}the input itself`, {
+    remedy: "name another directory",
+  });
+}
+
 export class OutputPlace {
   /** For messages: the resolved path. */
   readonly path: string;
@@ -98,7 +124,7 @@ export class OutputPlace {
     try {
       const status = fstatSync(fd);
       // An empty file is a new one, as with `report . >lines.txt`: nothing is read from it.
-      place.#refuseInput(status, status.isFile() && status.size > 0 ? directoryOf(fd) : undefined);
+      place.#refuseInput(status, status.isFile() && status.size > 0 ? directoryOf(fd) : []);
     } catch (cause) {
       throw cause instanceof AgentError ? cause : placeError(path, options.action ?? "write", cause);
     }
@@ -122,7 +148,7 @@ export class OutputPlace {
 
   #check(status: Stats | undefined): "file" | "through" {
     const { stream = false, system = false } = this.options;
-    this.#refuseInput(status, this.directory?.status);
+    this.#refuseInput(status, this.options.inputs?.length ? this.directory?.lineage() : undefined);
     if (status === undefined) return "file";
     if (status.isDirectory()) throw this.refusal("it is a directory");
     if (status.isFile()) {
@@ -135,12 +161,11 @@ export class OutputPlace {
     throw this.refusal(`it is a FIFO of user ${status.uid}, who is neither you nor root`, "permission");
   }
 
-  /** `directory`: that of the file. */
-  #refuseInput(file: FileIdentity | undefined, directory: FileIdentity | undefined): void {
-    for (const { dev, ino } of this.options.inputs ?? []) {
-      if (file?.dev === dev && file.ino === ino) throw this.refusal("it is the input itself", "usage");
-      if (directory?.dev === dev && directory.ino === ino) throw this.refusal("it is in the input itself", "usage");
-    }
+  /** `directories`: those that the file lies in. */
+  #refuseInput(file: FileIdentity | undefined, directories: readonly FileIdentity[] = []): void {
+    const inputs = this.options.inputs ?? [];
+    if (file !== undefined && isAmong(file, inputs)) throw this.refusal("it is the input itself", "usage");
+    if (directories.some((one) => isAmong(one, inputs))) throw this.refusal("it is in the input itself", "usage");
   }
 
   /** Waits for the reader of a FIFO, as the shell does. */
@@ -172,11 +197,11 @@ function noGroup(place: OutputPlace): OutputPlace {
 }
 
 /** The directory of the file that a descriptor has open, as with `report FILE.spool >>FILE.spool/cpu0`. */
-function directoryOf(fd: number): FileIdentity | undefined {
+function directoryOf(fd: number): FileIdentity[] {
   try {
-    return statSync(dirname(readlinkSync(`/proc/self/fd/${fd}`)), { throwIfNoEntry: false });
+    return identitiesOf(dirname(readlinkSync(`/proc/self/fd/${fd}`)));
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -20,6 +20,7 @@ export function readOutput(
   ...inputs: (string | undefined)[]
 ): OutputRequest {
   const path = values.output ?? standard;
+  if (values.output === "") throw new AgentError("usage", "the output has no name", { remedy: "name it" });
   if (values.group !== undefined && path === "-")
     throw new AgentError("usage", "cannot give stdout to a group", { remedy: "name a file with -o" });
   return {

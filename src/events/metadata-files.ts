@@ -22,7 +22,7 @@ export class MetadataFiles {
   readonly #formats = new Map<string, EventText>();
   readonly #stats = new Map<number, string>();
 
-  /** `content`: its bytes, or a text of which each char is one. A file that is of no use here is passed over. */
+  /** `content`: its bytes, which the caller may use again but for those of kallsyms, or a text of which each char is one. A file that is of no use here is passed over. */
   put(name: string, content: string | Buffer): void {
     if (name === kallsyms) {
       this.#kallsyms = typeof content === "string" ? Buffer.from(content, "latin1") : content;
@@ -57,8 +57,8 @@ export function mergeMetadata(earlier: Metadata | undefined, later: Metadata | u
     ...earlier,
     ...later,
     cpus: Math.max(earlier.cpus, later.cpus),
-    formats: byKey([...earlier.formats, ...later.formats], ({ system, event = "" }) => `${system}/${event}`),
-    cpuStats: byKey([...earlier.cpuStats, ...later.cpuStats], ({ cpu }) => cpu).sort((a, b) => a.cpu - b.cpu),
+    formats: byKey(earlier.formats, later.formats, ({ system, event = "" }) => `${system}/${event}`),
+    cpuStats: byKey(earlier.cpuStats, later.cpuStats, ({ cpu }) => cpu).sort((a, b) => a.cpu - b.cpu),
   };
   const missing = Object.entries({ ...earlier.missing, ...later.missing });
   return { ...merged, missing: Object.fromEntries(missing.filter(([name]) => !isGiven(merged, name))) };
@@ -69,7 +69,10 @@ function isGiven(metadata: Metadata, name: string): boolean {
   return key !== undefined && metadata[key] !== undefined;
 }
 
-/** The last entry of each key, in the place of the first. */
-function byKey<T>(items: readonly T[], keyOf: (item: T) => string | number): T[] {
-  return [...new Map(items.map((item) => [keyOf(item), item])).values()];
+/** The later entry of each key, in the place of the first. */
+function byKey<T>(earlier: readonly T[], later: readonly T[], keyOf: (item: T) => string | number): T[] {
+  const all = new Map<string | number, T>();
+  for (const item of earlier) all.set(keyOf(item), item);
+  for (const item of later) all.set(keyOf(item), item);
+  return [...all.values()];
 }

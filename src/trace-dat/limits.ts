@@ -34,6 +34,8 @@ export const traceDatLimits = {
   nameChars: 255,
   /** Subsystems with events: Linux 6.18 with everything has 130. */
   systemsMax: 4_096,
+  /** Formats of events: Linux 6.18 with everything has 3,000. More are read, and what they leave is collected at once. */
+  formatsUsual: 8_192,
   /** Memory per CPU and buffer before its events are read. */
   cpuTableBytes: 512,
   /** Samples of host and guest times, of all CPUs: one a second for half a day. */

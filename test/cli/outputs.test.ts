@@ -175,6 +175,8 @@ describe("an output", () => {
     const needFiles = [`${recover} -`, `${recover} /dev/stdout`, "record --local -e sched -o -", "top --local -o -"];
     for (const told of await refusals(path, needFiles))
       expect(told).toMatchObject({ code: 64, stderr: expect.stringContaining("it needs a file") });
+    const needNames = ["export --parquet - t.dat", 'export --parquet "" t.dat', 'export t.dat -o ""'];
+    for (const told of await refusals(path, needNames)) expect(told.code).toBe(64);
     expect(state(path)).toEqual(before);
   });
 
@@ -183,14 +185,20 @@ describe("an output", () => {
     linkSync(`${path}/t.dat`, `${path}/hard`);
     symlinkSync("t.dat", `${path}/soft`);
     symlinkSync(".", `${path}/here`);
+    mkdirSync(`${path}/raw.spool/folder`);
+    mkdirSync(`${path}/raw.spool/new`);
     const before = state(path);
     const recover = "recover raw.spool --metadata raw.spool.metadata -o";
     const commands = [
       ...["t.dat", "hard", "soft", "here/t.dat", "raw.spool/../t.dat"].map((name) => `export t.dat -o ${name}`),
       "export soft -o t.dat",
       "report t.dat -o hard",
+      "export --parquet raw.spool raw.spool",
+      "export --parquet raw.spool/new raw.spool",
+      "export --parquet raw.spool/new/er raw.spool",
+      "report raw.spool -o raw.spool/folder/new",
       "export raw.spool -o raw.spool/cpu0",
-      "report raw.spool -o raw.spool/new",
+      "report raw.spool -o raw.spool/newer",
       `${recover} raw.spool/cpu0`,
       `${recover} raw.spool/new.dat`,
       `${recover} raw.spool.metadata`,

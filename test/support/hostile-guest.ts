@@ -3,6 +3,7 @@
  * "ready" on stdout, answers as an agent does but where its kind says otherwise, and ends by itself after two minutes.
  */
 import { gzipSync } from "node:zlib";
+import { commonFields } from "./event-text.ts";
 import { openPorts, pollMs, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { bodyOf, subBuffer } from "./sub-buffers.ts";
@@ -160,6 +161,23 @@ export const kinds = {
     answers: {
       metadata: (guest) => guest.body(gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`)),
     },
+  },
+  /** As many formats of events as it may tell. */
+  manyFormats: {
+    answers: {
+      metadata: (guest) => {
+        const field = "\tfield:unsigned long a;\toffset:8;\tsize:8;\tsigned:0;\n";
+        const format = (id: number): [string, string] => [
+          `events/x/y${id}/format`,
+          `name: y${id}\nID: ${id}\nformat:\n${commonFields}\n${field}\nprint fmt: "%lu", REC->a\n`,
+        ];
+        const formats = Object.fromEntries(Array.from({ length: 49_000 }, (_, id) => format(id)));
+        guest.body(
+          gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 })),
+        );
+      },
+    },
+    onStart: (guest) => guest.data(0, subBuffer(50)),
   },
   /** A start that is never answered. */
   noStart: { answers: { "1": silent } },

@@ -17,7 +17,7 @@ import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { locate } from "../../base/locate.ts";
 import { OutputFile } from "../../base/output-file.ts";
-import { OutputPlace } from "../../base/output-place.ts";
+import { OutputPlace, requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
 import { version } from "../../base/version.ts";
 import { traceDatLimits } from "../../trace-dat/limits.ts";
@@ -228,6 +228,7 @@ export class SessionDirectory {
 }
 
 function openOrMake(path: string, group: number | undefined): Directory {
+  requireDirectoryName(path, action);
   const { directory: parent, name, status } = locate(path, action);
   try {
     if (status !== undefined && !status.isDirectory()) {

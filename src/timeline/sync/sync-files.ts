@@ -6,7 +6,14 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
 import { OutputFile } from "../../base/output-file.ts";
-import { identitiesOf, OutputPlace } from "../../base/output-place.ts";
+import { locate } from "../../base/locate.ts";
+import {
+  type FileIdentity,
+  identitiesOf,
+  OutputPlace,
+  requireApart,
+  requireDirectoryName,
+} from "../../base/output-place.ts";
 import type { TimeSample } from "../../events/trace-metadata.ts";
 import { OptionId } from "../../trace-dat/format.ts";
 import { openTraceFile } from "../../trace-dat/read/file.ts";
@@ -57,7 +64,7 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
           throw new AgentError("usage", `--${option} is of "${name}", which is no guest's recording here`, {
             remedy: `guests are: ${inputs.guests.map((guest) => guest.name).join(", ")}`,
           });
-    makeEmpty(options.directory);
+    makeEmpty(options.directory, identitiesOf(...options.paths));
     const placed = inputs.guests.map((guest) => place(guest, inputs, options));
     options.onStep("writing the copies");
     return write(inputs, placed, options);
@@ -110,7 +117,15 @@ function constant(ns: bigint, boundNs: number): KnownOffset {
   return { range: () => ({ low: offset - boundNs, high: offset + boundNs }), guestEpoch: 0n };
 }
 
-function makeEmpty(directory: string): void {
+function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
+  const action = "write into";
+  requireDirectoryName(directory, action);
+  const located = locate(directory, action);
+  try {
+    requireApart(directory, action, located, inputs);
+  } finally {
+    located.directory.close();
+  }
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (cause) {

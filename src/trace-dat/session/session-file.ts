@@ -21,6 +21,13 @@ const path = v.pipe(
 );
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const signedDigits = v.pipe(v.string(), v.regex(/^-?\d{1,20}$/));
+/** ns; beyond 104 days nothing is known. */
+const bound = v.pipe(v.number(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+/** Of an offset: what a time of 64 bits can be away from another. */
+const offsetDigits = v.pipe(
+  signedDigits,
+  v.check((digits) => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits)),
+);
 const list = <const T extends v.GenericSchema>(of: T) =>
   v.pipe(v.array(of), v.maxLength(traceDatLimits.sessionEntriesMax));
 const byName = <const T extends v.GenericSchema>(of: T) => v.optional(v.record(name, of), {});
@@ -83,7 +90,7 @@ const step = v.object({ from: signedDigits, to: signedDigits, ns: signedDigits }
 const window = v.object({
   from: signedDigits,
   to: signedDigits,
-  boundNs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  boundNs: bound,
   method: v.picklist(["causality", "round trips"]),
 });
 
@@ -92,8 +99,8 @@ const window = v.object({
  * step. Its samples are in its file. `windows`: how well it is known in parts of the recording, at most 64.
  */
 const offset = v.object({
-  ns: v.optional(signedDigits),
-  boundNs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  ns: v.optional(offsetDigits),
+  boundNs: v.optional(bound),
   method: v.picklist(["causality", "round trips", "unknown"]),
   reason: v.optional(text),
   samples: v.optional(count),
@@ -148,6 +155,9 @@ export function readSessionFile(bytes: Uint8Array, where: string): SessionFile {
   const names = file.machines.map((one) => one.name);
   if (new Set(names).size < names.length)
     throw new AgentError("input", `cannot read "${where}": two machines have one name`);
+  const files = file.machines.flatMap(({ recordings }) => recordings.filter(({ state }) => state !== "recording"));
+  if (new Set(files.map((one) => one.file)).size < files.length)
+    throw new AgentError("input", `cannot read "${where}": two recordings have one file`);
   return file;
 }
 

@@ -12,6 +12,7 @@ import type { Metadata } from "../../events/trace-metadata.ts";
 import { counted } from "../../base/plural.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { Found } from "../../protocol/replies.ts";
+import { traceDatLimits } from "../limits.ts";
 import { layoutMismatch } from "./assumed-layout.ts";
 import { balanceOf, type CpuBalance } from "./balance.ts";
 import { type Findings, recordedPart } from "./recorded-part.ts";
@@ -107,6 +108,7 @@ export function spooledRecording(spool: Spool, given?: Metadata): SpooledRecordi
   const unusable = given === undefined ? damage : warnings;
   const own = mergeMetadata(readOr(spool, "start", unusable), readOr(spool, "end", unusable));
   const merged = mergeMetadata(given, own);
+  if ((merged?.formats.length ?? 0) > traceDatLimits.formatsUsual) Bun.gc(true);
   const layout = layoutFor(session, merged, warnings);
   const metadata = merged ?? standIn(session, layout, warnings);
   for (const [name, reason] of Object.entries(metadata.missing ?? {})) {

@@ -6,6 +6,7 @@ import { JsonScanner } from "../../base/json-scanner.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import { sectionsStart } from "../../protocol/metadata.ts";
+import { traceDatLimits } from "../limits.ts";
 import { isFileName, readSections } from "./sections-read.ts";
 import { MetadataFiles } from "../../events/metadata-files.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
@@ -32,11 +33,14 @@ export function readMetadata(bytes: Uint8Array, origin: string, kind: "input" | 
   if (cpus === undefined || !Number.isSafeInteger(cpus) || cpus < 1 || cpus > tracefsLimits.cpusMax)
     throw bad("no sound number of CPUs");
   if (files === undefined) throw bad("no files");
-  return files.metadata({
+  const metadata = files.metadata({
     uname: uname === undefined ? "unknown" : printable(uname),
     cpus,
     missing: Object.fromEntries(values.missing),
   });
+  // Memory outside of the collector's heap, for which it does not hurry: a run reads such a body three times.
+  if (metadata.formats.length > traceDatLimits.formatsUsual) Bun.gc(true);
+  return metadata;
 }
 
 type Values = {
@@ -84,7 +88,7 @@ function readFiles(json: JsonScanner): MetadataFiles {
     // Names are keys, never paths; one that is none of the kernel's is of no use to anybody.
     const usable = isFileName(name);
     const most = name === "kallsyms" ? protocolLimits.metadataBytes : protocolLimits.metadataFileBytes;
-    const content = json.latin1(most);
+    const content = json.latin1(most, name === "kallsyms");
     if (content === undefined) throw new SyntaxError(usable ? `file ${name} is no latin1 text` : "a file is not text");
     if (usable) files.put(name, content);
   });

@@ -8,25 +8,22 @@ import { Bytes } from "./bytes.ts";
 
 export type Section = { id: number; name: string; body: Uint8Array };
 
-/** In the order of v6. A file that is missing in the metadata becomes an empty part, which readers accept. */
-export function describingSections(metadata: Metadata): Section[] {
+/** In the order of v6, each made when the one before is written. A file that is missing in the metadata becomes an empty part, which readers accept. */
+export function* describingSections(metadata: Metadata): Generator<Section, void> {
   const { kallsyms = new Uint8Array(0), printkFormats = "", savedCommands = "" } = metadata;
-  return [
-    { id: SectionId.headerInfo, name: "headers", body: headerInfo(metadata) },
-    {
-      id: SectionId.ftraceEvents,
-      name: "ftrace events",
-      body: formatList(formatsBySystem(metadata).get(ftraceSystem) ?? []).take(),
-    },
-    { id: SectionId.eventFormats, name: "events format", body: eventFormats(metadata) },
-    { id: SectionId.kallsyms, name: "kallsyms", body: new Bytes().u32(kallsyms.length).raw(kallsyms).take() },
-    { id: SectionId.printk, name: "printk", body: new Bytes().u32(printkFormats.length).text(printkFormats).take() },
-    {
-      id: SectionId.commandLines,
-      name: "command lines",
-      body: withLength64(new Bytes(), savedCommands).take(),
-    },
-  ];
+  const systems = formatsBySystem(metadata);
+  const ftrace = systems.get(ftraceSystem) ?? [];
+  systems.delete(ftraceSystem);
+  yield { id: SectionId.headerInfo, name: "headers", body: headerInfo(metadata) };
+  yield { id: SectionId.ftraceEvents, name: "ftrace events", body: formatList(new Bytes(), ftrace).take() };
+  yield { id: SectionId.eventFormats, name: "events format", body: eventFormats(systems) };
+  yield { id: SectionId.kallsyms, name: "kallsyms", body: new Bytes().u32(kallsyms.length).raw(kallsyms).take() };
+  yield {
+    id: SectionId.printk,
+    name: "printk",
+    body: new Bytes().u32(printkFormats.length).text(printkFormats).take(),
+  };
+  yield { id: SectionId.commandLines, name: "command lines", body: withLength64(new Bytes(), savedCommands).take() };
 }
 
 function headerInfo(metadata: Metadata): Uint8Array {
@@ -36,13 +33,9 @@ function headerInfo(metadata: Metadata): Uint8Array {
   return body.take();
 }
 
-function eventFormats(metadata: Metadata): Uint8Array {
-  const systems = formatsBySystem(metadata);
-  systems.delete(ftraceSystem);
+function eventFormats(systems: ReadonlyMap<string, readonly string[]>): Uint8Array {
   const body = new Bytes().u32(systems.size);
-  for (const [system, formats] of systems) {
-    body.cString(system).raw(formatList(formats).take());
-  }
+  for (const [system, formats] of systems) formatList(body.cString(system), formats);
   return body.take();
 }
 
@@ -56,8 +49,8 @@ function formatsBySystem(metadata: Metadata): Map<string, string[]> {
   return systems;
 }
 
-function formatList(formats: readonly string[]): Bytes {
-  const body = new Bytes().u32(formats.length);
+function formatList(body: Bytes, formats: readonly string[]): Bytes {
+  body.u32(formats.length);
   for (const text of formats) withLength64(body, text);
   return body;
 }

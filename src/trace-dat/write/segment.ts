@@ -20,7 +20,7 @@ import { type CpuTally, newTally } from "./write.ts";
 
 /** Of all but task names, which each segment has its own of. */
 export function packTables(metadata: Metadata): readonly PackedSection[] {
-  return describingSections({ ...metadata, savedCommands: "" }).map(packSection);
+  return Array.from(describingSections({ ...metadata, savedCommands: "" }), packSection);
 }
 
 export type Segment = {

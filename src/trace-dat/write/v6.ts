@@ -21,7 +21,7 @@ import { chunkSize, readStream } from "./stream-file.ts";
 /** Yields between pieces of data, so that the caller can stop in between. */
 export function* writeV6(file: OutputFile, recording: Recording, observe: Observer): Generator<number, void> {
   const { layout, cpus } = recording;
-  file.write(head(recording));
+  for (const part of head(recording)) file.write(part);
   const tablePosition = file.position;
   file.write(new Uint8Array(cpus * 16));
   // Because option TRACECLOCK is there.
@@ -46,11 +46,11 @@ export function* writeV6(file: OutputFile, recording: Recording, observe: Observ
   file.patch(tablePosition, table.take());
 }
 
-function head(recording: Recording): Uint8Array {
-  const bytes = new Bytes().text(magic).cString("6");
-  bytes.u8(ByteOrder.little).u8(recording.layout.longBytes).u32(recording.layout.sizeBytes);
-  for (const { body } of describingSections(recording.metadata)) bytes.raw(body);
-  bytes.u32(recording.cpus).cString(Part.options);
+function* head(recording: Recording): Generator<Uint8Array, void> {
+  const { layout, metadata, cpus } = recording;
+  yield new Bytes().text(magic).cString("6").u8(ByteOrder.little).u8(layout.longBytes).u32(layout.sizeBytes).take();
+  for (const { body } of describingSections(metadata)) yield body;
+  const bytes = new Bytes().u32(cpus).cString(Part.options);
   for (const option of describingOptions(recording)) bytes.raw(option);
-  return bytes.u16(OptionId.done).cString(Part.flyrecord).take();
+  yield bytes.u16(OptionId.done).cString(Part.flyrecord).take();
 }

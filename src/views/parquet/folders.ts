@@ -3,7 +3,7 @@ import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, errnoOf } from "../../base/errors.ts";
 import { give } from "../../base/give.ts";
 import { locate } from "../../base/locate.ts";
-import type { FileIdentity } from "../../base/output-place.ts";
+import { type FileIdentity, requireApart, requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
 import { closeFd, O } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
@@ -14,16 +14,15 @@ const lockTurnMs = 50;
 
 /** Opens or makes the directory. Throws an AgentError. `inputs`: what is exported, which it must not be. */
 export function openTables(path: string, group: number | undefined, inputs: readonly FileIdentity[]): Directory {
-  const { directory: parent, name, status } = locate(path, action);
+  requireDirectoryName(path, action);
+  const located = locate(path, action);
+  const { directory: parent, name, status } = located;
   try {
     if (status !== undefined && !status.isDirectory())
       throw new AgentError("usage", `cannot ${action} "${path}": it is no directory`, {
         remedy: "tables are written into a directory: name a new one, or that of earlier exports",
       });
-    if (status !== undefined && inputs.some(({ dev, ino }) => dev === status.dev && ino === status.ino))
-      throw new AgentError("usage", `cannot ${action} "${path}": it is the input itself`, {
-        remedy: "name another directory",
-      });
+    requireApart(path, action, located, inputs);
     if (status !== undefined && !isTrusted(status.uid))
       throw new AgentError(
         "permission",

@@ -24,6 +24,7 @@ const cases: Case[] = [
   { kind: "nested", command: status, code: 69, words: "with something that is no reply", withinSeconds: 2 },
   { kind: "nestedMetadata", command: stream, code: 74, words: "cannot use the metadata", withinSeconds: 5 },
   { kind: "nestedMetadata", command: record, code: 74, words: "cannot use the metadata", withinSeconds: 5 },
+  { kind: "manyFormats", command: record, code: 0, words: "", withinSeconds: 10 },
   { kind: "drip", command: record, code: 69, words: "nothing useful arrived", withinSeconds: silenceSeconds },
   { kind: "drip", command: status, code: 69, words: "nothing useful arrived", withinSeconds: silenceSeconds },
   { kind: "slowBody", command: top, code: 69, words: "nothing useful arrived", withinSeconds: silenceSeconds },

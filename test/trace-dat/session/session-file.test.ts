@@ -57,6 +57,22 @@ describe("session.json", () => {
       "half an event",
       withMachine({ name: "a", kind: "guest", recordings: [{ file: "a", state: "whole", events: 0.5 }] }),
     ],
+    [
+      "two recordings of one file",
+      withMachine({
+        name: "a",
+        kind: "guest",
+        recordings: [
+          { file: "a.dat", state: "whole" },
+          { file: "a.dat", state: "incomplete" },
+        ],
+      }),
+    ],
+    ["a bound of 1e308 ns", { ...written(), offsets: { vm1: { ns: "5", boundNs: 1e308, method: "causality" } } }],
+    [
+      "an offset beyond 64 bits",
+      { ...written(), offsets: { vm1: { ns: "-9223372036854775809", method: "causality" } } },
+    ],
     ["two machines of one name", { ...written(), machines: [file.machines[0], file.machines[0]] }],
     ["a list", []],
   ])("of %s is refused", (_, value) => {
