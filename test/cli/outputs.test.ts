@@ -175,7 +175,8 @@ describe("an output", () => {
     const needFiles = [`${recover} -`, `${recover} /dev/stdout`, "record --local -e sched -o -", "top --local -o -"];
     for (const told of await refusals(path, needFiles))
       expect(told).toMatchObject({ code: 64, stderr: expect.stringContaining("it needs a file") });
-    const needNames = ["export --parquet - t.dat", 'export --parquet "" t.dat', 'export t.dat -o ""'];
+    // Split at blanks, the last word is "".
+    const needNames = ["export --parquet - t.dat", "export t.dat --parquet ", "export t.dat -o "];
     for (const told of await refusals(path, needNames)) expect(told.code).toBe(64);
     expect(state(path)).toEqual(before);
   });
