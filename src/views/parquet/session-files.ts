@@ -42,18 +42,24 @@ export class SessionFiles {
   readonly #group: number | undefined;
   readonly #held = { bytes: 0 };
   readonly #scratch: Scratch;
+  readonly #openMax: number;
   readonly #entries = new Map<Table, Entry>();
   /** In the order of their last row groups. */
   readonly #opened = new Set<Entry>();
   /** By path. */
   readonly #written = new Map<string, Written>();
 
-  /** The caller closes the directory after finish() or abandon(). */
+  /** The caller closes the directory after finish() or abandon(). `openMax`: for tests. */
   constructor(
     top: Directory,
     place: SessionPlace,
-    { group, scratch }: { group: number | undefined; scratch: Scratch },
+    {
+      group,
+      scratch,
+      openMax = parquetLimits.openFiles,
+    }: { group: number | undefined; scratch: Scratch; openMax?: number },
   ) {
+    this.#openMax = openMax;
     this.#scratch = scratch;
     this.#top = top;
     this.#place = place;
@@ -78,9 +84,10 @@ export class SessionFiles {
   finish(keyValuesOf: (name: TableName) => ReadonlyMap<string, string>): void {
     whileLocked(this.#top, () => {
       const columns = ColumnList.read(this.#top);
-      const ended = [...this.#entries.values()].filter(
-        ({ table, open, isWritten }) => table.rows > 0 || open !== undefined || isWritten,
-      );
+      // First those whose file is open: then there is always room for one more, and none must be ended to make it.
+      const ended = [...this.#entries.values()]
+        .filter(({ table, open, isWritten }) => table.rows > 0 || open !== undefined || isWritten)
+        .sort((a, b) => Number(b.open !== undefined) - Number(a.open !== undefined));
       const heads = ended.map(({ table }) => columns.named(table.name.table, table.heads));
       columns.save(this.#top, this.#group);
       for (const [index, entry] of ended.entries()) {
@@ -128,7 +135,7 @@ export class SessionFiles {
 
   #openFile(entry: Entry): Open {
     if (entry.open !== undefined) return entry.open;
-    if (this.#opened.size >= parquetLimits.openFiles) this.#endOldest();
+    if (this.#opened.size >= this.#openMax) this.#endOldest();
     const path = this.#folderOf(entry.table.name);
     const where = `${this.#top.path}/${path.join("/")}`;
     let folder: Directory | undefined;
