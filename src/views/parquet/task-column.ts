@@ -7,8 +7,8 @@ const remembered = 1024;
 
 export class TaskColumn extends TextColumn {
   readonly #tasks: TaskNames;
-  readonly #pids = new Int32Array(remembered);
-  readonly #places = new Int32Array(remembered).fill(-1);
+  #pids = new Int32Array(1);
+  #places = new Int32Array(1).fill(-1);
   /** Names have not changed since. */
   #changes = -1;
 
@@ -22,8 +22,16 @@ export class TaskColumn extends TextColumn {
     this.#places.fill(-1);
   }
 
+  protected override resizeTo(capacity: number): void {
+    super.resizeTo(capacity);
+    const count = Math.min(remembered, capacity);
+    if (this.#pids.length === count) return;
+    this.#pids = new Int32Array(count);
+    this.#places = new Int32Array(count).fill(-1);
+  }
+
   setTask(row: number, pid: number): void {
-    const at = pid & (remembered - 1);
+    const at = pid & (this.#pids.length - 1);
     if (this.#changes !== this.#tasks.changes) this.#forget();
     const place = this.#places[at] ?? -1;
     if (place >= 0 && this.#pids[at] === pid) this.setPlace(row, place);

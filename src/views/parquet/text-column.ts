@@ -12,7 +12,7 @@ import type { Scratch, Values } from "./values.ts";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** TASK_COMM_LEN of the kernel. */
 export const nameBytes = 16;
-const [lateEntries, lateInts, lateShift] = [128, 5, 32 - 7];
+const [lateEntries, lateInts] = [128, 5];
 const slotsAtFirst = 16;
 const bytesAtFirst = 128;
 /** Ints of an entry: where its bytes begin, how many, their hash. */
@@ -31,18 +31,30 @@ export class TextColumn extends Column {
   /** Places of texts of ours. */
   readonly #known = new Map<string, number>();
   /** Names of tasks that came lately: the place from 1 on, then the name's bytes. */
-  readonly #late = new Int32Array(lateEntries * lateInts);
+  #late = new Int32Array(lateInts);
+  #lateShift = 31;
 
   constructor(name: string) {
     super(name, "text");
   }
 
   protected override get heldBytes(): number {
-    return this.values.byteLength + this.#bytes.length + this.#entries.byteLength + this.#slots.byteLength;
+    return (
+      this.values.byteLength +
+      this.#late.byteLength +
+      this.#bytes.length +
+      this.#entries.byteLength +
+      this.#slots.byteLength
+    );
   }
 
   protected override resizeTo(capacity: number): void {
     this.values = resized(this.values, new Int32Array(capacity));
+    // A table of few rows, of which there may be thousands, remembers few names.
+    const entries = Math.min(lateEntries, capacity);
+    if (this.#late.length === entries * lateInts) return;
+    this.#late = new Int32Array(entries * lateInts);
+    this.#lateShift = 1 + Math.clz32(entries);
   }
 
   override clear(): void {
@@ -87,7 +99,7 @@ export class TextColumn extends Column {
     const [first, second] = [view.getInt32(from, true), view.getInt32(from + 4, true)];
     const [third, fourth] = [view.getInt32(from + 8, true), view.getInt32(from + 12, true)];
     const mixed = Math.imul(first ^ Math.imul(second, 0x9e3779b1) ^ Math.imul(third, 0x85ebca6b) ^ fourth, 0xc2b2ae35);
-    const entry = (mixed >>> lateShift) * lateInts;
+    const entry = (mixed >>> this.#lateShift) * lateInts;
     const late = this.#late;
     if (
       late[entry + 1] === first &&
