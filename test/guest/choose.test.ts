@@ -2,19 +2,18 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { qemuArguments } from "../../src/host/setup/qemu-arguments.ts";
-import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
-import { planSetup } from "../../src/host/setup/setup-plan.ts";
+import type { HostTransport } from "../../src/transport/transports.ts";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import type { GuestProcess } from "../support/guest-handle.ts";
 import { HostEnds } from "../support/host-ends.ts";
 import type { KernelName } from "../support/kernel.ts";
 import { whyNoTools } from "../support/packages.ts";
+import { prepareGuest } from "../support/prepared-guest.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
-import { reportLines } from "../support/trace-cmd.ts";
+import { traceCmd } from "../support/trace-cmd.ts";
 import { traceCmdFiles } from "../support/trace-cmd-files.ts";
-import { tracingStateScript } from "../support/tracing-state.ts";
+import { GuestTracingState } from "../support/tracing-state.ts";
 import { words } from "../support/words.ts";
 
 const tracing = "/sys/kernel/tracing";
@@ -22,8 +21,17 @@ const base = mkdtempSync(`${tmpdir()}/trace-agent-choose-`);
 afterAll(() => rmSync(base, { recursive: true }));
 const noTraceCmd = await whyNoTools("trace-cmd");
 
-/** Options that trace-cmd and we take, and the files in which the two must leave the same. */
-const choices: { args: string[]; files: string[] }[] = [
+type Choice = {
+  args: string[];
+  /** Those in which the two must leave the same. */
+  files: string[];
+  /** Shell text that makes events, and what is looked for in trace-cmd's report of them. */
+  work?: string;
+  check?: (lines: readonly string[]) => void;
+};
+
+/** Options that trace-cmd and we take. */
+const choices: Choice[] = [
   {
     // A filter of a system counts for its events that have the field.
     args: words(
@@ -44,44 +52,49 @@ const choices: { args: string[]; files: string[] }[] = [
   },
   {
     // Without -l the kernel changes each of its functions, which takes an emulated guest a minute.
-    args: words("-p function_graph -g vfs_read -l vfs_* --max-graph-depth 3 -e sched_switch -T"),
+    args: words("-p function_graph -g vfs_read -l vfs_* -l rw_verify_area --max-graph-depth 2 -e sched_switch -T"),
     files: words("current_tracer set_graph_function set_ftrace_filter max_graph_depth set_event options/stacktrace"),
+    work: "for i in 1 2 3 4 5; do cat /proc/version >/dev/null; done",
+    // As deep as asked for, and no deeper.
+    check: (lines) => {
+      expect(lines.some((text) => / funcgraph_entry: .*\| {2}vfs_read\(\) \{$/.test(text))).toBe(true);
+      expect(lines.some((text) => / funcgraph_entry: .*\| {4}rw_verify_area\(\);$/.test(text))).toBe(true);
+      expect(lines.filter((text) => / funcgraph_entry: .*\| {6}/.test(text))).toEqual([]);
+    },
   },
 ];
-const graphArgs = ["-p", "function_graph", "-g", "vfs_read", "-l", "vfs_*", "-l", "rw_verify_area"];
-const killedArgs = [
-  ...graphArgs,
-  "--max-graph-depth",
-  "3",
-  "-e",
-  "sched_switch",
-  "-f",
-  "prev_pid > 0",
-  "-R",
-  "stacktrace:5",
-];
-
 const quoted = (args: readonly string[]): string => args.map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(" ");
 
-for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
+/** `killedArgs`: of the recorders that are killed. Two kernels, two transports, and all that can be set between them. */
+const variants: { kernel: KernelName; transport: HostTransport; killedArgs: string[] }[] = [
+  {
+    kernel: "6.12",
+    transport: "fifo",
+    killedArgs: words(
+      "-p function_graph -g vfs_read -l vfs_* -l rw_verify_area --max-graph-depth 3 " +
+        "-e sched_switch -f |prev_pid > 0| -R stacktrace:5",
+    ),
+  },
+  { kernel: "6.1", transport: "socket", killedArgs: words("-e sched -C mono -b 1024") },
+];
+
+for (const { kernel, transport, killedArgs } of variants) {
   const cpus = 2;
   const directory = `${base}/vm-${kernel}`;
-  const plan = planSetup(cpus);
-  makeGuestDirectory(directory, plan, "fifo", undefined);
-  const prepared = { directory, qemuArguments: qemuArguments(plan, directory, "fifo") };
+  const prepared = prepareGuest(directory, cpus, transport);
   const files = { "/bin/trace-agent": executable, ...(noTraceCmd === undefined ? traceCmdFiles() : {}) };
   await describeWithGuest(
-    `choosing in a guest with kernel ${kernel}`,
-    { kernel, cpus, memoryMb: 640, prepared, files },
+    `choosing in a guest with kernel ${kernel}, over ${transport}s`,
+    { kernel, cpus, memoryMb: 640, transport, prepared, files },
     (guest) => {
       const output = `${base}/${kernel}.dat`;
-      const small = tracingStateScript(["sched", "irq", "timer"]);
+      const small = (): Promise<GuestTracingState> => GuestTracingState.of(guest(), ["sched", "irq", "timer"]);
       const contents = (names: readonly string[]): Promise<string> =>
         guest().text(`cd ${tracing}; for file in ${names.join(" ")}; do echo "== $file"; cat $file; done`);
       /** What is restored may take a moment longer than the recorder waits, in an emulated guest: notes of it are there so long. */
-      const restored = async (before: string): Promise<void> => {
+      const restored = async (before: GuestTracingState): Promise<void> => {
         await guest().run("until ! ls /run/trace-agent | grep -q .; do usleep 200000; done");
-        expect(await guest().text(small)).toBe(before);
+        expect(await before.changes()).toBe("");
       };
       let agent: GuestProcess | undefined;
       beforeAll(async () => {
@@ -92,9 +105,9 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
       }, guestTestTimeoutMs);
 
       test.skipIf(noTraceCmd !== undefined)(
-        "sets what trace-cmd sets, for each option, and restores it",
+        "sets what trace-cmd sets, for each option, records what was chosen, and restores it",
         async () => {
-          for (const { args, files: names } of choices) {
+          for (const { args, files: names, work, check } of choices) {
             // What was there before, trace-cmd forgets; it adds to it where no -e is given.
             await guest().run(
               `: >${tracing}/set_event; mkdir -p /root; cd /root; trace-cmd start ${quoted(args)} >/dev/null`,
@@ -104,9 +117,10 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
             await guest().run(
               `trace-cmd reset >/dev/null; echo 1408 >${tracing}/buffer_size_kb; : >${tracing}/set_event`,
             );
-            const before = await guest().text(small);
+            const before = await small();
             const recorder = new RecorderProcess(["record", directory, ...args, "-o", output]);
             await recorder.recording(output);
+            if (work !== undefined) await guest().run(work);
             const trigger = names.find((name) => name.endsWith("/trigger"));
             // Triggers are set behind the start.
             if (trigger !== undefined)
@@ -116,33 +130,9 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
             const { code, stderr } = await recorder.ended();
             expect({ args, code, stderr }).toMatchObject({ args, code: 0 });
             expect({ args, files: ours }).toEqual({ args, files: theirs });
+            check?.(traceCmd("report", "-i", output).split("\n"));
             await restored(before);
           }
-        },
-        guestTestTimeoutMs,
-      );
-
-      test.skipIf(noTraceCmd !== undefined)(
-        "records the function graph, as deep as asked for",
-        async () => {
-          const recorder = new RecorderProcess([
-            "record",
-            directory,
-            ...graphArgs,
-            "--max-graph-depth",
-            "2",
-            "-o",
-            output,
-          ]);
-          await recorder.recording(output);
-          await guest().run("for i in 1 2 3 4 5; do cat /proc/version >/dev/null; done");
-          recorder.kill("SIGINT");
-          const { code, stderr } = await recorder.ended();
-          expect({ code, stderr }).toMatchObject({ code: 0 });
-          const lines = reportLines(output).map(({ text }) => text);
-          expect(lines.some((text) => /^funcgraph_entry: .*\| {2}vfs_read\(\) \{$/.test(text))).toBe(true);
-          expect(lines.some((text) => /^funcgraph_entry: .*\| {4}rw_verify_area\(\);$/.test(text))).toBe(true);
-          expect(lines.filter((text) => /^funcgraph_entry: .*\| {6}/.test(text))).toEqual([]);
         },
         guestTestTimeoutMs,
       );
@@ -150,23 +140,25 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
       test(
         "refuses what it has not, and what could not be restored, and changes nothing",
         async () => {
+          let before = await small();
           const refused = async (args: string[], reason: string): Promise<void> => {
-            const before = await guest().text(small);
             const { code, stderr } = await traceAgent("record", directory, ...args, "-d", "1", "-o", output);
             expect({ args, code, stderr }).toEqual({
               args,
               code: 69,
               stderr: expect.stringContaining(reason),
             });
-            expect(await guest().text(small)).toBe(before);
+            expect(await before.changes()).toBe("");
           };
           await refused(["-e", "sched_swich"], "did you mean sched_switch?");
           await refused(["-p", "function", "-l", "nosuch_function"], 'no function "nosuch_function"');
           await refused(["-e", "sched_switch", "-f", "nosuch == 1"], 'no field "nosuch"');
           await guest().run(`echo 'traceoff:3 if prev_prio == 1234' >${tracing}/events/sched/sched_switch/trigger`);
+          before = await small();
           await refused(["-e", "sched_switch", "-R", "stacktrace"], '"traceoff:count=3 if prev_prio == 1234" counts');
           await guest().run(`echo '!traceoff' >${tracing}/events/sched/sched_switch/trigger`);
           await guest().run(`echo 'a*' >${tracing}/set_ftrace_filter`);
+          before = await small();
           await refused(["-p", "function", "-l", "vfs_read"], "more than 16384 chars");
           await guest().run(`: >${tracing}/set_ftrace_filter`);
         },
@@ -176,8 +168,8 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
       test(
         "takes none of the kernel's commands as names of functions",
         async () => {
-          const before = await guest().text(small);
-          using ends = new HostEnds(directory, { cpus: [0, 1] });
+          const before = await small();
+          using ends = new HostEnds(directory, { cpus: [0, 1], transport });
           await ends.ask("hello attack", "hello");
           for (const order of [
             "set functions vfs_read:traceoff",
@@ -195,7 +187,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
             const { error } = await ends.ask(order, "error");
             expect({ order, error: typeof error }).toEqual({ order, error: "string" });
           }
-          expect(await guest().text(small)).toBe(before);
+          expect(await before.changes()).toBe("");
         },
         guestTestTimeoutMs,
       );
@@ -204,27 +196,27 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
         "is as before after a recorder that was killed, and after an agent that was killed",
         async () => {
           // All events of one kernel: it takes an emulated guest long.
-          const all = kernel === "6.12" ? tracingStateScript() : small;
-          const allBefore = await guest().text(all);
-          const before = await guest().text(small);
+          const allBefore = kernel === "6.12" ? await GuestTracingState.of(guest()) : undefined;
+          const before = await small();
           const killed = new RecorderProcess(["record", directory, ...killedArgs, "-o", output]);
           await killed.recording(output);
           await killed.killHard();
           rmSync(`${output}.spool`, { recursive: true });
-          expect(await guest().text(small)).not.toBe(before);
+          expect(await before.changes()).not.toBe("");
           await traceAgentText("status", directory);
           await restored(before);
 
           const second = new RecorderProcess(["record", directory, ...killedArgs, "-o", output]);
           await second.recording(output);
+          expect(await guest().text("find /run/trace-agent -type f -perm 0600")).toMatch(/\/\d+-\d+$/);
           await agent?.kill("KILL");
           await second.killHard();
           rmSync(`${output}.spool`, { recursive: true });
-          expect(await guest().text(small)).not.toBe(before);
+          expect(await before.changes()).not.toBe("");
           const successor = await guest().spawn("exec trace-agent");
           await successor.says("armed: ");
-          expect(await guest().text(small)).toBe(before);
-          expect(await guest().text(all)).toBe(allBefore);
+          await restored(before);
+          expect((await allBefore?.changes()) ?? "").toBe("");
         },
         guestTestTimeoutMs,
       );

@@ -2,13 +2,14 @@
 import { expect, test } from "bun:test";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { inLongForm, isLong } from "../support/long.ts";
 
-const seconds = 10;
+const seconds = inLongForm(3, 10);
 const files = { "/bin/trace-agent": executable };
 
 await describeWithGuest("an idle machine", { kernel: "6.12", cpus: 2, memoryMb: 1024, files }, (guest) => {
   test(
-    "writes less than 1 MB a second with -e all, and more with --no-filter",
+    `writes less than 1 MB a second with -e all${isLong ? ", and more with --no-filter" : ""}`,
     async () => {
       const record = async (...options: string[]): Promise<number> => {
         const command = `trace-agent record --local -e all -b 16384 -d ${seconds} ${options.join(" ")} -o /tmp/idle.dat`;
@@ -17,10 +18,11 @@ await describeWithGuest("an idle machine", { kernel: "6.12", cpus: 2, memoryMb: 
         if (!(bytes > 0)) throw new Error(`${command}: ${stdout}`);
         return bytes / seconds;
       };
-      const [filtered, whole] = [await record(), await record("--no-filter")];
-      console.log(`idle: ${Math.round(filtered)} bytes a second, ${Math.round(whole)} with --no-filter`);
+      const filtered = await record();
+      console.log(`idle: ${Math.round(filtered)} bytes a second`);
       expect(filtered).toBeLessThan(1_000_000);
-      expect(whole).toBeGreaterThan(filtered);
+      // Most of it is what an emulated guest needs to enable and disable 2000 events.
+      if (isLong) expect(await record("--no-filter")).toBeGreaterThan(filtered);
     },
     guestTestTimeoutMs,
   );

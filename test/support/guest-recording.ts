@@ -1,6 +1,5 @@
 /** A recording made in a test guest without the agent: shell commands, the raw sub-buffers, and a plain trace.dat of them. */
 import { writeFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import type { Guest } from "./guest-handle.ts";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 
@@ -17,7 +16,7 @@ export async function recordInGuest(
   await guest.run(`cd ${tracing} && echo 1 > tracing_on; ${work}; echo 0 > ${tracing}/tracing_on`);
   await guest.run(Array.from({ length: cpus }, (_, cpu) => readAll(cpu)).join("\n"));
   const data: Uint8Array[] = [];
-  for (let cpu = 0; cpu < cpus; cpu++) data.push(await packed(guest, `cat /tmp/cpu${cpu}`));
+  for (let cpu = 0; cpu < cpus; cpu++) data.push(await guest.pull(`/tmp/cpu${cpu}`));
   const files = await kernelFiles(guest, cpus, systems);
   await guest.run(`cd ${tracing} && ${tearDown}`);
   writeFileSync(path, plainTraceDat(files, data));
@@ -34,10 +33,10 @@ function readAll(cpu: number): string {
     kill $!`;
 }
 
-/** What a command writes. */
-async function packed(guest: Guest, command: string): Promise<Buffer> {
-  await guest.run(`{ ${command}; } | gzip -1 -c >/tmp/packed`);
-  return gunzipSync(await guest.pull("/tmp/packed"));
+/** What a command writes. Not packed: an emulated CPU packs it in more time than its disk takes it. */
+async function written(guest: Guest, command: string): Promise<Buffer> {
+  await guest.run(`{ ${command}; } >/tmp/written`);
+  return await guest.pull("/tmp/written");
 }
 
 /** Does not change while a guest runs, and is large. */
@@ -47,18 +46,18 @@ async function kernelFiles(guest: Guest, cpus: number, systems: readonly string[
   // One program for all files of a system: an emulated guest starts hundreds of them in many seconds.
   const marked = `awk 'FNR == 1 && NR > 1 { print "@@@" } { print } END { print "@@@" }'`;
   const loops = ["ftrace", ...systems].map((system) => `${marked} ${tracing}/events/${system}/*/format; echo @@@@`);
-  const texts = (await packed(guest, loops.join("; "))).toString("latin1").split("@@@@\n");
+  const texts = (await written(guest, loops.join("; "))).toString("latin1").split("@@@@\n");
   const formats = new Map(
     ["ftrace", ...systems].map((system, index) => [system, (texts[index] ?? "").split("@@@\n").slice(0, -1)]),
   );
   const names = ["events/header_page", "events/header_event", "printk_formats", "saved_cmdlines", "trace_clock"];
   const stats = Array.from({ length: cpus }, (_, cpu) => `per_cpu/cpu${cpu}/stats`);
-  const small = await packed(guest, [...names, ...stats].map((name) => `cat ${tracing}/${name}; echo @@@`).join("; "));
+  const small = await written(guest, [...names, ...stats].map((name) => `cat ${tracing}/${name}; echo @@@`).join("; "));
   const [headerPage = "", headerEvent = "", printkFormats = "", savedCommands = "", clock = "", ...counts] = small
     .toString("latin1")
     .split("@@@\n");
   let symbols = kallsyms.get(guest);
-  if (symbols === undefined) kallsyms.set(guest, (symbols = packed(guest, "cat /proc/kallsyms")));
+  if (symbols === undefined) kallsyms.set(guest, (symbols = written(guest, "cat /proc/kallsyms")));
   return {
     headerPage,
     headerEvent,

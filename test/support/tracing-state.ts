@@ -1,5 +1,6 @@
 /** What a tracing directory is set to, as text, so that a test sees that nothing of it has changed. */
 import { readdirSync, readFileSync } from "node:fs";
+import type { Guest } from "./guest-handle.ts";
 
 const files = [
   "set_event",
@@ -41,10 +42,36 @@ function read(path: string): string {
   }
 }
 
-/** The same as shell text for a guest: of the events of `systems`, or of all. A program per file would cost an emulated guest seconds. */
-export function tracingStateScript(systems: readonly string[] = ["."]): string {
-  const folders = systems.map((system) => `events/${system}`).join(" ");
-  return `cd /sys/kernel/tracing
-    grep -H '' ${files.join(" ")} options/* 2>/dev/null
-    find ${folders} -name enable -o -name filter -o -name trigger | sort | xargs grep -H ''`;
+/**
+ * The same of a guest, which keeps it and compares it itself: its serial port takes seconds for it. `systems`: as above. A program per
+ * file would cost an emulated guest seconds, too.
+ */
+export class GuestTracingState {
+  readonly #guest: Guest;
+  readonly #script: string;
+  readonly #file: string;
+
+  private constructor(guest: Guest, systems: readonly string[]) {
+    const folders = systems.map((system) => `events/${system}`).join(" ");
+    this.#guest = guest;
+    this.#file = `/tmp/tracing-state-${crypto.randomUUID()}`;
+    this.#script = `cd /sys/kernel/tracing
+      grep -H '' ${files.join(" ")} options/* 2>/dev/null
+      find ${folders} -name enable -o -name filter -o -name trigger | sort | xargs grep -H ''`;
+  }
+
+  /** As it is now. */
+  static async of(guest: Guest, systems: readonly string[] = ["."]): Promise<GuestTracingState> {
+    const state = new GuestTracingState(guest, systems);
+    await guest.run(`(${state.#script}) >${state.#file}; [ -s ${state.#file} ]`);
+    return state;
+  }
+
+  /** What has changed since, as diff(1) shows it; "" when it is all as it was. */
+  async changes(): Promise<string> {
+    const command = `(${this.#script}) >/tmp/tracing-state-now; diff ${this.#file} /tmp/tracing-state-now`;
+    const { code, stdout, stderr } = await this.#guest.run(command, { mayFail: true });
+    if (code > 1 || (code === 1) !== (stdout !== "")) throw new Error(`diff: exit code ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
 }
