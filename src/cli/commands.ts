@@ -95,7 +95,7 @@ export const commandGroups: readonly CommandGroup[] = [
       },
       {
         name: "export",
-        description: "Write a recording for ui.perfetto.dev",
+        description: "Write a recording for ui.perfetto.dev, or as Parquet tables",
         load: async () => (await import("./export.ts")).exportCommand,
       },
       {
