@@ -195,6 +195,7 @@ word start_loader(word *kernel_block, word *block)
   word *variables = environment_of(kernel_block), *vector = after_list(variables);
   word page_size = auxiliary(vector, AT_PAGESZ);
   settle_with_caller();
+  check_stack();
   check_world(vector);
   long executable = system_call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_CLOEXEC, 0, 0, 0);
   if (executable == -ENOENT) give_up("/proc is not mounted", 0, "mount it first: mount -t proc proc /proc");

@@ -76,6 +76,15 @@ static word limit_of(long which)
   return limit.soft;
 }
 
+/* The engine ends with a report of a crash where the main thread's stack cannot grow to this: 128 KiB are too few. */
+enum { MAIN_STACK_BYTES = 256 * 1024 };
+
+static void check_stack(void)
+{
+  if (limit_of(RLIMIT_STACK) < MAIN_STACK_BYTES)
+    give_up("the stack is limited to less than 256 KiB", 0, "raise the limit (ulimit -s, LimitSTACK= of a service)");
+}
+
 /* Whether every private writable page is counted, used or not (Documentation/mm/overcommit-accounting.rst). */
 static int strict_overcommit(void)
 {
