@@ -12,6 +12,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../ffi/static/cache.ts";
 import { fetchAll } from "./support/gate/downloads.ts";
 import { GroupFolder, removeLeftFolders } from "./support/gate/group-folder.ts";
 import { build, type Group, groupsOf } from "./support/gate/groups.ts";
@@ -127,6 +128,7 @@ async function runGroup(
     return { run, report: { ...report, failures: report.failures.map((text) => `${group.name}:\n${text}`) } };
   } finally {
     folder.remove();
+    removeLeftFolders({ parent: cacheFolder("guest") });
     removeLeftInstances();
   }
 }

@@ -192,9 +192,9 @@ export async function copyDebianTree(folder: string): Promise<void> {
   await run(["cp", "-al", await debianTree(), folder]);
 }
 
-/** A folder beside the cached tree, where hard links to it can be made. */
+/** A folder beside the cached tree, where hard links to it can be made. The gate knows it by its name (group-folder.ts). */
 export function treeFolder(): string {
-  return mkdtempSync(join(cacheFolder("guest"), "copy-"));
+  return mkdtempSync(join(cacheFolder("guest"), `copy-${process.pid}-`));
 }
 
 /** Writes the whole tree as an initramfs. */

@@ -123,10 +123,11 @@ describe("the folder of a group", () => {
     const ended = Bun.spawn(["true"]);
     await ended.exited;
     const group = new GroupFolder(folder);
-    const names = [`ta-gate-${ended.pid}-x`, `ta-gate-${process.ppid}-x`, "ta-gate-x"];
-    for (const name of names) mkdirSync(join(folder, name));
+    const gone = [`ta-gate-${ended.pid}-x`, `copy-${ended.pid}-x`];
+    const stays = [`ta-gate-${process.ppid}-x`, "ta-gate-x", `copy-${process.ppid}-x`, "copy-x"];
+    for (const name of [...gone, ...stays]) mkdirSync(join(folder, name));
     removeLeftFolders({ parent: folder });
-    expect(names.filter((name) => existsSync(join(folder, name)))).toEqual(names.slice(1));
+    expect([...gone, ...stays].filter((name) => existsSync(join(folder, name)))).toEqual(stays);
     expect(existsSync(group.path)).toBe(true);
     removeLeftFolders({ parent: folder, own: true });
     expect(existsSync(group.path)).toBe(false);

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive } from "../tracefs.ts";
 
-/** Short: paths of sockets below it have 107 bytes. */
-const namePattern = /^ta-gate-(\d+)-/;
+/** Of this, and of copies of the Debian tree. Short: paths of sockets below it have 107 bytes. */
+const namePattern = /^(?:ta-gate|copy)-(\d+)-/;
 const logsName = "logs";
 
 export class GroupFolder {
@@ -40,7 +40,7 @@ export class GroupFolder {
   }
 }
 
-/** Removes the folders of gates that have ended, and with `own` those of this one. */
+/** Removes the folders of processes that have ended, and with `own` those of this one. */
 export function removeLeftFolders({ own = false, parent = tmpdir() } = {}): void {
   for (const name of readdirSync(parent)) {
     const pid = namePattern.exec(name)?.[1];
