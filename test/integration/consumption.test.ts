@@ -5,6 +5,7 @@ import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import type { AgentProcess } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 import { inLongForm } from "../support/long.ts";
+import { threadStatuses } from "../support/threads.ts";
 
 const fixture = new AgentFixture("consumption");
 const { cpus } = fixture;
@@ -105,11 +106,8 @@ type Switches = Map<string, { name: string; count: number }>;
 /** Voluntary context switches by thread. */
 function switches(agent: AgentProcess): Switches {
   const counts: Switches = new Map();
-  for (const thread of readdirSync(`/proc/${agent.pid}/task`)) {
-    const status = readFileSync(`/proc/${agent.pid}/task/${thread}/status`, "latin1");
-    const field = (name: string): string => new RegExp(`^${name}:\\s+(.*)$`, "m").exec(status)?.[1] ?? "";
+  for (const { thread, field } of threadStatuses(agent.pid))
     counts.set(thread, { name: field("Name"), count: Number(field("voluntary_ctxt_switches")) });
-  }
   return counts;
 }
 

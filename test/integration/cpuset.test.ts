@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { type AgentProcess, executable } from "../support/agent-process.ts";
 import { Cpuset, whyNoCpuset } from "../support/cpuset.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
+import { threadStatuses } from "../support/threads.ts";
 
 const fixture = new AgentFixture("cpuset");
 const { cpus } = fixture;
@@ -12,10 +12,7 @@ if (reason !== undefined) console.error(`skipped: the agent in a cpuset: ${reaso
 
 /** CPU lists of the process's threads. */
 const allowed = (agent: AgentProcess): string[] =>
-  readdirSync(`/proc/${agent.pid}/task`).map((thread) => {
-    const status = readFileSync(`/proc/${agent.pid}/task/${thread}/status`, "latin1");
-    return /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? "";
-  });
+  threadStatuses(agent.pid).map(({ field }) => field("Cpus_allowed_list"));
 
 test.skipIf(reason !== undefined)("a CPU outside the cpuset is served unpinned, and this is said once", async () => {
   const [inside = 0, outside = 1] = cpus;

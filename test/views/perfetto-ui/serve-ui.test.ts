@@ -7,6 +7,7 @@ import { serveUi, type UiServer } from "../../../src/views/perfetto-ui/serve-ui.
 import { openUiFiles } from "../../../src/views/perfetto-ui/ui-files.ts";
 import { executable } from "../../support/agent-process.ts";
 import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
+import { readUntil } from "../../support/read-until.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { zipFile } from "../../support/zip-file.ts";
 
@@ -161,8 +162,7 @@ describe("trace-agent open --ui", () => {
     const opened = Bun.spawn([executable, "open", "--ui", zip, trace], { stdout: "pipe", stderr: "pipe" });
     const browser = await startBrowser();
     try {
-      const { value } = await opened.stdout.getReader().read();
-      const [address = ""] = /http:\S+/.exec(Buffer.from(value ?? []).toString()) ?? [];
+      const [, address = ""] = /(http:\S+)\n/.exec(await readUntil(opened.stdout, /http:\S+\n/)) ?? [];
       const tab = await browser.newPage();
       for (const visit of ["first", "again"]) {
         await tab.goto(address);
