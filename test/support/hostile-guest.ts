@@ -198,7 +198,7 @@ export const kinds = {
     answers: {
       "0": (guest) => {
         absurdStop(guest);
-        guest.every(2, () => guest.data(0, flood, false));
+        guest.every(4, () => guest.data(0, flood, false));
       },
     },
     onStart: someData,
@@ -214,12 +214,12 @@ export const kinds = {
       },
     },
   },
-  /** Small events as fast as they are taken, each with a time far from the one before. */
+  /** Sub-buffers without end, each with a time far from the one before. */
   jumps: {
     onStart: (guest) => {
       let index = 0;
       const times = [1n, 2n ** 58n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 0n, 10n ** 9n];
-      guest.every(1, () => {
+      guest.every(5, () => {
         const bytes = subBuffer(300);
         bytes.writeBigUInt64LE(times[index++ % times.length] ?? 0n, 0);
         for (let cpu = 0; cpu < guest.cpus; cpu++) guest.data(cpu, bytes);

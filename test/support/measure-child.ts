@@ -5,6 +5,7 @@
 import { closeSync, openSync } from "node:fs";
 
 for await (const line of console) {
+  if (line === "") break;
   const { command, stderr } = JSON.parse(line) as { command: string[]; stderr: string };
   const fd = openSync(stderr, "w");
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: fd });

@@ -51,12 +51,14 @@ describe("a file of the attack", () => {
 });
 
 describe("a file made like them", () => {
-  test.each(Object.keys(hostileFiles))(
+  test.each(Object.keys(hostileFiles).map((name, number) => [name, number] as const))(
     "with %s is refused or shown, and costs little",
-    async (name) => {
+    async (name, number) => {
       const path = join(directory, "made.dat");
       writeFileSync(path, hostileFiles[name]?.() ?? "");
-      await check(path, isLong ? reports : (costly[name] ?? reports));
+      // As text, and in one of the other forms in turn; in all of them in the long form.
+      const some = [["report"], number % 2 === 0 ? ["report", "--json"] : ["report", "--stat"]];
+      await check(path, isLong ? reports : (costly[name] ?? some));
     },
     300_000,
   );

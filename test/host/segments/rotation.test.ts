@@ -200,7 +200,7 @@ describe("record --rotate", () => {
 /** A part of the times has the lines that the whole has of them, and is read from fewer files. */
 async function expectPart(world: World): Promise<void> {
   const report = async (...args: string[]): Promise<string[]> =>
-    (await traceAgent("report", world.out, "--machine", "vm1", ...args)).stdout
+    (await traceAgent("report", "--full-times", world.out, "--machine", "vm1", ...args)).stdout
       .split("\n")
       .filter((line) => line !== "");
   const middle = segmentsOf(world)[0]?.last ?? "";
@@ -209,12 +209,12 @@ async function expectPart(world: World): Promise<void> {
   const part = await report("--from", seconds(from), "--to", seconds(to));
   expect(part.length).toBeGreaterThan(100);
   const isWithin = (line: string): boolean => {
-    const time = BigInt(/ (\d+)\.(\d{6}): /.exec(line)?.slice(1).join("") ?? 0) * 1000n;
-    return from !== undefined && to !== undefined && time >= from - 500n && time <= to + 499n;
+    const time = BigInt(/ (\d+)\.(\d{9}): /.exec(line)?.slice(1).join("") ?? 0);
+    return from !== undefined && to !== undefined && time >= from && time <= to;
   };
   const all = await report();
   expect(all.length).toBeGreaterThan(2 * part.length);
-  expect(part.filter((line) => / \d+\.\d{6}: /.test(line))).toEqual(all.filter(isWithin));
+  expect(part.filter((line) => / \d+\.\d{9}: /.test(line))).toEqual(all.filter(isWithin));
 }
 
 function offsetOf(world: World): string {
