@@ -206,7 +206,7 @@ class Agent {
   }
 
   #watchRegularly(): void {
-    this.#machine.lookRegularly(this.#controller.state === "running" || !this.#channel.attached);
+    this.#machine.checkRegularly(this.#controller.state === "running" || !this.#channel.attached);
   }
 
   #readerGone(): void {

@@ -23,13 +23,13 @@ export const guestLimits = {
   /** Interval of progress replies while an order is worked on: a fifth of the silence after which the host gives up. */
   progressMs: 1_000,
   /** Enabled events whose filters are read: with more of them enabled, no filter leaves a recording empty. */
-  filtersLookedAt: 512,
+  filtersChecked: 512,
   /** How often collecting metadata yields to orders and signals. */
-  metadataTurnMs: 10,
+  metadataQuantumMs: 10,
   /** Text per compressed piece: few calls, little memory. */
   metadataPieceChars: 64 * KiB,
   /** Bytes read at once to see whether the addresses of kallsyms are hidden: one piece tells nearly always. */
-  symbolsLookBytes: 16 * KiB,
+  symbolsCheckBytes: 16 * KiB,
   /** A piece of a file is written into a frame only where at least this many bytes fit. */
   sectionPieceMinBytes: 512,
   /** Different lists of sections that may wait to be answered: a recorder has one at a time. */
@@ -82,7 +82,7 @@ export const guestLimits = {
   warmUpDelayMs: 200,
   /** Enough rounds for the optimising compiler, some 20 ms in all. */
   warmUpRounds: 400,
-  warmUpTurns: 24,
+  warmUpIterations: 24,
   /** One round in this many waits for the timeout of a poll, warmUpSleepMs. */
   warmUpSlowRounds: 150,
   warmUpSleepMs: 10,

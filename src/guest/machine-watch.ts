@@ -30,12 +30,12 @@ export class MachineWatch {
     } catch (error) {
       log.debug(`new ports are seen after ${guestLimits.rescanMs} ms only: ${messageOf(error)}`);
       this.#blind = true;
-      this.lookRegularly(true);
+      this.checkRegularly(true);
     }
   }
 
   /** While running, a CPU may come online again, and a missing port may be of a kind without a device node. */
-  lookRegularly(wanted: boolean): void {
+  checkRegularly(wanted: boolean): void {
     if (wanted || this.#blind) {
       this.#timer ??= setInterval(this.#rescan, guestLimits.rescanMs);
     } else {

@@ -119,7 +119,7 @@ export class Supervisor {
   /** A worker's state changed: a restarted one that has handed over its rest goes back to the current order. */
   settle(): void {
     for (const slot of this.#slots) {
-      this.#lookAtPinning(slot);
+      this.#checkPinning(slot);
       if (!slot.flushPending || slot.stream === undefined || slot.stream.state !== WorkerState.running) continue;
       slot.flushPending = false;
       if (this.#order !== Order.running) slot.stream.order(this.#order);
@@ -216,7 +216,7 @@ export class Supervisor {
    * sched_setaffinity returns EINVAL for a CPU that is offline and for one outside the process's cpuset. The first
    * is parked. The second is served from the allowed CPUs: pinning saves a little work, the data is the same.
    */
-  #lookAtPinning(slot: CpuSlot): void {
+  #checkPinning(slot: CpuSlot): void {
     const errno = slot.stream?.pinErrno ?? 0;
     if (errno === 0 || errno === slot.toldPinErrno || slot.state !== "serving") return;
     if (onlineCpus()?.includes(slot.cpu) === false) {

@@ -16,9 +16,9 @@ export const transportLimits = {
    */
   virtioHeldMaxBytes: 128 * 76 * KiB,
   /** Largest splice to a host that does not acknowledge: a whole queue of them is within that bound. */
-  virtioTakeBytes: 76 * KiB,
+  virtioSpliceBytes: 76 * KiB,
   /** The same to a host that does: as the kernel's agent, and as large as a pipe may be. */
-  virtioAckedTakeBytes: 1 * MiB,
+  virtioAckedSpliceBytes: 1 * MiB,
   /** Each free entry has room for this much: two sub-buffers, and 1 MiB in all, which leaves 8.5 MiB for large pieces. */
   virtioPieceMinBytes: 8 * KiB,
   /** How long the agent waits for ports at its start; QEMU announces their names a moment after the device. */
@@ -27,15 +27,15 @@ export const transportLimits = {
 } as const;
 
 assert(
-  transportLimits.pipeMinBytes <= transportLimits.virtioTakeBytes,
-  "a virtio take must fit the smallest pipe or more",
+  transportLimits.pipeMinBytes <= transportLimits.virtioSpliceBytes,
+  "a splice to a virtio port must fit the smallest pipe or more",
 );
 assert(
-  transportLimits.virtioQueueEntries * transportLimits.virtioTakeBytes <= transportLimits.virtioHeldMaxBytes,
+  transportLimits.virtioQueueEntries * transportLimits.virtioSpliceBytes <= transportLimits.virtioHeldMaxBytes,
   "a queue of small pieces is within its bound",
 );
 assert(
-  transportLimits.virtioHeldMaxBytes + transportLimits.virtioTakeBytes < 10 * MiB,
+  transportLimits.virtioHeldMaxBytes + transportLimits.virtioSpliceBytes < 10 * MiB,
   "a silent host costs less than 10 MiB per CPU",
 );
 assert(transportLimits.pipeDefaultBytes <= transportLimits.pipeMaxBytes, "the default pipe is within the bounds");

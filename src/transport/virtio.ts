@@ -20,8 +20,8 @@ export const virtio = {
       duplex: true,
       oneFd: true,
       singleOpener: true,
-      spliceMaxBytes: transportLimits.virtioTakeBytes,
-      ackedSpliceMaxBytes: transportLimits.virtioTakeBytes,
+      spliceMaxBytes: transportLimits.virtioSpliceBytes,
+      ackedSpliceMaxBytes: transportLimits.virtioSpliceBytes,
       mayDrop: true,
       mayRefuseSplice: false,
       waitsInSplice: false,
@@ -30,7 +30,7 @@ export const virtio = {
       keeps: false,
     },
     traitsOf: (path) =>
-      hasIndirectDescriptors(path) ? { ackedSpliceMaxBytes: transportLimits.virtioAckedTakeBytes } : {},
+      hasIndirectDescriptors(path) ? { ackedSpliceMaxBytes: transportLimits.virtioAckedSpliceBytes } : {},
     ports: virtioPorts,
     /** Whether there is a device: QEMU announces the names of its ports a moment later. */
     portsMayCome: () => entriesOf(driverDirectory).some((name) => name.startsWith("virtio")),

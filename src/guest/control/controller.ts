@@ -136,14 +136,14 @@ export class Controller {
           this.#longValues.forget();
         }
         requireTracing(tracingDirectory);
-        this.#lookAnew();
+        this.#rescanIfArmed();
         replies.send(describeAgent(order.nonce, this.state, supervisor, tracingDirectory, this.#findings.now));
         return undefined;
       case "host":
         this.#answer({ reply: "host", protocol: this.#session.introduce(order.protocol, order.words) });
         return undefined;
       case "status":
-        this.#lookAnew();
+        this.#rescanIfArmed();
         replies.send({
           reply: "status",
           state: this.state,
@@ -263,7 +263,7 @@ export class Controller {
   }
 
   /** An armed agent rescans CPUs and ports only when it gets an order. */
-  #lookAnew(): void {
+  #rescanIfArmed(): void {
     if (this.state !== "running") this.#parts.supervisor.rescan();
   }
 

@@ -41,7 +41,7 @@ export class Findings {
     let filtersInAll = 0;
     let names: string[] = [];
     try {
-      names = enabledEventNames(this.#directory).slice(0, guestLimits.filtersLookedAt);
+      names = enabledEventNames(this.#directory).slice(0, guestLimits.filtersChecked);
     } catch {
       // A removed instance: the order that needs it reports it.
     }

@@ -105,7 +105,7 @@ function* stats(directory: string): Generator<SourceFile, void> {
 }
 
 function* filters(directory: string): Generator<SourceFile, void> {
-  for (const [system, event] of enabledEvents(directory).slice(0, guestLimits.filtersLookedAt)) {
+  for (const [system, event] of enabledEvents(directory).slice(0, guestLimits.filtersChecked)) {
     const name = `events/${system}/${event}/filter`;
     yield { name, path: `${directory}/${name}` };
   }
@@ -120,7 +120,7 @@ function kallsyms(): SourceFile {
   let fd: number | undefined;
   try {
     fd = openSync(symbolsPath, "r");
-    const bytes = Buffer.allocUnsafe(guestLimits.symbolsLookBytes);
+    const bytes = Buffer.allocUnsafe(guestLimits.symbolsCheckBytes);
     for (let read = 0; read < guestLimits.kallsymsFrontChars;) {
       const count = readSync(fd, bytes);
       if (count === 0) break;

@@ -45,7 +45,7 @@ export async function packedMetadata(tracingDirectory: string, signal?: AbortSig
       await new Promise<void>((resolve, reject) => {
         gzip.write(piece, (error) => (error ? reject(error) : resolve()));
       });
-      if (performance.now() - since < guestLimits.metadataTurnMs) continue;
+      if (performance.now() - since < guestLimits.metadataQuantumMs) continue;
       await new Promise<void>((resolve) => setImmediate(resolve));
       signal?.throwIfAborted();
       since = performance.now();

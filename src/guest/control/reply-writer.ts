@@ -116,7 +116,7 @@ export class ReplyWriter {
       if (this.#written < unit.bytes.length) continue;
       this.#end(unit);
       // A frame takes work to fill: orders and signals have their turn in between.
-      if (unit.isFrame && performance.now() - begun > guestLimits.metadataTurnMs) return this.#goOn(0);
+      if (unit.isFrame && performance.now() - begun > guestLimits.metadataQuantumMs) return this.#goOn(0);
     }
     this.#lock.give();
   }

@@ -42,7 +42,7 @@ function temporary(errno: number): Verdict | undefined {
  * snapshot, a mapping). EINVAL means that the file position does not fit a changed sub-buffer size: the caller
  * reopens the file.
  */
-export function takeVerdict(errno: number): Verdict {
+export function readVerdict(errno: number): Verdict {
   assert(!impossible.has(errno), `trace_pipe_raw can be read (${errnoName(errno)})`);
   return temporary(errno) ?? (errno === E.EBUSY ? Verdict.denied : Verdict.failed);
 }

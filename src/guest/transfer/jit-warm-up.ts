@@ -29,13 +29,13 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
     fds.push(output.read, output.write);
     const run = new RunState(1);
     run.setWord(0, Word.order, Order.running);
-    const takeBytes = guestLimits.warmUpBytes / 2;
+    const spliceBytes = guestLimits.warmUpBytes / 2;
     const stream = new Stream(
       {
         ...settings,
         worker: 0,
-        takeBytes,
-        ackedTakeBytes: takeBytes,
+        spliceBytes,
+        ackedSpliceBytes: spliceBytes,
         wakeFd,
         outputFd: output.write,
         outputTraits: { ...settings.outputTraits, absentHost: false },
@@ -57,7 +57,7 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
       stream.spuriousWakeUp = round % 5 === 4;
       stream.wakesEarly = round % 7 === 6;
       if (round % 2 === 1) wantPartial(stream);
-      stream.turnsLeft = slow ? 4 : guestLimits.warmUpTurns;
+      stream.iterationsLeft = slow ? 4 : guestLimits.warmUpIterations;
       moveStream(stream);
     }
     while (readInto(settings.pipeRead, bytes) > 0);

@@ -14,7 +14,7 @@ import { add, type Stream } from "./stream.ts";
 export function readPartial(stream: Stream): number {
   let count = readInto(stream.rawFd, stream.partial);
   if (count <= 0) return count === 0 ? -E.EAGAIN : count;
-  if (count !== stream.subBufferBytes && stream.turnsLeft === 0) {
+  if (count !== stream.subBufferBytes && stream.iterationsLeft === 0) {
     // The size was changed. The kernel keeps the rest of a much larger one for the next read; a splice would skip it.
     stream.learnSubBufferSize();
     count = readRest(stream, count);

@@ -26,8 +26,8 @@ const {
   virtioQueueEntries: entries,
   virtioHeldMaxBytes: heldMaxBytes,
   virtioPieceMinBytes,
-  virtioTakeBytes,
-  virtioAckedTakeBytes,
+  virtioSpliceBytes,
+  virtioAckedSpliceBytes,
 } = transportLimits;
 
 /** Places in the memory; behind them the positions in the stream where the pieces end, as a ring. */
@@ -92,12 +92,12 @@ export class PortQueue {
     for (let index = 0; index < this.#number(count); index++) {
       const end = this.#number(ends + ((this.#number(first) + index) % entries));
       // What was sent to a client before this one was given back, or is lost already.
-      if (end > this.#number(leftAt)) largest = Math.max(largest, Math.min(end - begin, virtioAckedTakeBytes));
+      if (end > this.#number(leftAt)) largest = Math.max(largest, Math.min(end - begin, virtioAckedSpliceBytes));
       begin = end;
     }
     this.#memory[leftAt] = this.#number(sent);
     this.#memory[lost] = this.#number(lost) + largest;
-    this.#memory[lostOfLarge] = this.#number(lostOfLarge) + Math.max(0, largest - virtioTakeBytes);
+    this.#memory[lostOfLarge] = this.#number(lostOfLarge) + Math.max(0, largest - virtioSpliceBytes);
   }
 
   /** `acks`: the host acknowledges. `subBufferBytes`: a piece is no smaller. At most `smallBytes` or `largeBytes`. */

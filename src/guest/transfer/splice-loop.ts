@@ -10,12 +10,12 @@ import { E } from "../../../ffi/errno.ts";
 import { signalEventFd } from "../../../ffi/eventfd.ts";
 import { SPLICE, splice } from "../../../ffi/splice.ts";
 import { guestLimits } from "../limits.ts";
-import { fillVerdict, sendVerdict, takeVerdict, Verdict } from "./errno-triage.ts";
+import { fillVerdict, sendVerdict, readVerdict, Verdict } from "./errno-triage.ts";
 import { sendQueued } from "./output.ts";
 import { fillPipe, isFull, readPartial } from "./partial-sub-buffer.ts";
 import { Counter, Order, WorkerState } from "./run-state.ts";
 import { waitAfterDenial, waitForData, waitForPort } from "./stream-wait.ts";
-import { add, currentOrder, type Stream, nextTakeBytes, setState, takePartialDue, wantPartial } from "./stream.ts";
+import { add, currentOrder, type Stream, nextSpliceBytes, setState, takePartialDue, wantPartial } from "./stream.ts";
 
 /** Why the loop ended. */
 export const Outcome = {
@@ -34,7 +34,7 @@ export function moveStream(stream: Stream): Outcome {
   // Data that may still come after a stop order: no more than the ring buffer held then. Infinite while running.
   let budget = Infinity;
   for (;;) {
-    if (stream.turnsLeft > 0 && --stream.turnsLeft === 0) return Outcome.stopped;
+    if (stream.iterationsLeft > 0 && --stream.iterationsLeft === 0) return Outcome.stopped;
     const order = currentOrder(stream);
     if (order === Order.exit) return Outcome.exit;
     if (order === Order.running && budget !== Infinity) {
@@ -70,14 +70,14 @@ export function moveStream(stream: Stream): Outcome {
     }
     if (budget <= 0) return Outcome.stopped;
 
-    const taken = stream.readsOnly || (stream.drained && budget === Infinity) ? -E.EAGAIN : takeWhole(stream);
-    if (taken > 0) {
-      budget -= taken;
+    const spliced = stream.readsOnly || (stream.drained && budget === Infinity) ? -E.EAGAIN : readWhole(stream);
+    if (spliced > 0) {
+      budget -= spliced;
       continue;
     }
-    const verdict = takeVerdict(-taken);
+    const verdict = readVerdict(-spliced);
     if (verdict !== Verdict.notReady) {
-      if (!tryAgain(stream, verdict, budget)) return fail(stream, Outcome.ringBufferFailed, taken);
+      if (!tryAgain(stream, verdict, budget)) return fail(stream, Outcome.ringBufferFailed, spliced);
       continue;
     }
     // No whole sub-buffer. The partial one is sent when a stop order asks for everything, or when the periodic check says
@@ -92,11 +92,11 @@ export function moveStream(stream: Stream): Outcome {
       else if (stream.readsOnly && isFull(stream)) wantPartial(stream);
       continue;
     }
-    const readVerdict = takeVerdict(-read);
-    if (readVerdict === Verdict.notReady) {
+    const partialVerdict = readVerdict(-read);
+    if (partialVerdict === Verdict.notReady) {
       if (budget !== Infinity) return Outcome.stopped;
       waitForData(stream);
-    } else if (!tryAgain(stream, readVerdict, budget)) {
+    } else if (!tryAgain(stream, partialVerdict, budget)) {
       return fail(stream, Outcome.ringBufferFailed, read);
     } else {
       wantPartial(stream);
@@ -105,18 +105,18 @@ export function moveStream(stream: Stream): Outcome {
 }
 
 /** Splices whole sub-buffers into the empty pipe. Bytes, -EAGAIN when there is no whole one, or -errno. */
-function takeWhole(stream: Stream): number {
-  const most = nextTakeBytes(stream);
-  const taken = splice(stream.rawFd, stream.pipeWrite, most, SPLICE.NONBLOCK);
-  if (taken <= 0) return taken === 0 ? -E.EAGAIN : taken;
-  stream.drained = taken < most;
-  stream.queued = taken;
+function readWhole(stream: Stream): number {
+  const most = nextSpliceBytes(stream);
+  const spliced = splice(stream.rawFd, stream.pipeWrite, most, SPLICE.NONBLOCK);
+  if (spliced <= 0) return spliced === 0 ? -E.EAGAIN : spliced;
+  stream.drained = spliced < most;
+  stream.queued = spliced;
   stream.foundWhole = true;
   stream.spuriousWakeUp = false;
   stream.reopened = false;
   stream.deniedSince = 0;
-  add(stream, Counter.subBuffers, taken / stream.subBufferBytes);
-  return taken;
+  add(stream, Counter.subBuffers, spliced / stream.subBufferBytes);
+  return spliced;
 }
 
 /**

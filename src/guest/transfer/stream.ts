@@ -16,9 +16,9 @@ export type StreamSettings = {
   tracingDirectory: string;
   subBufferBytes: number;
   /** Most that one splice reads from the ring buffer, if that is a whole sub-buffer or more. */
-  takeBytes: number;
+  spliceBytes: number;
   /** The same where the host acknowledges. */
-  ackedTakeBytes: number;
+  ackedSpliceBytes: number;
   wakeFd: number;
   doneFd: number;
   pipeRead: number;
@@ -48,7 +48,7 @@ export class Stream {
    */
   subBufferBytes: number;
   /** Most that one splice reads from the ring buffer: a multiple of the sub-buffer size, else splice refuses it. */
-  takeBytes: number;
+  spliceBytes: number;
   /** Of a port that holds what its host has not read; undefined where the port bounds itself. */
   readonly queue: PortQueue | undefined;
   readonly acknowledgedIndex: number;
@@ -98,7 +98,7 @@ export class Stream {
   /** The last read left no whole sub-buffer: another one right after it would find nothing. */
   drained = false;
   /** Not 0 only in a JIT warm-up: the loop ends after this many iterations. */
-  turnsLeft = 0;
+  iterationsLeft = 0;
 
   constructor(settings: StreamSettings, run: RunState) {
     this.settings = settings;
@@ -110,7 +110,7 @@ export class Stream {
     this.sleepingIndex = wordIndex(settings.worker, Word.sleeping);
     this.partialDueIndex = wordIndex(settings.worker, Word.partialDue);
     this.subBufferBytes = settings.subBufferBytes;
-    this.takeBytes = wholeSubBuffers(settings.takeBytes, settings.subBufferBytes);
+    this.spliceBytes = wholeSubBuffers(settings.spliceBytes, settings.subBufferBytes);
     this.queue = settings.outputTraits.spliceMaxBytes === Infinity ? undefined : run.portQueue(settings.worker);
     this.acknowledgedIndex = counterIndex(settings.worker, Counter.acknowledged);
     this.acknowledgedAtLeaveIndex = counterIndex(settings.worker, Counter.acknowledgedAtLeave);
@@ -119,7 +119,7 @@ export class Stream {
     this.outputFd = settings.outputFd;
     this.outputShared = settings.outputShared;
     this.wakeFd = settings.wakeFd;
-    this.partial = partialFor(settings.subBufferBytes, settings.takeBytes);
+    this.partial = partialFor(settings.subBufferBytes, settings.spliceBytes);
     this.dataPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
     this.portPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
     this.portPoll.set(dataSlot, settings.outputFd, POLL.OUT);
@@ -144,10 +144,10 @@ export class Stream {
     const bytes = subBufferSize(this.settings.tracingDirectory);
     if (bytes === undefined) return;
     this.subBufferBytes = bytes;
-    this.takeBytes = wholeSubBuffers(this.settings.takeBytes, bytes);
+    this.spliceBytes = wholeSubBuffers(this.settings.spliceBytes, bytes);
     this.readsOnly = pipeSize(this.pipeWrite) < bytes && setPipeSize(this.pipeWrite, bytes) < bytes;
     if (this.partial.length >= 2 * bytes) return;
-    const larger = partialFor(bytes, this.settings.takeBytes);
+    const larger = partialFor(bytes, this.settings.spliceBytes);
     larger.set(this.partial);
     this.partial = larger;
   }
@@ -170,8 +170,8 @@ function wholeSubBuffers(bytes: number, subBufferBytes: number): number {
   return Math.max(Math.floor(bytes / subBufferBytes), 1) * subBufferBytes;
 }
 
-function partialFor(subBufferBytes: number, takeBytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(Math.max(2 * subBufferBytes, takeBytes)));
+function partialFor(subBufferBytes: number, spliceBytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(Math.max(2 * subBufferBytes, spliceBytes)));
 }
 
 /** In bytes; undefined before Linux 6.8, where it is a page and cannot change. Cheaper for a Worker than node:fs. */
@@ -186,14 +186,14 @@ function subBufferSize(tracingDirectory: string): number | undefined {
 }
 
 /** Most that may be taken out of the ring buffer now: a multiple of the sub-buffer size. */
-export function nextTakeBytes(stream: Stream): number {
-  const { queue, subBufferBytes, takeBytes } = stream;
-  if (queue === undefined) return takeBytes;
+export function nextSpliceBytes(stream: Stream): number {
+  const { queue, subBufferBytes, spliceBytes } = stream;
+  if (queue === undefined) return spliceBytes;
   queue.hostLeft(Atomics.load(stream.words, leavesIndex), stream.counters[stream.acknowledgedAtLeaveIndex] ?? -1);
   queue.acknowledge(stream.counters[stream.acknowledgedIndex] ?? -1);
   const acks = Atomics.load(stream.words, acksIndex) === 1 && !stream.pieceLost;
   return wholeSubBuffers(
-    queue.pieceBytes(acks, subBufferBytes, takeBytes, stream.settings.ackedTakeBytes),
+    queue.pieceBytes(acks, subBufferBytes, spliceBytes, stream.settings.ackedSpliceBytes),
     subBufferBytes,
   );
 }

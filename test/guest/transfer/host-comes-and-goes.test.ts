@@ -235,7 +235,7 @@ test("a worker sends again after every return of the host, wherever the connecti
     expect(moveStream(current.world.stream)).toBe(Outcome.exit);
     expect(current.cuts).toBeGreaterThanOrEqual(cuts);
     expect(current.sentAfterCut).toBeGreaterThan(cuts / 3);
-    expect(current.largest).toBeGreaterThan(transportLimits.virtioTakeBytes);
+    expect(current.largest).toBeGreaterThan(transportLimits.virtioSpliceBytes);
     expect(current.world.run.counter(0, Counter.lostBytes)).toBe(0);
   } finally {
     current.world.close();

@@ -247,12 +247,12 @@ describe("the size of a sub-buffer", () => {
   test("that was made larger on the way is learned from the partial one", () => {
     const { stream } = make({ subBufferBytes: 65536, pipeBytes: 8192 });
     stream.subBufferBytes = 4096;
-    stream.takeBytes = 8192;
+    stream.spliceBytes = 8192;
     stream.partial = new Uint8Array(new ArrayBuffer(8192));
     world.putPartial(9);
     expect(moveStream(stream)).toBe(Outcome.stopped);
     expect(world.received()).toEqual([9]);
-    expect({ subBuffer: stream.subBufferBytes, take: stream.takeBytes }).toEqual({ subBuffer: 65536, take: 65536 });
+    expect({ subBuffer: stream.subBufferBytes, take: stream.spliceBytes }).toEqual({ subBuffer: 65536, take: 65536 });
   });
 });
 
