@@ -92,6 +92,19 @@ describe("too little memory", () => {
     );
     expect(exitCode).toBe(69);
   });
+
+  test("of the stack is told, and what is told to be enough is", () => {
+    for (const kib of [8, 128, 255]) {
+      const { stderr, exitCode } = limited(`ulimit -s ${kib}`);
+      expect({ stderr, exitCode }).toEqual({
+        stderr:
+          "trace-agent: cannot start: the stack is limited to less than 256 KiB; " +
+          "raise the limit (ulimit -s, LimitSTACK= of a service)\n",
+        exitCode: 69,
+      });
+    }
+    expect(limited("ulimit -s 256").exitCode).toBe(0);
+  });
 });
 
 /** prctl(2): PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN (Linux 6.3), as MemoryDenyWriteExecute= of newer systemd has it. */
