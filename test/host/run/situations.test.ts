@@ -183,6 +183,7 @@ describe.skipIf(fixture.skipReason !== undefined)("what lay in the ring buffer b
     const { directory } = await startInstanceGuest(fixture);
     const output = `${fixture.scratch}/past.dat`;
     writeMarkers(fixture.tracefs.path, [0], 0, 500);
+    // What is younger than two seconds is left out without a word (traceDatLimits.pastToldTime).
     await Bun.sleep(2500);
     const recorder = new RecorderProcess(["record", directory, "-o", output]);
     await recorder.recording(output);

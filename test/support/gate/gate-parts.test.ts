@@ -30,8 +30,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function reportOn(text: string, limitMs = 240_000): Promise<TestReport> {
   const file = join(folder, `${Bun.hash(text).toString(36)}.test.ts`);
   writeFileSync(file, `import { expect, test } from "bun:test";\n${text}\n`);
-  // Not shown: the reader of the gate's output would take these for failures of ours.
-  return reportOf(await runLimited([process.execPath, "test", file], { limitMs }));
+  // One that dies leaves its temporary files. Not shown: the reader of the gate's output would take these for failures of ours.
+  return reportOf(await runLimited([process.execPath, "test", file], { limitMs, env: { TMPDIR: folder } }));
 }
 
 /** Of all processes of this machine. */
