@@ -8,7 +8,7 @@ import { closeFd } from "../../../ffi/fd.ts";
 import { connectUnix } from "../../../ffi/socket.ts";
 import { controlPortName } from "../../../src/protocol/ports.ts";
 import { whyNoGuest } from "../../support/guest.ts";
-import { GuestRig, guestCpus } from "../support/guest-rig.ts";
+import { GuestRig, guestCpus, tinyGuestMb } from "../support/guest-rig.ts";
 import type { Contender } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 import { contenders } from "./drain.ts";
@@ -21,7 +21,7 @@ export const absent: Series = {
   guest: true,
   skipReason: () => whyNoGuest("6.12"),
   run: async (context) => {
-    const rig = await GuestRig.boot(context.kernelAgent, "socket");
+    const rig = await GuestRig.boot(context.kernelAgent, "socket", context.tiny ? tinyGuestMb : undefined);
     const costs: Record<Contender, { armed: Cost[]; running: Cost[] }> = {
       ours: { armed: [], running: [] },
       C: { armed: [], running: [] },

@@ -1,6 +1,6 @@
 /** How much slower work in the guest gets: traced, and traced and shipped. */
 import { whyNoGuest } from "../../support/guest.ts";
-import { GuestRig } from "../support/guest-rig.ts";
+import { GuestRig, tinyGuestMb } from "../support/guest-rig.ts";
 import type { Contender } from "../support/rig.ts";
 import type { Figure, Series } from "../support/series.ts";
 import { contenders } from "./drain.ts";
@@ -16,7 +16,7 @@ export const overhead: Series = {
   guest: true,
   skipReason: () => whyNoGuest("6.12"),
   run: async (context) => {
-    const rig = await GuestRig.boot(context.kernelAgent);
+    const rig = await GuestRig.boot(context.kernelAgent, "fifo", context.tiny ? tinyGuestMb : undefined);
     const figures: Figure[] = [];
     try {
       for (const { name, command, count, events } of workloads) {

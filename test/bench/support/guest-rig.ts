@@ -13,6 +13,9 @@ import { type Contender, sinkLimitMs } from "./rig.ts";
 
 export const guestCpus = [0, 1];
 
+/** As the guests of most tests: it is kept already. */
+export const tinyGuestMb = 640;
+
 /**
  * "ours, cat": with a host that reads and acknowledges nothing. "C bounded": with an option of its own that bounds what it puts into
  * one entry of a port's queue, as ours does then.
