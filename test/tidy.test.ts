@@ -26,6 +26,8 @@ const usedByTestsAlone: Record<string, string> = {
   "src/host/machines/vcpu-threads.ts: processesOf": "the process of a guest, apart from its threads",
   "src/host/machines/vcpu-threads.ts: namedThreads": "names of threads, apart from a process",
   "src/host/machines/vcpu-threads.ts: kvmThreads": "debugfs, apart from KVM",
+  "src/timeline/sync/refine.ts: refine": "what events tell, apart from recordings",
+  "src/timeline/sync/synchronise.ts: synchronise": "one guest, apart from others and from files",
   "src/host/setup/persist.ts: entryText": "the text of an entry, with names that need quotes",
   "src/install/systemd.ts: deviceUnit": "compared with systemd-escape",
   "src/protocol/orders.ts: parseOrder": "one line, apart from how bytes are cut",

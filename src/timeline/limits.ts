@@ -99,6 +99,8 @@ export const timelineLimits = {
   syncLineWindows: 64,
   /** By what share such a line may make a window's bound larger. */
   syncLineMisfit: 0.25,
+  /** Guests that are placed in one pass over their host's recording: each holds up to 4 MiB. */
+  syncGuestsAtOnce: 16,
   /** What is kept of a window: so many ranges of offsets. */
   syncStretchParts: 16,
   /** Two samples of a file lie no further apart: trace-cmd's arithmetic overflows. */

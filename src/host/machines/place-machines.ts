@@ -10,7 +10,8 @@ import type { TimeSample } from "../../events/trace-metadata.ts";
 import { placeByBursts } from "../../timeline/sync/bursts-alone.ts";
 import { searchOffset } from "../../timeline/sync/search-offset.ts";
 import { knownFromBursts } from "../../timeline/sync/spooled-bursts.ts";
-import { type KnownOffset, synchronise } from "../../timeline/sync/synchronise.ts";
+import type { GuestToPlace, KnownOffset, Synchronisation } from "../../timeline/sync/synchronise.ts";
+import { synchroniseAll } from "../../timeline/sync/synchronise-all.ts";
 import { toldOffset, toldSteps } from "../../timeline/sync/told-offset.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
@@ -24,6 +25,12 @@ export type Placed = { readonly timeline: TimelineParts; readonly offset?: Sessi
 
 type Host = { readonly source: TraceSource; readonly clock: string; readonly traceId: bigint };
 
+/** A guest, and what is known of its offset without its events. */
+type Guest = { readonly of: Unfinished; readonly tasks: readonly number[]; readonly cpus: number } & (
+  | { readonly placed: Placed }
+  | { readonly toPlace: GuestToPlace }
+);
+
 export async function placeMachines(
   unfinished: readonly Unfinished[],
   end: EndRequest,
@@ -35,22 +42,73 @@ export async function placeMachines(
   // One guest alone has nothing to be placed beside.
   if (guests.length === 0 || unfinished.length < 2) return placed;
   const maps: NonNullable<TimelineParts["guests"]>[number][] = [];
+  const toPlace: (Guest & { toPlace: GuestToPlace })[] = [];
   for (const guest of guests) {
     await letEventsThrough();
     // Then no file is made.
     if (end.count > 0) break;
-    const { name } = guest.machine;
-    const found = attempt(guest, () => placeGuest(guest, host)) ?? {
-      timeline: {},
-      offset: { method: "unknown", reason: "its recording cannot be read" },
-      tasks: [],
-    };
-    placed.set(guest, found);
-    maps.push({ name, traceId: BigInt(guest.recording.traceId ?? 0), tasks: found.tasks });
+    const found = attempt(guest, () => openGuest(guest, host));
+    maps.push({ name: guest.machine.name, traceId: BigInt(guest.recording.traceId ?? 0), tasks: found?.tasks ?? [] });
+    if (found === undefined) placed.set(guest, unreadable);
+    else if ("placed" in found) placed.set(guest, found.placed);
+    else toPlace.push(found);
   }
+  if (host !== undefined) await placeTogether(host, toPlace, placed, end);
   if (hostsOwn !== undefined) placed.set(hostsOwn, { timeline: { guests: maps } });
   host?.source.close();
   return placed;
+}
+
+const unreadable: Placed = {
+  timeline: {},
+  offset: { method: "unknown", reason: "its recording cannot be read" },
+};
+
+/** By causality; in steps, between which signals are seen. */
+async function placeTogether(
+  host: Host,
+  guests: readonly (Guest & { toPlace: GuestToPlace })[],
+  placed: Map<Unfinished, Placed>,
+  end: EndRequest,
+): Promise<void> {
+  try {
+    const steps = synchroniseAll(
+      host.source,
+      guests.map(({ toPlace }) => toPlace),
+    );
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      await letEventsThrough();
+      if (end.count > 0) return;
+    }
+    for (const [index, outcome] of step.value.entries()) {
+      const guest = guests[index];
+      if (guest === undefined) continue;
+      const found = attempt(guest.of, () => {
+        if ("error" in outcome) throw outcome.error;
+        return placedBy(outcome.placed, host, guest.cpus);
+      });
+      placed.set(guest.of, found ?? unreadable);
+    }
+  } finally {
+    for (const { toPlace } of guests) toPlace.source.close();
+  }
+}
+
+function placedBy(found: Synchronisation, host: Host, cpus: number): Placed {
+  return { timeline: shiftedBy(found.samples, host, cpus), offset: toldOffset(found) };
+}
+
+/** `cpus`: all of which have the same samples. */
+function shiftedBy(samples: readonly TimeSample[], host: Host | undefined, cpus: number): TimelineParts {
+  if (samples.length === 0) return {};
+  return {
+    timeShift: {
+      hostTraceId: host?.traceId ?? 0n,
+      interpolated: samples.length > 1,
+      samples: Array.from({ length: cpus }, () => samples),
+    },
+  };
 }
 
 function openHost({ spool }: Unfinished): Host {
@@ -59,35 +117,25 @@ function openHost({ spool }: Unfinished): Host {
   return { source: recordingSource(recording), clock: clockOf(metadata), traceId };
 }
 
-function placeGuest({ spool }: Unfinished, host: Host | undefined): Placed & { tasks: readonly number[] } {
-  const spooled = spooledRecording(spool);
+function openGuest(of: Unfinished, host: Host | undefined): Guest {
+  const spooled = spooledRecording(of.spool);
   const { recording, session } = spooled;
   const tasks = Array.from({ length: recording.metadata.cpus }, (_, cpu) => session.vcpus?.[cpu] ?? -1);
-  const bursts = spool.readBursts();
+  const guest = { of, tasks, cpus: recording.cpus };
+  const bursts = of.spool.readBursts();
   // Without a host, on the clock of this machine.
   const clock = host === undefined ? (readable(bursts[0]?.clock ?? "") ?? "mono_raw") : readable(host.clock);
   const told = clock === undefined ? undefined : knownFromBursts(bursts, clock);
   const known = told ?? search(host, spooled, tasks);
-  if (known === undefined)
-    return {
-      timeline: {},
-      offset: {
-        method: "unknown",
-        reason: `${whyUnknown(spooled, host)}${host === undefined ? "" : `, and ${whyNotFound(tasks)}`}`,
-      },
-      tasks,
-    };
-  const { samples: ofCpu, offset } = place(host, spooled, tasks, known);
-  const timeShift = {
-    hostTraceId: host?.traceId ?? 0n,
-    interpolated: ofCpu.length > 1,
-    samples: Array.from({ length: recording.cpus }, () => ofCpu),
-  };
-  return {
-    timeline: ofCpu.length === 0 ? {} : { timeShift },
-    offset,
-    tasks,
-  };
+  if (known === undefined) {
+    const reason = `${whyUnknown(spooled, host)}${host === undefined ? "" : `, and ${whyNotFound(tasks)}`}`;
+    return { ...guest, placed: { timeline: {}, offset: { method: "unknown", reason } } };
+  }
+  if (host === undefined) return { ...guest, placed: placedAlone(known, guest.cpus) };
+  // The times of its events are all that is asked for: of many guests only that is held.
+  const { uname, cpus, cpuStats, traceClock = "" } = recording.metadata;
+  const source = recordingSource({ ...recording, metadata: { uname, cpus, cpuStats, traceClock, formats: [] } });
+  return { ...guest, toPlace: { source, tasks, known } };
 }
 
 /** Where no clock tells it, the switches of the vCPU threads may. */
@@ -105,34 +153,19 @@ function search(
   }
 }
 
-function place(
-  host: Host | undefined,
-  { recording }: SpooledRecording,
-  tasks: readonly number[],
-  known: KnownOffset,
-): { samples: readonly TimeSample[]; offset: SessionOffset } {
-  if (host === undefined) {
-    const { samples, boundNs } = placeByBursts(known);
-    const reason = "the host was not recorded with it";
-    return {
-      samples,
-      offset: {
-        ns: `${samples[0]?.offset ?? 0n}`,
-        samples: samples.length,
-        boundNs,
-        method: "round trips",
-        reason,
-        ...stepsOf(known),
-      },
-    };
-  }
-  const source = recordingSource(recording);
-  try {
-    const found = synchronise(host.source, source, tasks, known);
-    return { samples: found.samples, offset: toldOffset(found) };
-  } finally {
-    source.close();
-  }
+function placedAlone(known: KnownOffset, cpus: number): Placed {
+  const { samples, boundNs } = placeByBursts(known);
+  return {
+    timeline: shiftedBy(samples, undefined, cpus),
+    offset: {
+      ns: `${samples[0]?.offset ?? 0n}`,
+      samples: samples.length,
+      boundNs,
+      method: "round trips",
+      reason: "the host was not recorded with it",
+      ...stepsOf(known),
+    },
+  };
 }
 
 function stepsOf({ steps = [], guestEpoch }: KnownOffset): Pick<SessionOffset, "steps"> {

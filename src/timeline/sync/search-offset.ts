@@ -4,7 +4,7 @@ import type { TraceSource } from "../../trace-dat/trace-source.ts";
 import { EventIterator } from "../event-iterator.ts";
 import { timelineLimits } from "../limits.ts";
 import { coarseOffset, type SearchEvent } from "./coarse-search.ts";
-import { RecordedSlices } from "./host-slices.ts";
+import { HostSwitches } from "./host-slices.ts";
 import type { KnownOffset } from "./synchronise.ts";
 
 /** Where in the guest's recording events are taken from, by tries: the two may overlap in a part only. */
@@ -13,8 +13,9 @@ const places = [0.5, 0.25, 0.75];
 /** Undefined where no offset is clearly the best. */
 export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): KnownOffset | undefined {
   const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
-  const slices = new RecordedSlices(host, tasks);
-  slices.readTo(Infinity, timelineLimits.searchSlices);
+  const switches = new HostSwitches(host);
+  const slices = switches.slicesOf(tasks);
+  switches.readTo(Infinity, 2 * timelineLimits.searchSlices);
   if (slices.switches === 0) return undefined;
   const end = lastTime(new EventIterator(unshifted));
   for (const place of places) {

@@ -27,7 +27,8 @@ import { knownShift } from "./known-shift.ts";
 import { tasksInCommands } from "./machine-tasks.ts";
 import { searchOffset } from "./search-offset.ts";
 import { mapOf, openInputs, type SyncInput, type SyncInputs } from "./sync-inputs.ts";
-import { type KnownOffset, synchronise } from "./synchronise.ts";
+import type { GuestToPlace, KnownOffset } from "./synchronise.ts";
+import { synchroniseAll } from "./synchronise-all.ts";
 import { toldOffset } from "./told-offset.ts";
 
 export type SyncOptions = {
@@ -65,7 +66,7 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
             remedy: `guests are: ${inputs.guests.map((guest) => guest.name).join(", ")}`,
           });
     makeEmpty(options.directory, identitiesOf(...options.paths));
-    const placed = inputs.guests.map((guest) => place(guest, inputs, options));
+    const placed = placeAll(inputs, options);
     options.onStep("writing the copies");
     return write(inputs, placed, options);
   } finally {
@@ -73,9 +74,37 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
   }
 }
 
-function place(input: SyncInput, { host, session }: SyncInputs, options: SyncOptions): PlacedGuest {
+function placeAll(inputs: SyncInputs, options: SyncOptions): PlacedGuest[] {
+  const { host, guests } = inputs;
+  options.onStep(`placing ${guests.map(({ name }) => name).join(", ")} on the host's clock`);
+  const found = guests.map((input) => tasksAndOffset(input, inputs, options));
+  const toPlace = found.flatMap(({ input: { source }, tasks, known }): GuestToPlace[] =>
+    known === undefined ? [] : [{ source, tasks, known }],
+  );
+  const steps = synchroniseAll(host.source, toPlace);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  const outcomes = step.value.values();
+  return found.map(({ input, tasks, known }): PlacedGuest => {
+    const outcome = known === undefined ? undefined : outcomes.next().value;
+    if (outcome === undefined) {
+      const reason = tasks.every((task) => task < 0)
+        ? "nothing tells it, and the threads of its CPUs are not known"
+        : "nothing tells it, and no offset fits its events clearly";
+      return { input, tasks, offset: { method: "unknown", reason }, samples: [] };
+    }
+    if ("error" in outcome) throw outcome.error;
+    return { input, tasks, offset: toldOffset(outcome.placed), samples: outcome.placed.samples };
+  });
+}
+
+/** What is known before. */
+function tasksAndOffset(
+  input: SyncInput,
+  { host, session }: SyncInputs,
+  options: SyncOptions,
+): { input: SyncInput; tasks: readonly number[]; known: KnownOffset | undefined } {
   const { source, name } = input;
-  options.onStep(`placing ${name} on the host's clock`);
   const cpus = source.cpus.length;
   const found =
     options.vcpus.get(name) ??
@@ -84,14 +113,7 @@ function place(input: SyncInput, { host, session }: SyncInputs, options: SyncOpt
     [];
   const tasks = Array.from({ length: cpus }, (_, cpu) => found[cpu] ?? -1);
   const known = knownOf(input, session?.offsets[name], options) ?? searchOffset(host.source, source, tasks);
-  if (known === undefined) {
-    const reason = tasks.every((task) => task < 0)
-      ? "nothing tells it, and the threads of its CPUs are not known"
-      : "nothing tells it, and no offset fits its events clearly";
-    return { input, tasks, offset: { method: "unknown", reason }, samples: [] };
-  }
-  const placed = synchronise(host.source, source, tasks, known);
-  return { input, tasks, offset: toldOffset(placed), samples: placed.samples };
+  return { input, tasks, known };
 }
 
 function knownTasks(tasks: readonly number[] | undefined): readonly number[] | undefined {

@@ -8,13 +8,14 @@ import { traceDatLimits } from "../../trace-dat/limits.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { EventIterator } from "../event-iterator.ts";
 import { timelineLimits } from "../limits.ts";
-import { RecordedSlices } from "./host-slices.ts";
+import { HostSwitches, type RecordedSlices } from "./host-slices.ts";
 import { type Interval, middle } from "./interval.ts";
 import type { Step } from "./known-range.ts";
 import { largest, type Stretch, stretchIn } from "./knots.ts";
 import { boundsOf, type Point, pointsOf } from "./offset-line.ts";
 import type { Placement } from "./placements.ts";
-import { refine, type Refinement } from "./refine.ts";
+import { refineInSteps } from "./refine.ts";
+import type { Refinement } from "./refiner.ts";
 
 /** What is known before: the offset, host time minus guest time, at a time of the guest's clock, both in ns. */
 export type KnownOffset = {
@@ -60,17 +61,38 @@ type RelativePart = Part<number>;
 
 /**
  * `known.range` gives offsets of absolute times less `known.guestEpoch`, as doubles: whole numbers of ns below 2^53.
- * `tasks`: by vCPU the host's task, -1 where that is not known. The guest's own TIME_SHIFT is passed over.
+ * `tasks`: by vCPU the host's task, -1 where that is not known.
  */
+export type GuestToPlace = {
+  readonly source: TraceSource;
+  readonly tasks: readonly number[];
+  readonly known: KnownOffset;
+};
+
+/** One guest alone (synchroniseAll: several). */
 export function synchronise(
   host: TraceSource,
-  guest: TraceSource,
+  source: TraceSource,
   tasks: readonly number[],
   known: KnownOffset,
 ): Synchronisation {
+  const switches = new HostSwitches(host);
+  const steps = synchroniseInSteps(switches, { source, tasks, known });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    switches.readTo(step.value);
+  }
+}
+
+/** Yields up to which time of its clock the host must be read before it goes on. The guest's own TIME_SHIFT is passed over. */
+export function* synchroniseInSteps(
+  switches: HostSwitches,
+  { source: guest, tasks, known }: GuestToPlace,
+): Generator<number, Synchronisation> {
   const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
   const events = new EventIterator(unshifted);
-  const slices = new RecordedSlices(host, tasks);
+  const slices = switches.slicesOf(tasks);
   // Offsets of times that count from their own epochs.
   const offsetOfEpochs = Number(slices.epoch - events.epoch);
   const ahead = Number(events.epoch - known.guestEpoch);
@@ -93,9 +115,9 @@ export function synchronise(
       return record.timestamp;
     },
   };
-  const isSteady = [host, guest].every(({ metadata }) => clockOf(metadata) === "mono_raw");
+  const isSteady = switches.clock === "mono_raw" && clockOf(guest.metadata) === "mono_raw";
   const wanderPpm = isSteady ? timelineLimits.syncWanderPpm : timelineLimits.syncDriftPpm;
-  const refined = refine(times, slices, { range: relative, other, wanderPpm });
+  const refined = yield* refineInSteps(times, slices, { range: relative, other, wanderPpm });
   const accepted = refined.placements.filter(({ method }) => method === "causality");
   const bursts = (known.at ?? [ahead]).map((time) => time - ahead);
   const steps = stepsOf(

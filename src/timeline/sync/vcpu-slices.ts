@@ -7,6 +7,8 @@ export class VcpuSlices {
   #open: number | undefined;
   /** All that ended or was lost is known up to here. */
   #last = -Infinity;
+  /** Slices that end before are not kept. */
+  keepFrom = -Infinity;
 
   /** The thread gets a CPU. */
   begin(time: number): void {
@@ -30,6 +32,10 @@ export class VcpuSlices {
     const { begins, ends } = this;
     const before = ends.end - 1;
     if (end <= begin && end <= this.#last) return;
+    if (end < this.keepFrom) {
+      this.#last = Math.max(this.#last, end);
+      return;
+    }
     if (ends.length > 0 && begin <= (ends.values[before] ?? 0)) ends.values[before] = Math.max(end, this.#last);
     else {
       begins.push(begin);

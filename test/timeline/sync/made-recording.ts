@@ -18,12 +18,16 @@ export const metadata: TraceMetadata = {
   traceClock: "[mono_raw]",
   formats: [
     { system: "sched", text: format("sched_switch", 1, [field("pid_t prev_pid", 8), field("pid_t next_pid", 12)]) },
+    { system: "kvm", text: format("kvm_entry", 3, [field("unsigned int vcpu_id", 8), field("u32 rip", 12)]) },
+    { system: "kvm", text: format("kvm_exit", 4, [field("unsigned int exit_reason", 8), field("u32 vcpu_id", 12)]) },
     { system: "test", text: format("mark", 2, [field("int number", 8), field("int other", 12)]) },
   ],
 };
 
+const numbers = { sched_switch: 1, mark: 2, kvm_entry: 3, kvm_exit: 4 };
+
 /** An event of 16 bytes: common fields, then two numbers. `lost`: so many were lost before it, in a sub-buffer of its own. */
-export type MadeEvent = { time: number; type: "sched_switch" | "mark"; first: number; second: number; lost?: number };
+export type MadeEvent = { time: number; type: keyof typeof numbers; first: number; second: number; lost?: number };
 
 /** `cpus`: each CPU's events in order of time; times count from `epoch`. */
 export function madeRecording(cpus: readonly (readonly MadeEvent[])[], epoch = 0n, pid = 0): TraceSource {
@@ -40,7 +44,7 @@ export function madeRecording(cpus: readonly (readonly MadeEvent[])[], epoch = 0
 
 function recordOf({ time, type, first, second, lost }: MadeEvent, pid: number): MadeRecord {
   const data = Buffer.alloc(16);
-  data.writeUInt16LE(type === "sched_switch" ? 1 : 2, 0);
+  data.writeUInt16LE(numbers[type], 0);
   data.writeInt32LE(pid, 4);
   data.writeInt32LE(first, 8);
   data.writeInt32LE(second, 12);

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Placement } from "../../../src/timeline/sync/placements.ts";
-import { refine, type Refinement } from "../../../src/timeline/sync/refine.ts";
+import { refine } from "../../../src/timeline/sync/refine.ts";
+import type { Refinement } from "../../../src/timeline/sync/refiner.ts";
 import type { Interval } from "../../../src/timeline/sync/interval.ts";
 import { inLongForm } from "../../support/long.ts";
 import { makeSchedule, type Schedule, type ScheduleOptions } from "./schedules.ts";

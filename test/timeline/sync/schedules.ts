@@ -1,5 +1,6 @@
 /** Made-up schedules of a host that runs a guest's vCPUs, and the guest's events in them: the truth is known. */
-import type { GuestTimes, HostSlices } from "../../../src/timeline/sync/refine.ts";
+import type { GuestTimes } from "../../../src/timeline/sync/refine.ts";
+import type { HostSlices } from "../../../src/timeline/sync/refiner.ts";
 import { VcpuSlices } from "../../../src/timeline/sync/vcpu-slices.ts";
 
 export type ScheduleOptions = {

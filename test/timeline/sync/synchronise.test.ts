@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { TraceSource } from "../../../src/trace-dat/trace-source.ts";
 import { rangeBetween } from "../../../src/timeline/sync/known-range.ts";
 import { burstOf, type RoundTrip, stepped } from "../../../src/timeline/sync/round-trips.ts";
-import { synchronise } from "../../../src/timeline/sync/synchronise.ts";
+import { type GuestToPlace, synchronise, type Synchronisation } from "../../../src/timeline/sync/synchronise.ts";
+import { type Outcome, synchroniseAll } from "../../../src/timeline/sync/synchronise-all.ts";
 import { type MadeEvent, madeRecording } from "./made-recording.ts";
 import { mulberry } from "./schedules.ts";
 
@@ -11,20 +12,28 @@ const vcpuTasks = [101, 102];
 const hostEpoch = 7_000_000_000_000n;
 const guestEpoch = 300_000_000_000n;
 
-type World = { host: TraceSource; guest: TraceSource; offset: bigint };
+type World = { host: TraceSource; guest: TraceSource; offset: bigint } & Record<
+  "hostEvents" | "guestEvents",
+  MadeEvent[][]
+>;
 
-/** Two vCPUs on two CPUs of a host; times of both count from the same moment. `lostAt`: the host loses events about then. */
-function makeWorld({ seconds = 3, lostAt = -1, strays = 0 } = {}): World {
-  const random = mulberry(5);
+/**
+ * Two vCPUs on two CPUs of a host; times of both count from the same moment. `lostAt`: the host loses events about then. `isKvm`: it
+ * records when it enters the guest, and when it is back.
+ */
+function makeWorld({ seconds = 3, lostAt = -1, strays = 0, seed = 5, tasks = vcpuTasks, isKvm = false } = {}): World {
+  const random = mulberry(seed);
   const host: MadeEvent[][] = [[], []];
   const guest: MadeEvent[][] = [[], []];
   for (const vcpu of [0, 1]) {
-    const task = vcpuTasks[vcpu] ?? 0;
+    const task = tasks[vcpu] ?? 0;
     for (let at = 1_000 * (vcpu + 1); at < seconds * 1e9;) {
       const cpu = random() < 0.5 ? 0 : 1;
       const end = at + 20_000 + 100_000 * random();
       const isLost = lostAt >= 0 && at > lostAt && at < lostAt + 20e6;
       if (!isLost) host[cpu]?.push({ time: at, type: "sched_switch", first: 0, second: task });
+      if (isKvm) host[cpu]?.push({ time: at + (end - at) * 0.001, type: "kvm_entry", first: vcpu, second: 0 });
+      if (isKvm) host[cpu]?.push({ time: at + (end - at) * 0.998, type: "kvm_exit", first: 12, second: vcpu });
       if (!isLost) host[cpu]?.push({ time: end, type: "sched_switch", first: task, second: 0 });
       for (const share of [0.005, 0.5, 0.995])
         guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
@@ -43,6 +52,8 @@ function makeWorld({ seconds = 3, lostAt = -1, strays = 0 } = {}): World {
     host: madeRecording(host, hostEpoch),
     guest: madeRecording(guest, guestEpoch),
     offset: hostEpoch - guestEpoch,
+    hostEvents: host,
+    guestEvents: guest,
   };
 }
 
@@ -118,6 +129,87 @@ describe("a guest of two vCPUs", () => {
     expect(result.method).toBe("causality");
     expect(result.inside).toBeLessThan(result.events);
     expect(Math.max(...errorsOf(result, world))).toBeLessThan(result.boundNs);
+  });
+});
+
+describe("kvm_entry and kvm_exit in the host's recording", () => {
+  test("change nothing: slices are those of the threads, with them and without", () => {
+    const [plain, kvm] = [makeWorld(), makeWorld({ isKvm: true })];
+    const placed = (world: World): Synchronisation =>
+      synchronise(world.host, world.guest, vcpuTasks, knownFrom(world, [0, 3]));
+    expect(kvm.hostEvents.flat().length).toBe(plain.hostEvents.flat().length * 2);
+    expect(placed(kvm)).toEqual(placed(plain));
+  });
+
+  test("alone are no switches of threads: the round trips' bound is kept", () => {
+    const world = makeWorld({ isKvm: true });
+    const host = madeRecording(
+      world.hostEvents.map((events) => events.filter(({ type }) => type !== "sched_switch")),
+      hostEpoch,
+    );
+    const found = synchronise(host, world.guest, vcpuTasks, knownFrom(world, [0, 3]));
+    expect(found).toMatchObject({ method: "round trips", reason: "no sched_switch of its vCPU threads on the host" });
+  });
+});
+
+describe("several guests", () => {
+  const otherTasks = [201, 202];
+  const ran = { seed: 9, tasks: otherTasks };
+
+  function all(host: TraceSource, guests: readonly GuestToPlace[]): Outcome[] {
+    const steps = synchroniseAll(host, guests);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** The other's events come late in the recording, or from its begin. */
+  test.each([0, 2e9])("are placed in one pass over the host's recording, as each alone (from %d ns)", (from) => {
+    const [world, other] = [makeWorld(), makeWorld(ran)];
+    const events = world.hostEvents.map((ofCpu, cpu) =>
+      [...ofCpu, ...(other.hostEvents[cpu] ?? [])].sort((a, b) => a.time - b.time),
+    );
+    let opened = 0;
+    const recorded = madeRecording(events, hostEpoch);
+    const host = { ...recorded, open: () => (opened++, recorded.open()) };
+    const late = madeRecording(
+      other.guestEvents.map((ofCpu) => ofCpu.filter(({ time }) => time >= from)),
+      guestEpoch,
+    );
+    const broken: TraceSource = {
+      ...world.guest,
+      open: () => {
+        throw new Error("no such file");
+      },
+    };
+    const known = knownFrom(world, [0, 3]);
+    const guests = [
+      { source: world.guest, tasks: vcpuTasks, known },
+      { source: broken, tasks: vcpuTasks, known },
+      { source: late, tasks: otherTasks, known },
+    ];
+    const outcomes = all(host, guests);
+    const together = opened;
+    opened = 0;
+    const first = synchronise(host, world.guest, vcpuTasks, known);
+    const last = synchronise(host, late, otherTasks, known);
+    expect(opened).toBe(2 * together);
+    expect(outcomes).toEqual([{ placed: first }, { error: new Error("no such file") }, { placed: last }]);
+    expect([first.method, last.method]).toEqual(["causality", "causality"]);
+  });
+
+  test("have an error each where the host's recording cannot be read", () => {
+    const { guest, ...world } = makeWorld();
+    const host: TraceSource = {
+      ...world.host,
+      open: () => {
+        throw new Error("no such file");
+      },
+    };
+    const one = { source: guest, tasks: vcpuTasks, known: knownFrom({ ...world, guest }, [0]) };
+    const error = new Error("no such file");
+    expect(all(host, [one, one])).toEqual([{ error }, { error }]);
   });
 });
 
