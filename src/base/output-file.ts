@@ -32,6 +32,8 @@ export class OutputFile {
   /** Up to here the disk was told to write. */
   #begun = 0;
   #closed = false;
+  /** It stands under its name, and is closed when the disk has it. */
+  #isSettling = false;
 
   /** A path, or a place that the caller closes. `unnamed`: for tests. Throws an AgentError. */
   constructor(target: string | OutputPlace, options: OutputOptions = {}, unnamed = true) {
@@ -142,9 +144,29 @@ export class OutputFile {
     this.#appear();
   }
 
+  /**
+   * It appears at once; the disk is told to write it, and not waited for, which may take long. Whatever ends this process, it is there; a
+   * sudden end of the machine may leave the earlier file, or an empty one.
+   */
+  finishSoon(): void {
+    if (this.place.directory === undefined) return this.#close();
+    this.#rename();
+    this.#isSettling = true;
+    // What the disk cannot keep is told by whoever reads or copies it.
+    fsync(this.#fd, () => this.#close());
+  }
+
   #appear(): void {
-    const { directory, name } = this.place;
+    const { directory } = this.place;
     if (directory === undefined) return this.#close();
+    this.#rename();
+    if (this.place.options.fleeting !== true) directory.sync();
+    this.#close();
+  }
+
+  #rename(): void {
+    const { directory, name } = this.place;
+    if (directory === undefined) return;
     try {
       this.place.checkAgain();
       const temporary = this.#temporary?.name ?? temporaryName(name);
@@ -155,16 +177,14 @@ export class OutputFile {
         directory.remove(temporary);
         throw error;
       }
-      if (this.place.options.fleeting !== true) directory.sync();
     } catch (cause) {
       throw this.#error(cause);
     }
-    this.#close();
   }
 
   /** Leaves nothing behind. An earlier file of the name is unchanged. */
   abandon(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isSettling) return;
     if (this.#temporary !== undefined) this.place.directory?.remove(this.#temporary.name);
     this.#close();
   }

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -52,6 +53,23 @@ describe.each([
     expect(readdirSync(path)).toEqual(["out"]);
     expect(lstatSync(`${path}/out`).mode & 0o7777).toBe(0o600);
     file.abandon();
+    expect(readdirSync(path)).toEqual(["out"]);
+  });
+
+  test("appears at once where the disk is not waited for, and is closed when the disk has it", async () => {
+    const path = directory();
+    const opened = (): string[] =>
+      readdirSync("/proc/self/fd").filter((fd) => {
+        const link = `/proc/self/fd/${fd}`;
+        return lstatSync(link, { throwIfNoEntry: false }) !== undefined && readlinkSync(link).startsWith(path);
+      });
+    const file = new OutputFile(`${path}/out`, {}, unnamed);
+    file.write(Buffer.from("data"));
+    file.finishSoon();
+    file.abandon();
+    expect(readFileSync(`${path}/out`, "latin1")).toBe("data");
+    expect(readdirSync(path)).toEqual(["out"]);
+    await eventually(() => opened().length === 0, "it is closed");
     expect(readdirSync(path)).toEqual(["out"]);
   });
 

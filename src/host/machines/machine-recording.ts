@@ -11,7 +11,8 @@ import type { Cutter } from "./cutter.ts";
 import type { MachineRequest } from "./machine-request.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 
-export type MachineRunOptions = Omit<RecorderOptions, "spool" | "traceId" | "show" | "showWait" | "started">;
+export type MachineRunOptions = Omit<RecorderOptions, "spool" | "traceId" | "show" | "showWait" | "started"> &
+  Required<Pick<RecorderOptions, "whenEnded">>;
 
 export class MachineRecording {
   readonly request: MachineRequest;
@@ -60,6 +61,7 @@ export class MachineRecording {
     isToldElsewhere: (error: AgentError) => boolean,
   ): Promise<void> {
     const { name } = this;
+    const { whenEnded } = options;
     try {
       this.spool = this.#directory.createSpool(name);
       const observer = this.#cutter?.join(this, this.spool);
@@ -68,6 +70,8 @@ export class MachineRecording {
         ...(observer === undefined ? {} : { observer }),
         spool: this.spool,
         traceId: this.traceId,
+        // A run that could not begin has no spool any more.
+        whenEnded: (work) => whenEnded(async () => (this.spool === undefined ? undefined : work())),
         show: (watch) => (this.watch = watch),
         showWait: (waiting) => (this.waiting = waiting),
         started: () => {

@@ -21,7 +21,7 @@ import { SharedEvents } from "./shared-events.ts";
 import { StartGate } from "./start-gate.ts";
 import { StatusLines } from "./status-lines.ts";
 import { StopOrder } from "./stop-order.ts";
-import { vcpuThreads } from "./vcpu-threads.ts";
+import { VcpuSearch } from "./vcpu-threads.ts";
 
 /** `wanted`: what is traced of it; `before`: what was, before that was changed. */
 type Begun = { readonly wanted: TraceConfig; readonly before: TraceConfig | undefined };
@@ -47,6 +47,9 @@ export class MachinesRun {
   #plan: MachinesPlan;
   #joining: Joining | undefined;
   #failure: { error: unknown } | undefined;
+  readonly #search: VcpuSearch;
+  /** What is left to do when all have ended. */
+  readonly #left: (() => Promise<void>)[] = [];
   #settleMs = Infinity;
 
   constructor(directory: SessionDirectory, plan: MachinesPlan, options: MachinesOptions, control: RecorderControl) {
@@ -55,6 +58,7 @@ export class MachinesRun {
     this.#options = options;
     this.#next = plan.requests;
     const host = plan.requests.find(({ kind }) => kind === "host");
+    this.#search = new VcpuSearch(plan.requests.filter((one) => one !== host).map(({ guest }) => guest));
     const names = plan.requests.map(({ name }) => name);
     this.#gate = new StartGate(names, host?.name);
     const bytes = (): number => this.machines.reduce((sum, machine) => sum + machine.bytes, 0);
@@ -114,6 +118,7 @@ export class MachinesRun {
       this.#triggers?.turn();
       await this.#triggers?.settled();
       lines.clear();
+      for (const work of this.#left) await work();
       if (this.#cutter !== undefined) this.missing.push(...(await finishCuts(this.#cutter)));
     } finally {
       lines.clear();
@@ -214,10 +219,15 @@ export class MachinesRun {
         clocks: request.kind === "guest",
         ...(request.kind === "host"
           ? {}
-          : { vcpus: (cpus: number) => vcpus.get(name) ?? vcpuThreads(request.guest, cpus) }),
+          : { vcpus: (cpus: number) => vcpus.get(name) ?? this.#search.threads(request.guest, cpus) }),
         stopAsked: () => (this.#leaving.has(machine) ? "stop" : this.#order.asked(name)),
         mayStart: () => this.#gate.mayStart(name),
         beforeStart: () => this.#events.check(),
+        // A cutter may be done with a machine before the others have ended.
+        whenEnded: async (work) => {
+          if (this.#order.isStopping && this.#cutter === undefined) this.#left.push(work);
+          else await work();
+        },
       },
       () => {
         this.#gate.started(name);

@@ -99,11 +99,15 @@ export class SessionDirectory {
 
   /** Throws an AgentError. */
   save(): void {
+    this.#write((file) => file.finish());
+  }
+
+  #write(finish: (file: OutputFile) => void): void {
     this.#version++;
     const file = new OutputFile(OutputPlace.in(this.#directory, sessionFileName, { group: this.#group }));
     try {
       file.write(Buffer.from(sessionText(this.file)));
-      file.finish();
+      finish(file);
     } finally {
       file.abandon();
     }
@@ -123,10 +127,13 @@ export class SessionDirectory {
     }
   }
 
-  /** The same while machines are recorded, which goes on when session.json cannot be written: the spools tell what they are. */
+  /**
+   * The same while machines are recorded, which goes on when session.json cannot be written: the spools tell what they are. The disk is
+   * not waited for: of many machines that start or stop each would have to.
+   */
   note(): void {
     try {
-      this.save();
+      this.#write((file) => file.finishSoon());
       this.#isOutdated = false;
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;

@@ -11,24 +11,57 @@ import { findHostPorts, type GuestDirectory } from "../guest-directory.ts";
 const kvmDirectory = "/sys/kernel/debug/kvm";
 const unknown = -1;
 
-/** By CPU of the guest; -1 where it is not found. */
-export function vcpuThreads(guest: GuestDirectory, cpus: number): number[] {
-  for (const pid of processesOf(guest)) {
-    const found = namedThreads(pid, cpus) ?? kvmThreads(pid, cpus);
-    if (found !== undefined) return found;
+/**
+ * Of guests that are recorded together: what other processes have open is looked at once for all of them, when the first is asked for. By
+ * then all of them have answered, so that their QEMUs are there. What comes later is looked for on its own.
+ */
+export class VcpuSearch {
+  readonly #guests: readonly GuestDirectory[];
+  readonly #search: typeof processesOf;
+  #found: Map<string, number[]> | undefined;
+
+  constructor(guests: readonly GuestDirectory[], search = processesOf) {
+    this.#guests = guests;
+    this.#search = search;
   }
-  return Array.from({ length: cpus }, () => unknown);
+
+  /** By CPU of the guest; -1 where it is not found. */
+  threads(guest: GuestDirectory, cpus: number): number[] {
+    this.#found ??= this.#search(this.#guests);
+    const processes = this.#found.get(guest.path) ?? this.#search([guest]).get(guest.path);
+    // A guest that is recorded again may have another QEMU.
+    this.#found.delete(guest.path);
+    for (const pid of processes ?? []) {
+      const threads = namedThreads(pid, cpus) ?? kvmThreads(pid, cpus);
+      if (threads !== undefined) return threads;
+    }
+    return Array.from({ length: cpus }, () => unknown);
+  }
 }
 
-/** Those that hold its control port, but for this one. */
-export function processesOf(guest: GuestDirectory): number[] {
+/** By the guest's path, the processes that hold its control port, but for this one. */
+export function processesOf(guests: readonly GuestDirectory[]): Map<string, number[]> {
+  const filesOf = new Map(guests.map((guest) => [guest.path, controlFiles(guest)]));
+  const files = [...filesOf.values()].flat();
+  const holders = holdersOf(files);
+  const listeners = socketHolders(files);
+  return new Map(
+    [...filesOf].map(([path, own]) => {
+      const pids = own.flatMap((file) => [
+        ...(holders.get(file) ?? []).map(({ pid }) => pid),
+        ...(listeners.get(file) ?? []),
+      ]);
+      return [path, [...new Set(pids)]];
+    }),
+  );
+}
+
+function controlFiles(guest: GuestDirectory): string[] {
   const control = attempt(() => findHostPorts(guest).control);
   if (control === undefined) return [];
   const { path, end } = control;
   const paths = [path, ...end.endings.map((ending) => `${path}${ending}`)];
-  const files = paths.filter((file) => attempt(() => realpathSync(file)) !== undefined);
-  const holders = [...holdersOf(files).values()].flatMap((ofFile) => ofFile.map(({ pid }) => pid));
-  return [...new Set([...holders, ...socketHolders(files)])];
+  return paths.filter((file) => attempt(() => realpathSync(file)) !== undefined);
 }
 
 /** Undefined where no thread has such a name. */
@@ -54,17 +87,23 @@ export function kvmThreads(pid: number, cpus: number, root = kvmDirectory): numb
   return threads.some((task) => task !== unknown) ? threads : undefined;
 }
 
-/** Processes that listen on, or accepted from, a socket of this path (proc(5), /proc/net/unix: the inode and the path last). */
-function socketHolders(paths: readonly string[]): number[] {
-  const wanted = new Set(paths.map((path) => attempt(() => realpathSync(path)) ?? path));
-  const links = new Set<string>();
+/**
+ * By path, the processes that listen on, or accepted from, a socket there (proc(5), /proc/net/unix: the inode and the path last).
+ */
+function socketHolders(paths: readonly string[]): Map<string, number[]> {
+  const wanted = new Map(paths.map((path) => [attempt(() => realpathSync(path)) ?? path, path]));
+  const links = new Map<string, string>();
   for (const line of (attempt(() => readFileSync("/proc/net/unix", "latin1")) ?? "").split("\n")) {
-    const [, inode, path] = /(\d+) (\/.*)$/.exec(line) ?? [];
-    if (inode !== undefined && path !== undefined && wanted.has(attempt(() => realpathSync(path)) ?? path))
-      links.add(`socket:[${inode}]`);
+    const [, inode, bound] = /(\d+) (\/.*)$/.exec(line) ?? [];
+    if (inode === undefined || bound === undefined) continue;
+    const path = wanted.get(bound) ?? wanted.get(attempt(() => realpathSync(bound)) ?? bound);
+    if (path !== undefined) links.set(`socket:[${inode}]`, path);
   }
-  if (links.size === 0) return [];
-  const holders: number[] = [];
-  for (const { pid, target } of descriptorsOfOthers()) if (links.has(target)) holders.push(pid);
+  const holders = new Map<string, number[]>();
+  if (links.size === 0) return holders;
+  for (const { pid, target } of descriptorsOfOthers()) {
+    const path = links.get(target);
+    if (path !== undefined) holders.set(path, [...(holders.get(path) ?? []), pid]);
+  }
   return holders;
 }

@@ -23,7 +23,7 @@ export async function listGuestEvents(session: Session): Promise<Plugins | undef
 export function knownGuestEvents(body: Uint8Array): Plugins | undefined {
   let metadata: Metadata;
   try {
-    metadata = readMetadata(body, "the guest");
+    metadata = readMetadata(body, "the guest", "io", (file) => file.endsWith("/format"));
   } catch (error) {
     if (error instanceof AgentError) return undefined;
     throw error;

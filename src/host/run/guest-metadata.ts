@@ -53,7 +53,8 @@ export class GuestMetadata {
     }
     const formats = await this.#formats(events);
     const own = await this.#stamped(() => this.#order([...formats, "tasks", "stats"]));
-    const { bufferSizeKb } = readMetadata(own, guestTitle(this.#session.guest), "io");
+    const isWanted = (file: string): boolean => file === "buffer_size_kb";
+    const { bufferSizeKb } = readMetadata(own, guestTitle(this.#session.guest), "io", isWanted);
     const symbols = await this.#symbols(hello);
     return { body: Buffer.concat([symbols, own]), ringBufferKb: bufferSizeKb?.trim() };
   }

@@ -46,6 +46,8 @@ export type RunOptions = {
   mayStart?: () => boolean;
   /** All that will start are ready. Throws why this one is not to start. */
   beforeStart?: () => void;
+  /** Takes work that is left when the guest has ended: at once, or when other guests are not kept waiting by it. */
+  whenEnded?: (work: () => Promise<void>) => Promise<void>;
 };
 
 export class GuestRun {
@@ -91,13 +93,16 @@ export class GuestRun {
       this.#sink.begin({ hello, body, latencyMs });
       this.#clocks = ClockWatch.of(session, this.#settings.clock ?? hello.clock, this.#sink.burst);
       this.#clocks?.takeCounters(this.#metadata.countersTrip);
-      choice ??= chooseGuestEvents(session, wanted.events, knownGuestEvents(body), wanted.missing);
+      // Without words nothing is looked for in all that was told.
+      const told = wanted.events.length === 0 ? undefined : knownGuestEvents(body);
+      choice ??= chooseGuestEvents(session, wanted.events, told, wanted.missing);
       await this.#settings.enable(wanted, choice);
       session.guest.self?.begin();
       return await this.#runAnswered(hello, choice);
     } finally {
       await this.#settings.restore();
-      await this.#metadata.keep();
+      const keep = (): Promise<void> => this.#metadata.keep();
+      await (this.#options.whenEnded?.(keep) ?? keep());
     }
   }
 

@@ -30,7 +30,7 @@ export class SpooledSymbols implements SymbolsStore {
   finish(rest: Uint8Array): void {
     this.#file ??= this.#spool.newMetadata();
     this.#file.write(rest);
-    this.#file.finish();
+    this.#file.finishSoon();
     this.#file = undefined;
   }
 

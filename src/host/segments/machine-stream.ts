@@ -10,17 +10,15 @@ import { layoutOf, parseHeaderPage, type SubBufferLayout } from "../../ring-buff
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
 import { type ClockBurst, type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
-import { readMetadata } from "../../trace-dat/spool/metadata-read.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
 import type { SpoolEnd, SpoolSession } from "../../trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../trace-dat/write/recording.ts";
-import { packTables } from "../../trace-dat/write/segment.ts";
 import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
 import type { DataPortReader } from "../run/data-port-reader.ts";
 import type { RunObserver } from "../run/run-observer.ts";
 import type { CutCounters } from "../run/run-sink.ts";
 import { firstAfter, lastTime } from "./positions.ts";
-import { joinCommands } from "./task-names.ts";
+import { StreamMetadata } from "./stream-metadata.ts";
 
 /** By CPU, a place in its stream. */
 export type Positions = ReadonlyMap<number, number>;
@@ -32,9 +30,6 @@ export class MachineStream {
   readonly kind: SessionMachine["kind"];
   readonly spool: Spool;
   readonly session: SpoolSession;
-  /** As of the start, without symbols, and with the names of the last cut. */
-  metadata: Metadata | undefined;
-  tables: readonly PackedSection[] = [];
   layout: SubBufferLayout = layoutOf(4096, 8);
   /** Up to here all is in segments, or is not wanted any more. */
   from: Positions = new Map();
@@ -49,6 +44,7 @@ export class MachineStream {
   isFull: () => boolean = () => false;
   readonly #pieceBytesFor: (cpus: number, subBufferBytes: number) => number;
   #pieceBytes = 0;
+  readonly #told: StreamMetadata;
   #readers: readonly Pick<DataPortReader, "cpu" | "received">[] = [];
   /** By CPU, the first piece that is still there, and when the next ones were begun (performance.now()). */
   readonly #first = new Map<number, number>();
@@ -65,6 +61,7 @@ export class MachineStream {
     this.kind = kind;
     this.spool = spool;
     this.session = session;
+    this.#told = new StreamMetadata(name, spool);
     this.#pieceBytesFor = pieceBytesFor;
   }
 
@@ -74,8 +71,7 @@ export class MachineStream {
     const stream = new MachineStream({ name, kind, spool, session }, () => session.pieceBytes ?? 0);
     const metadata = mergeMetadata(spool.readMetadata("start"), spool.readMetadata("end"));
     const { hello } = session;
-    stream.metadata = metadata ?? { uname: name, cpus: 1, formats: [], cpuStats: [] };
-    stream.tables = packTables(stream.metadata);
+    stream.#told.left(metadata ?? { uname: name, cpus: 1, formats: [], cpuStats: [] });
     stream.layout =
       parseHeaderPage(metadata?.headerPage ?? "") ?? layoutOf(hello?.subBufferSize ?? 4096, hello?.longSize ?? 8);
     const streams = spool.streams();
@@ -91,12 +87,8 @@ export class MachineStream {
     return {
       begin: ({ hello, body }, readers) => {
         this.session.hello = hello;
-        // With the symbols, which are not among what is held of it.
-        const metadata = this.spool.readMetadata("start") ?? readMetadata(body, "the guest", "io");
-        this.tables = packTables(metadata);
-        const { kallsyms: _, printkFormats: __, ...rest } = metadata;
-        this.metadata = rest;
-        this.layout = parseHeaderPage(rest.headerPage ?? "") ?? layoutOf(hello.subBufferSize, hello.longSize);
+        const head = this.#told.begin(body);
+        this.layout = parseHeaderPage(head.headerPage ?? "") ?? layoutOf(hello.subBufferSize, hello.longSize);
         this.#readers = readers;
         this.from = new Map(readers.map(({ cpu }) => [cpu, 0]));
         this.#pieceBytes = this.#pieceBytesFor(readers.length, this.layout.sizeBytes);
@@ -120,8 +112,18 @@ export class MachineStream {
         this.counters.now = end.after ?? this.counters.now;
         this.isRunning = false;
       },
-      finalMetadata: (body) => this.#noteFinal(body),
+      finalMetadata: (body) => this.#told.noteFinal(body),
     };
+  }
+
+  /** As of the start, without symbols, and with the names of the last cut. */
+  get metadata(): Metadata | undefined {
+    return this.#told.metadata;
+  }
+
+  /** Of its segments, with the symbols, which are not held. */
+  tables(): Promise<readonly PackedSection[]> {
+    return this.#told.tables();
   }
 
   get receivedBytes(): number {
@@ -189,7 +191,7 @@ export class MachineStream {
 
   /** By its trace clock, when the host's clocks show this: by its own reading, by round trips, or else by what came last. */
   timeAt(reading: ClockReading): bigint | undefined {
-    const clock = readableClocks.find((known) => known === clockOf(this.metadata ?? {}));
+    const clock = this.clock();
     if (this.kind === "host" && clock !== undefined) return reading.at(clock);
     const burst = this.bursts.findLast(({ offsets }) => offsets.mono_raw.low <= offsets.mono_raw.high);
     if (burst === undefined) return this.latest();
@@ -228,7 +230,8 @@ export class MachineStream {
   }
 
   traceMetadata(): TraceMetadata | undefined {
-    return this.metadata === undefined ? undefined : { ...this.metadata, layout: this.layout };
+    const { metadata, layout } = this;
+    return metadata === undefined ? undefined : { ...metadata, layout };
   }
 
   /** Bursts of before `from` are of no use any more, but for the last one. */
@@ -238,7 +241,7 @@ export class MachineStream {
   }
 
   clock(): ReadableClock | undefined {
-    return readableClocks.find((known) => known === clockOf(this.metadata ?? {}));
+    return readableClocks.find((known) => known === clockOf(this.#told.head ?? {}));
   }
 
   #removePiece(cpu: number, index: number): void {
@@ -254,27 +257,6 @@ export class MachineStream {
     this.countersWanted = false;
     if (told === undefined) return;
     this.counters.now = told.status;
-    if (told.body !== undefined) this.#merge(readMetadata(told.body, "the guest", "io"));
-  }
-
-  /** With what else was enabled meanwhile. */
-  #noteFinal(body: Uint8Array): void {
-    const final = readMetadata(body, "the guest", "io");
-    if (final.formats.length > 0) {
-      const all = mergeMetadata(this.spool.readMetadata("start"), final);
-      if (all !== undefined) this.tables = packTables(all);
-    }
-    this.#merge(final);
-  }
-
-  #merge(later: Metadata): void {
-    const savedCommands = joinCommands(this.metadata?.savedCommands, later.savedCommands);
-    const savedTgids = joinCommands(this.metadata?.savedTgids, later.savedTgids);
-    const { kallsyms: _, printkFormats: __, ...merged } = mergeMetadata(this.metadata, later) ?? later;
-    this.metadata = {
-      ...merged,
-      ...(savedCommands === undefined ? {} : { savedCommands }),
-      ...(savedTgids === undefined ? {} : { savedTgids }),
-    };
+    if (told.body !== undefined) this.#told.note(told.body);
   }
 }

@@ -30,13 +30,14 @@ export async function writeSegmentFile(
   timeline: SegmentTimeline,
   turn: () => Promise<void>,
 ): Promise<WrittenSegment> {
-  const { stream, metadata, tables, trigger } = plan;
+  const { stream, metadata, trigger } = plan;
   const { streams, leftOut, notes } = streamsOf(plan);
   const cpus = Math.max(metadata.cpus, 1, ...streams.map(({ cpu }) => cpu + 1));
   const { timeShift, offset } = placeSegment(plan, timeline, cpus);
   const guests = guestMaps(plan, timeline);
   let file: OutputFile | undefined;
   try {
+    const tables = await stream.tables();
     file = new OutputFile(place);
     const writing = writeSegment(file, {
       recording: {

@@ -7,7 +7,6 @@ import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
 import type { ClockBurst, ReadableClock } from "../../trace-dat/spool/clock-bursts.ts";
 import { fromTheStart } from "../../trace-dat/spool/run-counts.ts";
-import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
 import type { MachineStream, Positions } from "./machine-stream.ts";
 
 export type SegmentPlan = {
@@ -25,7 +24,6 @@ export type SegmentPlan = {
   readonly before: StatusReply | undefined;
   readonly after: StatusReply | undefined;
   readonly metadata: Metadata;
-  readonly tables: readonly PackedSection[];
   readonly bursts: readonly ClockBurst[];
   /** What asked for a snapshot; undefined for a segment, whose events are counted. */
   readonly trigger: string | undefined;
@@ -40,14 +38,13 @@ export function planOf(
   plan: Pick<SegmentPlan, "number" | "file" | "started" | "ended" | "from" | "to" | "times" | "trigger">,
 ): SegmentPlan {
   const { last: before, now: after } = stream.counters;
-  const { metadata, tables, bursts, name } = stream;
+  const { metadata, bursts, name } = stream;
   return {
     ...plan,
     stream,
     before,
     after,
     metadata: metadata ?? { uname: name, cpus: 1, formats: [], cpuStats: [] },
-    tables,
     bursts: [...bursts],
   };
 }

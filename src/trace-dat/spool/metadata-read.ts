@@ -13,17 +13,26 @@ import type { Metadata } from "../../events/trace-metadata.ts";
 
 const MiB = 1024 * 1024;
 
-/** `bytes`: JSON, gzip of it, or bodies of sections. `origin` says where it came from, for the error; `kind` is "io" where that is no file. */
-export function readMetadata(bytes: Uint8Array, origin: string, kind: "input" | "io" = "input"): Metadata {
+/**
+ * `bytes`: JSON, gzip of it, or bodies of sections. `origin` says where it came from, for the error; `kind` is "io" where that is no file.
+ * `isWanted`: other files are passed over, without a copy of their text.
+ */
+export function readMetadata(
+  bytes: Uint8Array,
+  origin: string,
+  kind: "input" | "io" = "input",
+  isWanted?: (file: string) => boolean,
+): Metadata {
   const bad = (reason: string, cause?: unknown): AgentError =>
     new AgentError(kind, `cannot use the metadata of ${origin}: ${reason}`, { cause });
   const limit = `${protocolLimits.metadataBytes / MiB} MiB, the most that formats, symbols and names of a guest may take`;
   if (bytes.length > protocolLimits.metadataBytes) throw bad(`it is larger than ${limit}`);
   let values: Values;
   try {
-    if (startsWith(bytes, sectionsStart)) return readSections(bytes);
+    if (startsWith(bytes, sectionsStart)) return readSections(bytes, isWanted);
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    values = readValues(packed ? gunzipSync(bytes, { maxOutputLength: protocolLimits.metadataBytes }) : bytes);
+    const unpacked = packed ? gunzipSync(bytes, { maxOutputLength: protocolLimits.metadataBytes }) : bytes;
+    values = readValues(unpacked, isWanted);
   } catch (cause) {
     if (isBeyondBound(cause)) throw bad(`unpacked, it is larger than ${limit}`, cause);
     throw bad(foreignText(messageOf(cause), protocolLimits.guestTextChars), cause);
@@ -52,7 +61,7 @@ type Values = {
 };
 
 /** Value by value, because a guest may send JSON that is nothing but brackets. */
-function readValues(bytes: Uint8Array): Values {
+function readValues(bytes: Uint8Array, isWanted?: (file: string) => boolean): Values {
   const values: Values = { missing: new Map() };
   const json = new JsonScanner(bytes);
   const found = json.object((key) => {
@@ -65,7 +74,7 @@ function readValues(bytes: Uint8Array): Values {
         values.uname = json.string();
         return;
       case "files":
-        values.files = readFiles(json);
+        values.files = readFiles(json, isWanted);
         return;
       case "missing":
         readMissing(json, values.missing);
@@ -79,7 +88,7 @@ function readValues(bytes: Uint8Array): Values {
   return values;
 }
 
-function readFiles(json: JsonScanner): MetadataFiles {
+function readFiles(json: JsonScanner, isWanted: (file: string) => boolean = () => true): MetadataFiles {
   const files = new MetadataFiles();
   let count = 0;
   const found = json.object((name) => {
@@ -87,6 +96,7 @@ function readFiles(json: JsonScanner): MetadataFiles {
       throw new SyntaxError(`more than ${protocolLimits.metadataFiles} files`);
     // Names are keys, never paths; one that is none of the kernel's is of no use to anybody.
     const usable = isFileName(name);
+    if (!isWanted(name)) return json.skip();
     const most = name === "kallsyms" ? protocolLimits.metadataBytes : protocolLimits.metadataFileBytes;
     const content = json.latin1(most, name === "kallsyms");
     if (content === undefined) throw new SyntaxError(usable ? `file ${name} is no latin1 text` : "a file is not text");

@@ -15,8 +15,9 @@ const lineBounds = { depthMax: 2, valuesMax: 16 };
 /** The longest: a name and a reason, escaped. */
 const lineBytesMax = 4096;
 
-export function readSections(bytes: Uint8Array): Metadata {
-  return new SectionsReader(bytes).read();
+/** `isWanted`: by its name, whether a file is told; others are passed over. */
+export function readSections(bytes: Uint8Array, isWanted: (file: string) => boolean = () => true): Metadata {
+  return new SectionsReader(bytes, isWanted).read();
 }
 
 /** Names are keys, never paths; one that is none of the kernel's is of no use to anybody. */
@@ -36,14 +37,17 @@ class SectionsReader {
   /** Files of the body at hand: a second record of one of these is more of it. */
   readonly #ofBody = new Set<string>();
 
-  constructor(bytes: Uint8Array) {
+  readonly #isWanted: (file: string) => boolean;
+
+  constructor(bytes: Uint8Array, isWanted: (file: string) => boolean) {
+    this.#isWanted = isWanted;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   read(): Metadata {
     while (this.#at < this.#bytes.length) this.#readBody();
     const files = new MetadataFiles();
-    for (const [name, { parts }] of this.#files) files.put(name, whole(parts));
+    for (const [name, { parts }] of this.#files) if (this.#isWanted(name)) files.put(name, whole(parts));
     return files.metadata({ uname: this.#uname, cpus: this.#cpus, missing: Object.fromEntries(this.#missing) });
   }
 

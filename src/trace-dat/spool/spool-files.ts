@@ -74,11 +74,12 @@ export class SpoolFiles {
     return new OutputFile(OutputPlace.in(this.directory, name, { group: this.#group }));
   }
 
+  /** It is there at once. The disk is not waited for: other guests' ports would not be read meanwhile. */
   write(name: string, content: string | Uint8Array): void {
     const file = this.newFile(name);
     try {
       file.write(typeof content === "string" ? Buffer.from(content) : content);
-      file.finish();
+      file.finishSoon();
     } finally {
       file.abandon();
     }

@@ -219,9 +219,10 @@ export class Spool {
     return [sessionName, oldSessionName, endName].flatMap((name) => this.#readFields(name).damage);
   }
 
-  readMetadata(when: "start" | "end"): Metadata | undefined {
+  /** `isWanted`: of its files; all, where nothing is said. */
+  readMetadata(when: "start" | "end", isWanted?: (file: string) => boolean): Metadata | undefined {
     const body = this.#files.read(when === "start" ? "metadata" : "metadata-end", protocolLimits.metadataBytes);
-    return body === undefined ? undefined : readMetadata(body, "the guest");
+    return body === undefined ? undefined : readMetadata(body, "the guest", "input", isWanted);
   }
 
   /** What is not in a segment yet, where the recording was cut. */

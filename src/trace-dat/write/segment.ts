@@ -18,11 +18,6 @@ import { chunkSize, readStream, StreamFile } from "./stream-file.ts";
 import { packSection, type PackedSection, V7Sections } from "./v7-sections.ts";
 import { type CpuTally, newTally } from "./write.ts";
 
-/** Of all but task names, which each segment has its own of. */
-export function packTables(metadata: Metadata): readonly PackedSection[] {
-  return Array.from(describingSections({ ...metadata, savedCommands: "" }), packSection);
-}
-
 export type Segment = {
   readonly recording: Recording;
   readonly tables: readonly PackedSection[];

@@ -2,10 +2,14 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { kvmThreads, namedThreads, processesOf, vcpuThreads } from "../../../src/host/machines/vcpu-threads.ts";
+import { kvmThreads, namedThreads, processesOf, VcpuSearch } from "../../../src/host/machines/vcpu-threads.ts";
+import type { GuestDirectory } from "../../../src/host/guest-directory.ts";
 import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
 import { eventually } from "../../support/agent-process.ts";
+
+const pidsOf = (guest: GuestDirectory): readonly number[] => processesOf([guest]).get(guest.path) ?? [];
+const threadsOf = (guest: GuestDirectory): readonly number[] => new VcpuSearch([guest]).threads(guest, 2);
 
 const base = mkdtempSync(`${tmpdir()}/ta-vcpus-`);
 const held: Bun.Subprocess[] = [];
@@ -53,11 +57,11 @@ describe("the process of a guest", () => {
     const path = `${base}/fifo`;
     makeGuestDirectory(path, planSetup(1), "fifo", undefined);
     const guest = { guest: "vm1", path };
-    expect(processesOf(guest)).toEqual([]);
+    expect(pidsOf(guest)).toEqual([]);
     const qemu = Bun.spawn(["sh", "-c", `exec 3<>${path}/agent-ctl-path.out; exec sleep 1000`]);
     held.push(qemu);
-    await eventually(() => processesOf(guest).includes(qemu.pid), "it is found");
-    expect(vcpuThreads(guest, 2)).toEqual([-1, -1]);
+    await eventually(() => pidsOf(guest).includes(qemu.pid), "it is found");
+    expect(threadsOf(guest)).toEqual([-1, -1]);
   });
 
   test("is the one that listens on its control port, a socket", async () => {
@@ -66,10 +70,41 @@ describe("the process of a guest", () => {
     const listen = `require("net").createServer().listen("${path}/agent-ctl-path.sock")`;
     const qemu = Bun.spawn([process.execPath, "-e", listen]);
     held.push(qemu);
-    await eventually(() => processesOf({ guest: "vm1", path }).includes(qemu.pid), "it is found");
+    await eventually(() => pidsOf({ guest: "vm1", path }).includes(qemu.pid), "it is found");
   });
 
   test("is none where the directory is gone", () => {
-    expect(vcpuThreads({ guest: "vm1", path: `${base}/none` }, 2)).toEqual([-1, -1]);
+    expect(threadsOf({ guest: "vm1", path: `${base}/none` })).toEqual([-1, -1]);
   });
+
+  test("is told apart from those of other guests, in one search, over FIFOs and sockets", async () => {
+    const guests = (["fifo", "socket", "fifo"] as const).map((transport, index): GuestDirectory => {
+      const path = `${base}/together${index}`;
+      makeGuestDirectory(path, planSetup(1), transport, undefined);
+      return { guest: `vm${index}`, path };
+    });
+    const [first, second, third] = guests.map(({ path }) => path);
+    const listen = `require("net").createServer().listen("${second}/agent-ctl-path.sock")`;
+    const holders = [
+      Bun.spawn(["sh", "-c", `exec 3<>${first}/agent-ctl-path.out; exec sleep 1000`]),
+      Bun.spawn([process.execPath, "-e", listen]),
+      Bun.spawn(["sh", "-c", `exec 3<>${third}/agent-ctl-path.in; exec sleep 1000`]),
+    ];
+    held.push(...holders);
+    await eventually(() => [...processesOf(guests).values()].every(({ length }) => length === 1), "all are found");
+    expect([...processesOf(guests).values()]).toEqual(holders.map(({ pid }) => [pid]));
+  });
+});
+
+test("a search is made once for all guests, and again for one that is recorded again", () => {
+  const guests = ["vm1", "vm2"].map((guest): GuestDirectory => ({ guest, path: `${base}/${guest}` }));
+  const searches: string[][] = [];
+  const search = new VcpuSearch(guests, (wanted) => {
+    searches.push(wanted.map(({ guest }) => guest));
+    return new Map(wanted.map(({ path }) => [path, []]));
+  });
+  for (const guest of guests) expect(search.threads(guest, 1)).toEqual([-1]);
+  expect(searches).toEqual([["vm1", "vm2"]]);
+  for (const guest of guests) search.threads(guest, 1);
+  expect(searches).toEqual([["vm1", "vm2"], ["vm1"], ["vm2"]]);
 });

@@ -7,7 +7,8 @@ import { OutputFile } from "../../../src/base/output-file.ts";
 import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
 import { isPlainDisk } from "../../../src/trace-dat/write/plain-disk.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
-import { packTables, writeSegment } from "../../../src/trace-dat/write/segment.ts";
+import { packTables } from "../../../src/trace-dat/write/packed-tables.ts";
+import { writeSegment } from "../../../src/trace-dat/write/segment.ts";
 import type { CpuTally } from "../../../src/trace-dat/write/write.ts";
 
 const layout = layoutOf(4096, 8);
@@ -43,13 +44,15 @@ const streams: RecordedStream[] = [
   },
 ];
 
+const metadata = { uname: "test", cpus: 2, formats: [], cpuStats: [], traceClock: "[mono_raw]" };
+const tables = await packTables(metadata);
+
 function write(name: string, counted: boolean, isPlain: boolean): { bytes: Buffer; cpus: CpuTally[] } {
-  const metadata = { uname: "test", cpus: 2, formats: [], cpuStats: [], traceClock: "[mono_raw]" };
   const path = join(directory, name);
   const file = new OutputFile(path);
   try {
     const recording = { metadata, layout, cpus: 2, streams, version: "test", traceId: 7n };
-    const segment = { recording, tables: packTables(metadata), counted, cpuStats: () => [] };
+    const segment = { recording, tables, counted, cpuStats: () => [] };
     const writing = writeSegment(file, segment, isPlain);
     for (;;) {
       const step = writing.next();
@@ -85,4 +88,15 @@ test("of what is no file system that is known, files may share blocks", () => {
   expect(isPlainDisk(fd)).toBe(false);
   closeSync(fd);
   expect(isPlainDisk(-1)).toBe(false);
+});
+
+test("tables of machines that have the same are packed and held once, but for symbols", async () => {
+  const kallsyms = new TextEncoder().encode("0 t a\n");
+  const of = (text: string): Promise<readonly { packed: Uint8Array }[]> =>
+    packTables({ ...metadata, kallsyms, formats: [{ system: "test", text }] });
+  const [first, second, other] = [await of("a"), await of("a"), await of("b")];
+  const same = (ones: typeof first): boolean[] => ones.map(({ packed }, index) => packed === first[index]?.packed);
+  expect(same(second)).toEqual([true, true, true, false, true, true]);
+  expect(same(other)).toEqual([true, true, false, false, true, true]);
+  expect(second.map(({ packed }) => packed)).toEqual(first.map(({ packed }) => packed));
 });

@@ -1,0 +1,35 @@
+/** The tables of segments: packed in another thread, and held once for machines that have the same. */
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { zstdCompress } from "node:zlib";
+import type { Metadata } from "../../events/trace-metadata.ts";
+import { SectionId } from "../format.ts";
+import { describingSections, type Section } from "./sections.ts";
+import type { PackedSection } from "./v7-sections.ts";
+
+const compress = promisify(zstdCompress);
+/** By what they hold. */
+const held = new Map<string, WeakRef<PackedSection>>();
+
+/** Of all but task names, which each segment has its own of. */
+export async function packTables(metadata: Metadata): Promise<readonly PackedSection[]> {
+  const packed: PackedSection[] = [];
+  for (const section of describingSections({ ...metadata, savedCommands: "" })) packed.push(await packOnce(section));
+  return packed;
+}
+
+async function packOnce(section: Section): Promise<PackedSection> {
+  // Addresses differ even between boots of one kernel.
+  if (section.id === SectionId.kallsyms) return pack(section);
+  const key = `${section.id} ${createHash("sha256").update(section.body).digest("base64")}`;
+  const known = held.get(key)?.deref();
+  if (known !== undefined) return known;
+  for (const [other, reference] of held) if (reference.deref() === undefined) held.delete(other);
+  const fresh = await pack(section);
+  held.set(key, new WeakRef(fresh));
+  return fresh;
+}
+
+async function pack({ id, name, body }: Section): Promise<PackedSection> {
+  return { id, name, packed: await compress(body), bytes: body.length };
+}
