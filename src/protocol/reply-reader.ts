@@ -146,6 +146,6 @@ const knownStart =
 const anyStart = /^\{"reply":"\w+"/;
 
 /** Most replies fit. */
-const smallBytes = 16 * 1024;
+const smallBytes = 4 * 1024;
 /** A hello of `cpusMax` CPUs fits. */
 const helloTailBytes = protocolLimits.replyLineBytes / 2;

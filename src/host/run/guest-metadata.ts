@@ -31,8 +31,7 @@ export class GuestMetadata {
   readonly #store: SymbolsStore | undefined;
   /** Symbols that the host lacked. */
   #fresh: { key: SymbolsKey; read: () => Uint8Array } | undefined;
-  /** The last time that the guest's counters were taken, which tell its trace time. */
-  countersTrip: CountersTrip | undefined;
+  #countersTrip: CountersTrip | undefined;
 
   constructor(session: Session, store: SymbolsStore | undefined) {
     this.#session = session;
@@ -81,8 +80,15 @@ export class GuestMetadata {
     sent.take();
     const body = await take();
     arrived.take();
-    this.countersTrip = { sent, arrived, body };
+    this.#countersTrip = { sent, arrived, body };
     return body;
+  }
+
+  /** The last time that the guest's counters were taken, which tell its trace time. It is given once: its body is all that was told. */
+  takeCountersTrip(): CountersTrip | undefined {
+    const trip = this.#countersTrip;
+    this.#countersTrip = undefined;
+    return trip;
   }
 
   /** Keeps what the next run needs not order. It takes a moment, so it is done when no data are waited for. */

@@ -92,7 +92,8 @@ export class GuestRun {
       this.#requireNoStop();
       this.#sink.begin({ hello, body, latencyMs });
       this.#clocks = ClockWatch.of(session, this.#settings.clock ?? hello.clock, this.#sink.burst);
-      this.#clocks?.takeCounters(this.#metadata.countersTrip);
+      const trip = this.#metadata.takeCountersTrip();
+      this.#clocks?.takeCounters(trip);
       // Without words nothing is looked for in all that was told.
       const told = wanted.events.length === 0 ? undefined : knownGuestEvents(body);
       choice ??= chooseGuestEvents(session, wanted.events, told, wanted.missing);
@@ -220,7 +221,8 @@ export class GuestRun {
     if (take === undefined || session.pump.full !== undefined || session.cancelled || session.unresponsive) return;
     try {
       take(await this.#metadata.takeFinal());
-      this.#clocks?.takeCounters(this.#metadata.countersTrip);
+      const trip = this.#metadata.takeCountersTrip();
+      this.#clocks?.takeCounters(trip);
     } catch (error) {
       log.warn(`task names and counters are those of the start: ${messageOf(error)}`);
     }
