@@ -75,7 +75,7 @@ function tellEnd(
   const recorded = machines.filter(({ recording }) => recording !== undefined);
   const refused = machines.filter((machine) => machine.refused !== undefined);
   file.ended = new Date().toISOString();
-  directory.save();
+  const unsaved = saved(directory);
   if (recorded.length === 0) {
     if (file.machines.every(({ recordings }) => recordings.length === 0)) directory.discard();
     const [first] = mayBeNone ? refused.filter(({ request }) => request.named) : refused;
@@ -86,10 +86,21 @@ function tellEnd(
   writeAsIs(Buffer.from(`${path}: ${counted(recorded.length, "machine")} (${names}). Open it with:\n`));
   writeAsIs(Buffer.from(`  trace-agent report ${path}\n  trace-agent export ${path}\n`));
   const wanted = refused.filter(({ request }) => request.named || request.name === hostName);
-  const all = [...missing, ...wanted.map(({ name }) => `${name} was not recorded`)];
+  const all = [...missing, ...wanted.map(({ name }) => `${name} was not recorded`), ...unsaved];
   for (const what of all) log.warn(what);
   if (all.length > 0)
     throw new AgentError("io", `the recording is incomplete: ${all.join("; ")}`, {
       remedy: `${path} holds everything that was received`,
     });
+}
+
+/** Why it cannot be. What is missing from the recording is told all the same. */
+function saved(directory: SessionDirectory): string[] {
+  try {
+    directory.save();
+    return [];
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return [error.message];
+  }
 }

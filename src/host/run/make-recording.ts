@@ -78,9 +78,8 @@ async function write(
     spool.close();
     if (trouble !== undefined) log.error(`${of}the recording ended early: ${trouble}`);
     if (!(error instanceof AgentError)) throw error;
-    const { remedy: room = "make room, or use another disk" } = sizeRemedy(error.cause);
     const isFull = ["ENOSPC", "EDQUOT", "EFBIG"].includes(errnoOf(error.cause) ?? "");
-    const remedy = isFull ? `${room}: trace-agent recover ${spool.path} -o FILE` : again;
+    const remedy = isFull ? roomRemedy(error, spool.path, of === "" ? undefined : again) : again;
     throw new AgentError(error.kind, `${error.message}; what was received is kept in ${spool.path}`, {
       ...(error.kind === "io" ? { remedy } : error.remedy === undefined ? {} : { remedy: error.remedy }),
       cause: error,
@@ -88,4 +87,12 @@ async function write(
   } finally {
     progress.clear();
   }
+}
+
+/** `again`: what makes the files of all machines, in the same place. */
+function roomRemedy({ cause }: AgentError, spool: string, again: string | undefined): string {
+  const elsewhere = `trace-agent recover ${spool} -o FILE`;
+  const { remedy } = sizeRemedy(cause);
+  if (again === undefined) return `${remedy ?? "make room, or use another disk"}: ${elsewhere}`;
+  return `${remedy ?? "make room"}: ${again}; or, on another disk: ${elsewhere}`;
 }

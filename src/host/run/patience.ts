@@ -22,6 +22,10 @@ export class Patience {
     this.#totalMs = limits.totalMs;
   }
 
+  isOf(limits: PatienceLimits): boolean {
+    return this.#limits === limits;
+  }
+
   /** Takes the total of bytes received so far. */
   see(bytes: number): void {
     if (bytes - this.#countedBytes < hostLimits.progressBytes) return;

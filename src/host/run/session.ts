@@ -211,7 +211,8 @@ export class Session {
         (this.#reader.broken ?? this.#reader.invalidHello) !== undefined ||
         this.cancelled ||
         this.pump.controlGone ||
-        (this.pump.full !== undefined && kind !== "restore")
+        // What was set is restored whether the disk is full or not.
+        (this.pump.full !== undefined && !patience.isOf(hostLimits.restore))
       )
         return undefined;
       this.onWait({ what: works[word] ?? `waiting for "${word}"`, sinceMs, word: this.progress?.word });

@@ -1,0 +1,95 @@
+/** The directory of several machines' recording: on a disk that is full, and with a group that may read it. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { chmodSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { executable } from "../../support/agent-process.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
+import { mallory } from "../../support/other-user.ts";
+import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { subBufferBytes } from "../../support/sub-buffers.ts";
+import { testUnless } from "../../support/test-unless.ts";
+
+setDefaultTimeout(300_000);
+endsGuests();
+const names = ["vm1", "vm2"] as const;
+/** In each sub-buffer of an endless fake guest. */
+const eventsEach = 300;
+
+testUnless(
+  whyNoSmallDisk(),
+  "a full disk ends each machine, is told of each, and all that was spooled can be had",
+  () =>
+    withSmallDisk("3m", async (disk) => {
+      const world = { ...newWorld(), out: `${disk}/out` };
+      for (const name of names) await startGuest(world.guest(name), { subBuffers: 0, endless: true });
+      const end = await traceAgent("record", ...names.map(world.guest), "-o", world.out);
+      expect(end.code).toBe(74);
+      for (const name of names) {
+        expect(end.stderr).toContain(`${name}: the recording ended early: the spool cannot be written: `);
+        expect(end.stderr).toContain(`${name} has no file`);
+      }
+      expect(end.stderr).toContain(`what was received is kept in ${world.out}/.spool/vm2`);
+      expect(end.stderr).toContain(`make room: trace-agent recover ${world.out}; `);
+      // Its agent knows single settings only, and answers as ever.
+      expect(end.stderr).not.toContain("did not confirm");
+      expect(readdirSync(`${world.out}/.spool`).sort()).toEqual([...names]);
+      const spooled = names.map((name) =>
+        [0, 1].reduce((sum, cpu) => {
+          const { size } = statSync(`${world.out}/.spool/${name}/cpu${cpu}`);
+          return sum + Math.floor(size / subBufferBytes) * eventsEach;
+        }, 0),
+      );
+      const roomy = spawnSync("mount", ["-o", "remount,size=64m", disk]);
+      expect(roomy.status).toBe(0);
+      const recovered = await traceAgent("recover", world.out);
+      expect(recovered.code).toBe(74);
+      const recordings = sessionOf(world).machines.map((machine) => machine.recordings[0]);
+      expect(recordings.map((one) => one?.events)).toEqual(spooled);
+      expect(recordings).toMatchObject(names.map((name) => ({ file: `${name}.dat`, state: "incomplete" })));
+    }),
+);
+
+test("a group that is named may read all of it, while it is written and afterwards", async () => {
+  const world = newWorld();
+  // The folders above are the test's own.
+  chmodSync(dirname(world.folder), 0o711);
+  for (const name of names) await startGuest(world.guest(name));
+  const guests = names.map(world.guest);
+  const entries = (): Record<string, { mode: number; gid: number }> =>
+    Object.fromEntries(
+      ["", ...readdirSync(world.out, { recursive: true, encoding: "utf8" })].map((path) => {
+        const { mode, gid } = lstatSync(`${world.out}/${path}`);
+        return [path, { mode: mode & 0o7777, gid }];
+      }),
+    );
+  const readableBy = (...paths: string[]): void => {
+    const { gid } = mallory;
+    const found = entries();
+    for (const path of paths) {
+      const isFile = /\.(?:dat|json)$|cpu\d$|metadata$/.test(path);
+      expect({ path, ...found[path] }).toEqual({ path, mode: isFile ? 0o640 : 0o750, gid });
+    }
+  };
+  const recorder = new RecorderProcess(["record", ...guests, "--group", `${mallory.gid}`, "-o", world.out]);
+  await recording(world, names);
+  const spool = [".spool/vm1", ".spool/vm1/spool.json", ".spool/vm1/metadata", ".spool/vm1/cpu0", ".spool/vm2/cpu1"];
+  readableBy("", "session.json", ".spool", ...spool);
+  recorder.kill("SIGINT");
+  const end = await recorder.ended();
+  expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+  readableBy("", "session.json", "vm1.dat", "vm2.dat");
+  const cut = ["--rotate", "1h", "-d", "0.3", "--group", `${mallory.gid}`, "-o", world.out];
+  expect(await traceAgent("record", ...guests, ...cut)).toMatchObject({ code: 0 });
+  const segments = readdirSync(`${world.out}/vm1`);
+  expect(segments.length).toBe(1);
+  readableBy("session.json", "vm1", `vm1/${segments[0]}`);
+  const { uid, gid } = mallory;
+  const member = ["--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups"];
+  const report = spawnSync("setpriv", [...member, executable, "report", "--stat", world.out], { encoding: "latin1" });
+  expect({ status: report.status, stderr: report.status === 0 ? "" : report.stderr }).toEqual({
+    status: 0,
+    stderr: "",
+  });
+});
