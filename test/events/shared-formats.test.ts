@@ -8,7 +8,7 @@ test("equal lists are one, and lists that differ in a text, a name or their leng
   const first = sharedFormats(list("a", "b"));
   expect(sharedFormats(list("a", "b"))).toBe(first);
   for (const other of [list("a", "c"), list("a"), list("a", "b", "c")]) expect(sharedFormats(other)).toBe(other);
-  const renamed = list("a", "b").map((one) => ({ ...one, event: "other" }));
+  const renamed = list("a", "b").map(({ system, text }) => ({ system, event: "other", text }));
   expect(sharedFormats(renamed)).toBe(renamed);
   expect(sharedFormats(list("a", "b"))).toBe(first);
 });
