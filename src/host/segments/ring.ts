@@ -194,6 +194,8 @@ export class Ring implements Cutter {
       return this.#plan(stream, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
     });
     for (const { stream, from, to } of plans) stream.hold(from, to);
+    // Packed before room is made: meanwhile more comes.
+    for (const { stream } of plans) await stream.tables();
     // Pieces that the ring no longer needs stay as long as they are read.
     const heldBytes = plans.reduce((sum, plan) => sum + bytesOf(plan), 0);
     const files: { machine: string; file: string; bytes: number }[] = [];

@@ -243,6 +243,8 @@ export class Rotation implements Cutter {
       const { stream, number, to } = plan;
       const member = this.#members.find((one) => one.stream === stream);
       try {
+        // Packed before room is made: meanwhile more comes.
+        await stream.tables();
         this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#spoolBytes);
         this.#store.keepFree(bytesOf(plan), this.#ports);
         const streams = this.#members.map((one) => one.stream);
