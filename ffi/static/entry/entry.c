@@ -159,12 +159,12 @@ static int reads_recording(const word *block)
 }
 
 /* Adds the variables that make the runtime a small one; returns where the next goes. */
-static word *add_small_runtime(word *to, struct state *state, word code_bytes)
+static word *add_small_runtime(word *to, struct state *state, word code_bytes, int many_workers)
 {
   copy_bytes(state->code_size, code_variable, sizeof code_variable - 1);
   append_number(state->code_size + sizeof code_variable - 1, code_bytes);
   *to++ = (word)state->code_size;
-  *to++ = (word)small_structures;
+  *to++ = (word)(many_workers ? many_structures : small_structures);
   *to++ = (word)small_arenas;
   *to++ = (word)commit_later;
   *to++ = (word)commit_pages;
@@ -226,7 +226,7 @@ word start_loader(word *kernel_block, word *block)
   }
 
   struct state *state = (struct state *)(to + 2);
-  if (code_bytes) slots = add_small_runtime(slots, state, code_bytes);
+  if (code_bytes) slots = add_small_runtime(slots, state, code_bytes, agent && cpus > FEW_CPUS);
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
   *slots = (word)state->preload;
   limit_thread_stacks(block, vector, state);

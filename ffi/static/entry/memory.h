@@ -11,6 +11,9 @@ enum { MiB = 1 << 20 };
 /* The least that works: the allocator manages whole pieces of 32 MiB, and the first is taken. */
 static const char small_structures[] = "BUN_JSC_structureHeapSizeInKB=65536";
 enum { structures_bytes = 64 * MiB };
+/* Each Worker has structures of its own: 65 of them end the runtime in 64 MiB. 257 were run in this. */
+static const char many_structures[] = "BUN_JSC_structureHeapSizeInKB=1048576";
+enum { many_structures_bytes = 1024 * MiB, FEW_CPUS = 24 };
 static const char small_arenas[] = "MIMALLOC_ARENA_RESERVE=32MiB";
 /* What is reserved is made usable piece by piece, when it is used. */
 static const char commit_later[] = "MIMALLOC_ARENA_EAGER_COMMIT=0";
@@ -165,7 +168,8 @@ static int is_error(long result) { return result < 0 && result > -4096; }
 /* Tries what the runtime will do: else it ends with a crash report. `own`: what this file takes of the address space. */
 static void probe_memory(word code_bytes, int agent, word cpus, word own)
 {
-  word fixed = structures_bytes + code_bytes + (agent ? cpus * cpu_committed : command_more);
+  word structures = agent && cpus > FEW_CPUS ? many_structures_bytes : structures_bytes;
+  word fixed = structures + code_bytes + (agent ? cpus * cpu_committed : command_more);
   word committed = fixed + agent_committed;
   word reserved = fixed + agent_reserved + (agent ? cpus * (cpu_reserved - cpu_committed) : 0);
 
