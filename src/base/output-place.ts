@@ -3,13 +3,14 @@
  * ours or root's is replaced; sequential output may also go to stdout, a FIFO or /dev/null; everything else is
  * refused, above all the command's own input.
  */
-import { fstatSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { fstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { closeFd, O } from "../../ffi/fd.ts";
 import { type Directory, placeError } from "./directory.ts";
 import { AgentError } from "./errors.ts";
 import { locate } from "./locate.ts";
 import { isTrusted } from "./owners.ts";
+import { statusOf } from "./status-of.ts";
 
 export type FileIdentity = { dev: number; ino: number };
 
@@ -41,7 +42,7 @@ const emptyDevices = new Set([0x103, 0x105, 0x107]);
 /** Identifies a file or directory that an output must not replace; nothing if it does not exist. */
 export function identitiesOf(...paths: (string | undefined)[]): FileIdentity[] {
   return paths.flatMap((path) => {
-    const status = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    const status = path === undefined ? undefined : statusOf(path);
     return status === undefined ? [] : [{ dev: status.dev, ino: status.ino }];
   });
 }

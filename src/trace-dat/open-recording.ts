@@ -2,11 +2,11 @@
  * Recordings by their paths: a trace.dat, the spool directory of an unfinished recording, the directory of a recording of
  * several machines, or any number of these. What only some of them need is loaded with them.
  */
-import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { AgentError } from "../base/errors.ts";
 import { foreignText } from "../base/foreign-text.ts";
 import { log } from "../base/log.ts";
+import { statusOf } from "../base/status-of.ts";
 import { type PartSelection, partsOf, type RecordedAbout, type RecordedPart } from "./parts.ts";
 import type { ShownTimes } from "./session/segments-within.ts";
 import type { SessionFiles } from "./session/read-session.ts";
@@ -85,7 +85,7 @@ async function openRecording(path: string, onDemand: boolean): Promise<TraceSour
 }
 
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return statusOf(path)?.isDirectory() === true;
 }
 
 /** `machine`: the name in a session, or the file's own. */

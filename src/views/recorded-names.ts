@@ -1,6 +1,6 @@
 /** What a recording is called among others: of which host, guest, session and day it is, by what is known of it. */
-import { statSync } from "node:fs";
 import { AgentError } from "../base/errors.ts";
+import { statusOf } from "../base/status-of.ts";
 import type { RecordedAbout, RecordedPart } from "../trace-dat/parts.ts";
 import { parseUname } from "./perfetto/packets.ts";
 
@@ -82,7 +82,7 @@ function nodeOf(uname: string): string {
 }
 
 function changedMs(about: RecordedAbout | undefined): number {
-  const status = about === undefined ? undefined : statSync(about.path, { throwIfNoEntry: false });
+  const status = about === undefined ? undefined : statusOf(about.path);
   return status?.mtimeMs ?? 0;
 }
 

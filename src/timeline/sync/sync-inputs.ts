@@ -1,7 +1,8 @@
 /** Which recordings are to be put on one timeline, which is the host's, and what is known of the others. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { AgentError } from "../../base/errors.ts";
+import { statusOf } from "../../base/status-of.ts";
 import type { GuestMap } from "../../events/trace-metadata.ts";
 import { openTraceDat } from "../../trace-dat/read/reader.ts";
 import { sessionFileName } from "../../trace-dat/session/names.ts";
@@ -28,7 +29,7 @@ export type SyncInputs = {
 /** `paths`: the directory of a session, or files. `host`: which file is the host's, where none says so itself. */
 export function openInputs(paths: readonly string[], host: string | undefined): SyncInputs {
   const [first = ""] = paths;
-  const isDirectory = statSync(first, { throwIfNoEntry: false })?.isDirectory() === true;
+  const isDirectory = statusOf(first)?.isDirectory() === true;
   if (isDirectory && paths.length > 1)
     throw new AgentError("usage", `cannot sync "${first}" and others: a directory stands alone`, {
       remedy: "name the files of it that you mean",
@@ -64,7 +65,7 @@ export function openInputs(paths: readonly string[], host: string | undefined): 
 /** Those that are files, and whole enough to be read. */
 function filesIn(directory: string): { name: string; files: { path: string; name: string }[] }[] {
   return sessionFiles(directory).flatMap(({ machine: name, files }) => {
-    const found = files.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+    const found = files.filter((path) => statusOf(path)?.isFile() === true);
     if (found.length === 0) return [];
     return [{ name, files: found.map((path) => ({ path, name: path.slice(directory.length + 1) })) }];
   });
