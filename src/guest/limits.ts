@@ -40,7 +40,7 @@ export const guestLimits = {
   kallsymsFrontChars: 1 * MiB,
   /** How many times a session's lease is checked before it can run out. */
   leaseChecks: 12,
-  /** Time to hand over the rest of a run whose session ended; what the ports do not take stays in the ring buffer. */
+  /** Time to hand over the rest of a run whose session ended; what the ports do not take by then is not read. */
   sessionFlushMs: 10_000,
   /** Bytes of a session's notes that are read, and files searched for old notes. */
   notesBytes: 4 * MiB,

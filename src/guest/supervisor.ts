@@ -14,7 +14,7 @@ import { dataPortName } from "../protocol/ports.ts";
 import type { CpuState, PortState } from "../protocol/replies.ts";
 import { CpuTransfer, type StreamEnd } from "./transfer/cpu-transfer.ts";
 import type { Output } from "../transport/transport.ts";
-import { Counter, Order, type RunState, Word, WorkerState } from "./transfer/run-state.ts";
+import { Counter, isReading, Order, type RunState, Word, WorkerState } from "./transfer/run-state.ts";
 
 export type SupervisorSetup = {
   run: RunState;
@@ -101,7 +101,8 @@ export class Supervisor {
       // A start order gives failed CPUs a new chance.
       if (order === Order.running && slot.state === "failed") slot.state = "no port";
       if (order === Order.running) slot.tries = 0;
-      if (slot.state !== "parked") slot.stream?.order(order);
+      // The worker of an offline CPU is armed, or about to be.
+      if (slot.state !== "parked" || order === Order.noMoreReads) slot.stream?.order(order);
     }
     if (order === Order.running) this.rescan();
   }
@@ -114,6 +115,11 @@ export class Supervisor {
       if (slot.state === "parked") return slot.stream.state === WorkerState.armed;
       return slot.stream.state === state && !slot.flushPending;
     });
+  }
+
+  /** Whether no worker has trace_pipe_raw open. */
+  get noneReads(): boolean {
+    return this.#slots.every(({ stream }) => stream === undefined || !isReading(stream.state));
   }
 
   /** A worker's state changed: a restarted one that has handed over its rest goes back to the current order. */
@@ -289,6 +295,6 @@ export class Supervisor {
 function cpuState(slot: CpuSlot): CpuState {
   if (slot.state === "parked") return "parked";
   if (slot.stream === undefined) return "failed";
-  const state = slot.stream.state;
-  return state === WorkerState.running || state === WorkerState.flushing ? "running" : "armed";
+  const { state } = slot.stream;
+  return isReading(state) || state === WorkerState.emptyingPipe ? "running" : "armed";
 }

@@ -142,7 +142,8 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session", () =>
     await ports.ask("set events sched", "set", context);
     await ports.ask("set buffer_size_kb 2048", "set", context);
     await ports.ask("1", "start", context);
-    writeMarkers(fixture.tracefs.path, cpus, 0, 20_000);
+    // More than pipe and port take.
+    writeMarkers(fixture.tracefs.path, cpus, 0, 60_000);
     // Answered at once, though the data ports are full and the old run cannot end.
     const begin = performance.now();
     expect(await ports.ask("hello two", "hello", context)).toMatchObject({ state: "running" });
@@ -155,6 +156,18 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session", () =>
     expect(settings()).toMatchObject({ size: before["size"] });
     for (const cpu of cpus) ports.reader(cpu).resume();
     await ports.ask("0", "stop", context);
+    // What was read before its end comes in whole sub-buffers, and nothing behind it.
+    expect(agent.log).toContain("what the ring buffer still holds is not sent");
+    for (const cpu of cpus) {
+      const bytes = ports.reader(cpu).takeAll();
+      const found = findMarkers(bytes, cpu);
+      expect({ over: bytes.length % fixture.layout.sizeBytes, found }).toEqual({
+        over: 0,
+        found: sequence(0, found.length),
+      });
+      expect(found.length).toBeGreaterThan(0);
+      expect(found.length).toBeLessThan(60_000);
+    }
     expect(await ports.ask("hello three", "hello", context)).toMatchObject({ state: "armed" });
     await eventually(isAsBefore, "as before", () => JSON.stringify(settings()) + agent.log);
   }, 300_000);

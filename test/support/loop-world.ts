@@ -69,6 +69,7 @@ export class LoopWorld {
   readonly #directory = mkdtempSync(join(tmpdir(), "trace-agent-loop-"));
   readonly #subBufferBytes: number;
   readonly #fds: number[] = [];
+  readonly #raw: number;
   readonly #partial: number;
   readonly #output: number;
   #ringBuffer: number[] = [];
@@ -90,6 +91,7 @@ export class LoopWorld {
     writeFileSync(join(this.#directory, "buffer_subbuf_size_kb"), `${subBufferBytes / 1024}\n`);
     const [raw, pipe, output] = [this.#pipe(1 << 20), this.#pipe(pipeBytes), this.#pipe(1 << 20)];
     const [wakeFd, doneFd] = [this.#keep(makeEventFd()), this.#keep(makeEventFd())];
+    this.#raw = raw.read;
     this.#partial = raw.write;
     this.#output = output.read;
     this.putWhole(subBuffers);
@@ -194,7 +196,9 @@ export class LoopWorld {
   close(): void {
     world = undefined;
     this.stream.close();
-    for (const fd of this.#fds) realFd.closeFd(fd);
+    // The loop may have closed trace_pipe_raw.
+    const closed = this.stream.rawFd < 0 ? this.#raw : -1;
+    for (const fd of this.#fds) if (fd !== closed) realFd.closeFd(fd);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 

@@ -97,10 +97,19 @@ export class RunControl {
     return { streams, notServed };
   }
 
-  /** Ends the run, and waits up to `timeoutMs` for the ports. What they take later is still handed over. */
+  /**
+   * Ends the run, and waits up to `timeoutMs` for the ports. After that nothing more is read, so that the tracer can be
+   * restored; what was read before is handed over when the ports take it.
+   */
   async end(timeoutMs: number): Promise<void> {
+    const { supervisor, changes } = this.#parts;
     void this.stop();
-    await this.#parts.changes.until(() => this.#allArmed(), timeoutMs);
+    const generation = this.#generation;
+    const all = await changes.until(() => generation !== this.#generation || this.#allArmed(), timeoutMs);
+    if (all) return;
+    log.warn("the ports do not take the rest of the run: what the ring buffer still holds is not sent");
+    supervisor.order(Order.noMoreReads);
+    await changes.until(() => supervisor.noneReads, guestLimits.workerReadyMs);
   }
 
   /** Of the CPUs that are read: a worker that is restarted later does not change them. */

@@ -4,7 +4,7 @@
  * A value is checked against this guest before anything is changed, the earlier value is noted before it is
  * changed, and a change that fails half-way is undone. What a session changed is restored at its end.
  */
-import { AgentError, messageOf } from "../../base/errors.ts";
+import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import type { SettableKey } from "../../protocol/orders.ts";
 import { guestLimits } from "../limits.ts";
@@ -94,6 +94,8 @@ export class Settings {
         failures.push(...(placeOf(this.#directory, id)?.putBack(value) ?? []));
       } catch (error) {
         failures.push(messageOf(error));
+        // It stays noted, and is tried again when the next session ends, when this agent ends, and by its successor.
+        if (isTemporary(error)) continue;
       }
       this.#before.delete(id);
       this.#pinned.delete(id);
@@ -158,6 +160,12 @@ export class Settings {
     this.#notedChars = 0;
     this.#notes.clear();
   }
+}
+
+/** A reader of trace_pipe keeps the tracer, for as long as it reads. */
+function isTemporary(error: unknown): boolean {
+  const errno = error instanceof AgentError ? errnoOf(error.cause) : undefined;
+  return errno !== undefined && ["EBUSY", "EAGAIN", "EINTR", "ENOMEM"].includes(errno);
 }
 
 /** In a form that `set` takes if the key has one place; else each place with its earlier value. */

@@ -6,7 +6,7 @@
 import { pinThread } from "../../../ffi/affinity.ts";
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { clearEventFd, signalEventFd } from "../../../ffi/eventfd.ts";
-import { closeFd, O, openFd } from "../../../ffi/fd.ts";
+import { O, openFd } from "../../../ffi/fd.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
 import { readTraceTime } from "../../tracefs/cpu-stats.ts";
 import { guestLimits } from "../limits.ts";
@@ -108,9 +108,7 @@ function runOnce(stream: Stream, run: RunState, worker: number): Outcome {
     if (!resized) return outcome;
     stream.reopened = true;
   } finally {
-    run.setWord(worker, Word.rawFd, -1);
-    closeFd(stream.rawFd);
-    stream.rawFd = -1;
+    stream.closeRingBuffer();
   }
   return runOnce(stream, run, worker);
 }

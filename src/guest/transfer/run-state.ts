@@ -20,7 +20,13 @@
  */
 import { PortQueue, portQueueNumbers } from "./port-queue.ts";
 
-export const Order = { armed: 0, running: 1, exit: 2 } as const;
+export const Order = {
+  armed: 0,
+  running: 1,
+  exit: 2,
+  /** As armed, but nothing more is read from the ring buffer: only what was read before is handed over. */
+  noMoreReads: 3,
+} as const;
 export type Order = (typeof Order)[keyof typeof Order];
 
 /** What a worker is doing. */
@@ -32,7 +38,14 @@ export const WorkerState = {
   /** A stop order was seen; the data that belongs to the host is being handed over. */
   flushing: 3,
   failed: 4,
+  /** The same with trace_pipe_raw closed: what the pipe still holds is handed over. */
+  emptyingPipe: 5,
 } as const;
+
+/** Whether trace_pipe_raw is open. */
+export function isReading(state: number): boolean {
+  return state === WorkerState.running || state === WorkerState.flushing;
+}
 
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;

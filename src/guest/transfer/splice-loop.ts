@@ -38,6 +38,8 @@ export function moveStream(stream: Stream): Outcome {
     const order = currentOrder(stream);
     if (order === Order.exit) return Outcome.exit;
     if (order === Order.running && budget !== Infinity) {
+      // The caller opens it again, and what the pipe holds goes first then.
+      if (stream.rawFd < 0) return Outcome.stopped;
       budget = Infinity;
       setState(stream, WorkerState.running);
       signalEventFd(stream.settings.doneFd);
@@ -45,6 +47,11 @@ export function moveStream(stream: Stream): Outcome {
       budget = stream.ringBufferBytes() + stream.subBufferBytes;
       stream.deniedSince = 0;
       setState(stream, WorkerState.flushing);
+    } else if (order === Order.noMoreReads && stream.rawFd >= 0) {
+      budget = 0;
+      stream.closeRingBuffer();
+      setState(stream, WorkerState.emptyingPipe);
+      signalEventFd(stream.settings.doneFd);
     }
 
     if (stream.queued > 0) {

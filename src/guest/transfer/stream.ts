@@ -1,7 +1,7 @@
 /** One CPU's stream in its worker: fds, sizes, and the loop's state between two iterations. */
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { EdgeWatch } from "../../../ffi/epoll.ts";
-import { readText } from "../../../ffi/fd.ts";
+import { closeFd, readText } from "../../../ffi/fd.ts";
 import { pipeSize, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
 import { assert } from "../../base/errors.ts";
@@ -156,6 +156,14 @@ export class Stream {
   begin(): void {
     this.wakesEarly = this.blind = this.spuriousWakeUp = this.drained = false;
     wantPartial(this);
+  }
+
+  /** While trace_pipe_raw is open the kernel refuses a change of the tracer. */
+  closeRingBuffer(): void {
+    if (this.rawFd < 0) return;
+    Atomics.store(this.words, wordIndex(this.settings.worker, Word.rawFd), -1);
+    closeFd(this.rawFd);
+    this.rawFd = -1;
   }
 
   close(): void {

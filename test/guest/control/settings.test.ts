@@ -1,7 +1,21 @@
 /** Settings on a directory of plain files; what the kernel makes of them is tested on an instance (test/integration). */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, mock, test } from "bun:test";
+import { AgentError } from "../../../src/base/errors.ts";
+import * as tracefsModule from "../../../src/tracefs/tracefs.ts";
 import { type EarlierValue, type Notes, Settings } from "../../../src/guest/control/settings.ts";
 import { FakeTracefs } from "../../support/fake-tracefs.ts";
+
+const realTracefs = { ...tracefsModule };
+/** A file that another program keeps busy. */
+let busy: string | undefined;
+await mock.module("../../../src/tracefs/tracefs.ts", () => ({
+  ...realTracefs,
+  writeTracing: (directory: string, name: string, value: string) => {
+    if (name !== busy) return realTracefs.writeTracing(directory, name, value);
+    const cause = Object.assign(new Error("EBUSY: resource busy"), { code: "EBUSY" });
+    throw new AgentError("io", `cannot write to ${name}`, { cause });
+  },
+}));
 
 let fake: FakeTracefs;
 let settings: Settings;
@@ -26,6 +40,18 @@ beforeEach(() => {
   settings = new Settings(fake.path, notes);
 });
 afterEach(() => fake.remove());
+
+test("restore() keeps what is busy, and restores it the next time", () => {
+  settings.set("clock", "mono");
+  settings.set("buffer_size_kb", "4096");
+  busy = "buffer_size_kb";
+  expect(settings.restore()).toEqual(["cannot write to buffer_size_kb"]);
+  expect({ changed: settings.changed, cleared }).toEqual({ changed: true, cleared: 0 });
+  busy = undefined;
+  expect(settings.restore()).toEqual([]);
+  expect({ changed: settings.changed, cleared }).toEqual({ changed: false, cleared: 1 });
+  expect(fake.read("buffer_size_kb")).toBe("1408");
+});
 
 describe("set()", () => {
   test("changes nothing, and notes nothing, for what this guest does not have", () => {
