@@ -58,12 +58,25 @@ export class Guest {
     try {
       result = await this.#parts.commands.run(command, timeoutMs);
     } catch (error) {
-      throw new Error(`in the guest: ${command}\n${String(error)}\n${this.consoleEnd()}`, { cause: error });
+      const text = `in the guest: ${command}\n${String(error)}\n${await this.#machineState()}\n${this.consoleEnd()}`;
+      throw new Error(text, { cause: error });
     }
     if (result.code === 0 || mayFail) return result;
     throw new Error(
       `in the guest: ${command}\nexit code ${result.code}\n${result.stdout}${result.stderr}\n${this.consoleEnd()}`,
     );
+  }
+
+  /** What QEMU says of the machine: where its CPUs are, and whether they sleep. */
+  async #machineState(): Promise<string> {
+    const monitor = (line: string): Promise<unknown> =>
+      this.qmp.execute("human-monitor-command", { "command-line": line }).catch(String);
+    const [status, registers] = [await monitor("info status"), await monitor("info registers -a")];
+    return `${String(status)}${
+      String(registers)
+        .match(/CPU#\d+|RIP=\S+|HLT=\d/g)
+        ?.join(" ") ?? String(registers)
+    }`;
   }
 
   /** The command's standard output without its last newline. */
