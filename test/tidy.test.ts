@@ -1,6 +1,8 @@
 /** The rules of this project's style that a program can check. Each test lists what breaks its rule. */
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { builtinModules } from "node:module";
+import { dirname, join } from "node:path";
 import packageJson from "../package.json";
 import { filesUnder, importsOf, projectFolder, specifiersOf, textOf } from "./support/imports.ts";
 import { unusedExports, unusedMembers } from "./support/unused.ts";
@@ -14,6 +16,11 @@ const shipped = [
 const tests = filesUnder("test", ".ts");
 const native = ["ffi", "test"].flatMap((folder) => [".c", ".h", ".ld"].flatMap((ending) => filesUnder(folder, ending)));
 const all = [...shipped, ...tests, ...native];
+const documents = [
+  "README.md",
+  "CHANGELOG.md",
+  ...["src", "ffi", "test", ".github"].flatMap((folder) => filesUnder(folder, ".md")),
+];
 
 const linesMax = 300;
 
@@ -57,6 +64,18 @@ function linesWith(files: readonly string[], pattern: RegExp): string[] {
   );
 }
 
+/** The anchors that GitHub gives to a document's headings. */
+function anchorsOf(text: string): string[] {
+  const prose = text.replace(/^```[^]*?^```/gm, "");
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
 describe("every file", () => {
   test(`has at most ${linesMax} lines`, () => {
     const long = all.map((file) => `${file}: ${textOf(file).trimEnd().split("\n").length}`);
@@ -75,8 +94,6 @@ describe("every file", () => {
   });
 
   test("uses the field's words: none of those that once stood for accounting, slots, warm-up and the like", () => {
-    const documents = ["src", "ffi", "test", ".github"].flatMap((folder) => filesUnder(folder, ".md"));
-    documents.push("README.md", "CHANGELOG.md");
     // Brackets, so that this line is none of them.
     expect(linesWith([...all, ...documents], /\b([b]ooks|[r]ehears\w*|[s]eats?|[o]wes|[m]end(s|ed|ing)?)\b/)).toEqual(
       [],
@@ -97,6 +114,37 @@ describe("every file", () => {
     );
     // bun:ffi and bun:test stand among the built-in modules with their prefix.
     expect(bad.filter((entry) => !entry.includes(": bun:"))).toEqual([]);
+  });
+});
+
+describe("documents", () => {
+  test("link to files and headings that are there", () => {
+    const links = documents.flatMap((document) =>
+      [...textOf(document).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].map(([, path = "", anchor]) => ({
+        document,
+        path: path === "" ? document : join(dirname(document), path),
+        anchor,
+      })),
+    );
+    expect(links.length).toBeGreaterThan(50);
+    const broken = links.filter(
+      ({ path, anchor }) =>
+        !existsSync(join(projectFolder, path)) || (anchor !== undefined && !anchorsOf(textOf(path)).includes(anchor)),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("have anchors as GitHub makes them of headings", () => {
+    expect(anchorsOf("# `a`, [b](c.md) and D-e\n```\n# no\n```\n## What happens when?\n")).toEqual([
+      "a-b-and-d-e",
+      "what-happens-when",
+    ]);
+  });
+
+  test("fit a screen where they are prose, and the README is 200 lines at most", () => {
+    const wide = linesWith(documents, /^(?![|!]|```).{151,}/);
+    expect(wide).toEqual([]);
+    expect(textOf("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
   });
 });
 
