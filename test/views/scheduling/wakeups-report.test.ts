@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
@@ -106,4 +106,13 @@ test("--stat has the longest of each, in text and JSON; with a selection of even
     (JSON.parse(report("--stat", "--json", ...args, path).stdout) as { scheduling: unknown }).scheduling;
   expect(scheduling()).toMatchObject({ woken: { count: 3, maxNs: 664_396 } });
   expect(scheduling("--cpu", "0")).toBeNull();
+});
+
+test("the keys of --stat --json are those that src/views/README.md tells", () => {
+  const readme = readFileSync(join(import.meta.dir, "../../../src/views/README.md"), "utf8");
+  const [, table = ""] = /`--stat --json` writes one object[^]*?\n\n(\|[^]*?)\n\n/.exec(readme) ?? [];
+  const told = [...table.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, keys = ""]) => keys.match(/\w+/g) ?? []);
+  const keys = Object.keys(JSON.parse(report("--stat", "--json", fixturePath("linux-6.12")).stdout) as object);
+  // No guests are told of by a recording that names none.
+  expect(keys.toSorted()).toEqual(told.filter((key) => key !== "guests").toSorted());
 });
