@@ -20,12 +20,16 @@ export const liveFlags = {
   ...waitFlag,
   dir: { type: "string", valueHint: "DIR", description: "The guest's directory, instead of /run/virtio-trace/GUEST" },
   local: { type: "boolean", description: "This machine itself, in a tracefs instance of its own" },
-  "no-filter": {
-    type: "boolean",
-    description:
-      "With --local, --host: events of trace-agent itself, too, which are left out but for sched_switch and sched_waking",
-  },
+  "no-filter": noFilterFlag("--local"),
 } as const satisfies Flags;
+
+/** `options`: with which this machine is among what is followed or recorded. */
+export function noFilterFlag(options: string) {
+  return {
+    type: "boolean",
+    description: `With ${options}: events of trace-agent itself, too, which are left out but for sched_switch and sched_waking`,
+  } as const;
+}
 
 /** The guests that are followed; undefined for this machine. */
 export function chooseLive(

@@ -10,7 +10,7 @@ import { readMetadata } from "../trace-dat/spool/metadata-read.ts";
 import { type TraceDatFormat, traceDatFormats } from "../trace-dat/write/write.ts";
 import type { Flags, FlagValues, OptionUse } from "./command.ts";
 import { keepFlags, readCut } from "./keep-flags.ts";
-import { liveFlags, readSeconds, readWait } from "./live-flags.ts";
+import { liveFlags, noFilterFlag, readSeconds, readWait } from "./live-flags.ts";
 import { metricsFlags, readMetrics } from "./metrics-flags.ts";
 import { outputFlags, readOutput } from "./output-flags.ts";
 import { machineFlags } from "./record-machines.ts";
@@ -47,6 +47,7 @@ export const recordFlags = {
     description: "TOML or JSON that names machines and what is traced of each; keys as these options, which count more",
   },
   local: { ...liveFlags.local, description: "Record this machine itself, in a tracefs instance of its own" },
+  "no-filter": noFilterFlag("--local, --host"),
   ...machineFlags,
   ...metricsFlags,
   ...keepFlags,

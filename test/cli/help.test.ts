@@ -35,6 +35,14 @@ test("headings of options name options that are there, and each once", () => {
   }
 });
 
+test("options name others of their own command only", () => {
+  for (const { name, flags } of [program, ...texts]) {
+    const named = Object.values(flags).flatMap(({ description }) => description.match(/--[a-z][a-z-]+/g) ?? []);
+    const unknown = named.filter((option) => !Object.hasOwn(flags, option.slice(2)));
+    expect({ name, unknown }).toEqual({ name, unknown: [] });
+  }
+});
+
 test("what can be done has examples, and they have commands and options that are there", async () => {
   const without = texts.filter(({ examples = [] }) => examples.length === 0).map(({ name }) => name);
   expect(without).toEqual(["help", "version", "licenses"]);
