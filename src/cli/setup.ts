@@ -1,4 +1,5 @@
 /** `trace-agent setup GUEST`: makes the host's side of the ports, and prints the VM's configuration for them. */
+import { existsSync } from "node:fs";
 import { AgentError } from "../base/errors.ts";
 import { foreignText } from "../base/foreign-text.ts";
 import { counted } from "../base/plural.ts";
@@ -87,8 +88,9 @@ function news({ directory, fifos }: Made): string {
 function remove(directory: GuestDirectory, domain: string | undefined): void {
   const { path } = directory;
   if (domain !== undefined) report(`detached from "${domain}"`, detachDevices(domain));
+  const wasThere = existsSync(path);
   const { removed, left } = removeGuestDirectory(path);
-  log.info(`${path}: removed ${counted(removed, "entry", "entries")}`);
+  log.info(`${path}: ${wasThere ? `removed ${counted(removed, "entry", "entries")}` : "nothing to remove"}`);
   if (left.length > 0) {
     const names = left.slice(0, 5).map((name) => foreignText(name));
     log.warn(`${path} stays: it also holds ${names.join(", ")}`);

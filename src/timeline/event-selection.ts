@@ -1,5 +1,7 @@
 /** Which events of a recording are selected: by name, CPU, task and time. */
 import { AgentError } from "../base/errors.ts";
+import { foreignText } from "../base/foreign-text.ts";
+import { closest } from "../base/suggest.ts";
 import type { EventCatalog } from "../events/event-catalog.ts";
 import { eventMatcher } from "./event-names.ts";
 
@@ -25,14 +27,20 @@ export function wantedKinds(catalog: EventCatalog, events: readonly string[] | u
     const [first = "", second] = name.split(/[:/]/, 2);
     const matches = second === undefined ? eventMatcher(first, undefined) : eventMatcher(second, first);
     const found = catalog.heads.filter((head) => matches(head.system, head.name));
-    if (found.length === 0) {
-      throw new AgentError("usage", `cannot select event "${name}": the recording has no format of that name`, {
-        remedy: "give an event, a system or system:event; * and ? are allowed",
-      });
-    }
+    if (found.length === 0) throw noEvent(catalog, name);
     for (const { id } of found) wanted[id] = 1;
   }
   return wanted;
+}
+
+function noEvent({ heads }: EventCatalog, name: string): AgentError {
+  const known = /[:/]/.test(name)
+    ? heads.map((head) => `${head.system}:${head.name}`)
+    : heads.flatMap((head) => [head.name, head.system]);
+  const near = closest(name.replace("/", ":"), known);
+  return new AgentError("usage", `cannot select event "${name}": the recording has no format of that name`, {
+    remedy: near === undefined ? "trace-agent report --stat names the events" : `did you mean ${foreignText(near)}?`,
+  });
 }
 
 /** Times are shown in microseconds, rounded. */

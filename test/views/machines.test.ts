@@ -103,7 +103,13 @@ describe("report of several files", () => {
     const all = [pathOf("many"), pathOf("vm2")];
     const lines = ourReport(all, { events: ["softirq_raise"], form: "json" });
     expect(lines).toContain('"event":"softirq_raise"');
-    expect(() => ourReport(all, { events: ["no_such_event"] })).toThrow("the recording has no format of that name");
+    const refused = (event: string) => expect(() => ourReport(all, { events: [event] }));
+    refused("no_such_event").toThrow("the recording has no format of that name");
+    for (const [event, near] of [
+      ["irq/softirq_rise", "irq:softirq_raise"],
+      ["softirq_rise", "softirq_raise"],
+    ] as const)
+      refused(event).toThrow(expect.objectContaining({ remedy: `did you mean ${near}?` }));
   });
 });
 
