@@ -45,7 +45,11 @@ function orderCommand(order: GuestOrder): Command {
         description: "The guest's directory, instead of /run/virtio-trace/GUEST",
       },
     },
-    positionals: [guestsPositional],
+    positionals: [
+      order === "start"
+        ? guestsPositional
+        : { ...guestsPositional, description: `${guestsPositional.description}; or the DIR of a recorder` },
+    ],
     examples: [
       { what: `The guest "vm1"`, line: `trace-agent ${order} vm1` },
       { what: "All guests of this machine", line: `trace-agent ${order} --all` },
