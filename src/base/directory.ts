@@ -173,7 +173,9 @@ export class Directory {
 
 /** An error of the system about a path, as an AgentError. */
 export function placeError(path: string, action: string, cause: unknown): AgentError {
-  return new AgentError(isDenied(cause) ? "permission" : "io", `cannot ${action} "${path}": ${messageOf(cause)}`, {
+  // Node's text ends with the call and the path, which is told already.
+  const reason = messageOf(cause).replace(/, \w+ '([^]*)'$/, (end, named) => (named === path ? "" : end));
+  return new AgentError(isDenied(cause) ? "permission" : "io", `cannot ${action} "${path}": ${reason}`, {
     ...sizeRemedy(cause),
     cause,
   });

@@ -29,6 +29,13 @@ const output = join(directory, "out");
 const fifo = join(directory, "fifo");
 makeFifo(fifo, 0o600);
 
+test("an input file that is not there is named once, with what the system says", () => {
+  const path = join(directory, "nowhere.dat");
+  expect(() => openTraceDat(path)).toThrow(
+    expect.objectContaining({ message: `cannot open "${path}": ENOENT: no such file or directory` }),
+  );
+});
+
 describe("an input file that is damaged or of another kind", () => {
   const commands: string[][] = [
     ["report", text],
