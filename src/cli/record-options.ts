@@ -20,7 +20,10 @@ import { readWanted } from "./trace-flags.ts";
 
 export const recordFlags = {
   ...outputFlags,
-  output: { ...outputFlags.output, description: "The file to write (trace.dat)" },
+  output: {
+    ...outputFlags.output,
+    description: "The file to write (trace.dat); of several machines, with --rotate or --last a DIR",
+  },
   ...liveFlags,
   duration: { type: "string", short: "d", valueHint: "SECONDS", description: "Stop after this time" },
   "max-size": {
