@@ -9,6 +9,11 @@ export class SubBufferAssembler {
     this.#sizeBytes = sizeBytes;
   }
 
+  /** How much of an incomplete sub-buffer is there. */
+  get restBytes(): number {
+    return this.#restBytes;
+  }
+
   /** Copies `bytes`; returns the sub-buffers that are complete now, owned by the caller. May be empty. */
   push(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     const all = this.#restBytes + bytes.length;

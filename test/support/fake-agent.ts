@@ -44,6 +44,8 @@ export type FakeAgentScript = {
   time?: boolean;
   /** The last sub-buffer of each recorded stream is one that no kernel writes. */
   damaged?: boolean;
+  /** Each recorded stream ends with so many bytes of one more sub-buffer, and the stop reply tells of them. */
+  partBytes?: number;
   /** What its hello says that it can do beyond protocol 1. */
   words?: string[];
   /** What its hello says besides, or instead. */
@@ -194,13 +196,14 @@ export class FakeAgent {
   }
 
   #start(): void {
-    const { subBuffers, late = 0, rebootMs, endMs } = this.#script;
+    const { subBuffers, late = 0, partBytes = 0, rebootMs, endMs } = this.#script;
     this.#state = "running";
     this.#starts++;
     this.#toAll(() => Array.from({ length: late }, staleSubBuffer), false);
     this.#startedAt = [...this.#bytes];
     this.#toAll((cpu) => Array.from({ length: subBuffers }, (_, index) => subBuffer(5, fillOf(cpu, index))), true);
     if (this.#script.damaged === true) this.#toAll(() => [Buffer.alloc(subBufferBytes, 0xff)], true);
+    if (partBytes > 0) this.#toAll(() => [subBuffer(5).subarray(0, partBytes)], true);
     if (rebootMs !== undefined) setTimeout(() => this.#reboot(), rebootMs);
     if (endMs !== undefined) setTimeout(() => this.#end(), endMs);
   }

@@ -103,6 +103,8 @@ class LiveSink implements RunSink {
   readonly #readers: readonly LivePortReader[];
   readonly #view: LiveView;
   #run: { before: StatusReply; start: StartReply } | undefined;
+  /** The guest told how much there is, and that was waited for: nothing comes after it. */
+  #isOver = false;
   /** Why the view shows no more, where that was found during a wait. */
   #failure: { cause: unknown } | undefined;
 
@@ -146,6 +148,7 @@ class LiveSink implements RunSink {
   }
 
   ended({ stop, after }: SpoolEnd): void {
+    this.#isOver = stop !== undefined;
     if (this.#run === undefined || stop === undefined || after === undefined) return;
     const received = this.#readers.map(({ cpu, received: bytes, surplus, tally: { events, damaged } }) => ({
       cpu,
@@ -157,8 +160,12 @@ class LiveSink implements RunSink {
   }
 
   get unshown(): string[] {
-    return this.#readers.flatMap(({ cpu, surplus, tally: { damaged } }) => [
+    return this.#readers.flatMap(({ cpu, surplus, restBytes, tally: { damaged } }) => [
       ...(damaged === 0 ? [] : [`CPU ${cpu}: ${counted(damaged, "sub-buffer")} could not be read to the end`]),
+      // What came too fast cuts a sub-buffer too.
+      ...(restBytes === 0 || surplus > 0 || !this.#isOver
+        ? []
+        : [`CPU ${cpu}: the stream ends with ${restBytes} bytes of a sub-buffer, not shown`]),
       ...(surplus === 0 ? [] : [`CPU ${cpu}: the last ${counted(surplus, "byte")} are not shown, they came too fast`]),
     ]);
   }

@@ -39,6 +39,11 @@ export class LivePortReader extends DataPortReader {
     this.#ending = true;
   }
 
+  /** What came of a sub-buffer whose rest did not. */
+  get restBytes(): number {
+    return this.#assembler?.restBytes ?? 0;
+  }
+
   /**
    * One read. Data is shown before more is read, so a guest that is too fast loses events instead of filling our
    * memory.

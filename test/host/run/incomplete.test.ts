@@ -59,6 +59,20 @@ test("record of sub-buffers that cannot be read ends with 74, as stream does, an
   expect(recovered.code).toBe(65);
 }, 300_000);
 
+test("a stream that ends within a sub-buffer is told of, and ends record, stream and top with 74", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 3, partBytes: 100, time: true });
+  const part = (cpu: number, fate: string): string =>
+    `CPU ${cpu}: the stream ends with 100 bytes of a sub-buffer, ${fate}`;
+  const recorded = await traceAgent("record", directory, "-d", "0.2", "-o", output);
+  expect(recorded.stderr).toContain(`damaged: ${part(0, "left out")}; ${part(1, "left out")}`);
+  expect(recorded.code).toBe(74);
+  for (const command of ["stream", "top"]) {
+    const { code, stderr } = await traceAgent(command, directory, "-d", "0.2");
+    expect(stderr).toContain(`incomplete: ${part(0, "not shown")}; ${part(1, "not shown")}`);
+    expect(code).toBe(74);
+  }
+}, 300_000);
+
 test("a recorder that was killed leaves a spool of which recover says that nobody knows whether it is all", async () => {
   const { directory, output } = await guests.start("fifo", { subBuffers: 10, time: true });
   const recorder = new RecorderProcess(["record", directory, "-o", output]);
