@@ -44,15 +44,22 @@ const files = {
 /** What a task is seen as is the name of its file. */
 const programs = `
   printf '#!/bin/sh\\nread line </tmp/door\\n' >/tmp/victim
-  printf '#!/bin/sh\\ni=0; while [ $i -lt 60000 ]; do i=$((i+1)); done\\n' >/tmp/hog
+  printf '#!/bin/sh\\nwhile ! [ -e /tmp/enough ]; do :; done\\n' >/tmp/hog
   chmod +x /tmp/victim /tmp/hog; [ -p /tmp/door ] || mkfifo /tmp/door`;
-/** The victim sleeps on CPU 0; the hog takes that CPU with a real-time priority; then somebody on CPU 1 wakes the victim. */
+/**
+ * The victim sleeps on CPU 0; the hog takes that CPU with a real-time priority; then somebody on CPU 1 wakes the victim, and later lets
+ * the hog go. Three times: now and then the kernel gives others their share of the CPU just then.
+ */
 const delay = `
-  taskset 1 /tmp/victim & victim=$!
-  real-time 10 taskset 1 /tmp/hog & hog=$!
-  until grep -q '^hog' /proc/$hog/comm 2>/dev/null; do usleep 10000; done
-  taskset 2 sh -c 'echo go >/tmp/door'
-  wait $victim $hog`;
+  for round in 1 2 3; do
+    rm -f /tmp/enough
+    taskset 1 /tmp/victim & victim=$!
+    until grep -q '^victim' /proc/$victim/comm && grep -q '^State:.S' /proc/$victim/status; do usleep 10000; done 2>/dev/null
+    real-time 10 taskset 1 /tmp/hog & hog=$!
+    until grep -q '^hog' /proc/$hog/comm 2>/dev/null; do usleep 10000; done
+    taskset 2 sh -c 'echo go >/tmp/door; usleep 50000; : >/tmp/enough'
+    wait $victim $hog
+  done`;
 
 await describeWithGuest(
   "a working day with a 6.12 guest",
@@ -81,7 +88,8 @@ await describeWithGuest(
       async () => {
         const recorder = new RecorderProcess([
           ...command("trace-agent record vm1 -e sched -e irq -b 8192 -d"),
-          "20",
+          // It is ended before.
+          "600",
           "-o",
           output,
         ]);
@@ -144,7 +152,7 @@ await describeWithGuest(
         await stream.shows("sched_switch:");
         stream.process.kill("SIGINT");
         expect(await stream.ended()).toBe(0);
-        const top = new LiveProcess([...command("trace-agent top vm1"), "-d", "60"]);
+        const top = new LiveProcess([...command("trace-agent top vm1"), "-d", "600"]);
         await top.shows("busy %");
         await guest().run(delay);
         // An emulated guest's own tasks may wait still longer than the victim.
