@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../../support/agent-process.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { type Child, cpuTimeNs, Lines, startChild } from "../support/child.ts";
+import { type Child, cpuTimeNs, hasEnded, Lines, startChild } from "../support/child.ts";
 import { kernelSymbols, ManyGuests } from "../support/many-guests.ts";
 import { residentBytes } from "../support/process.ts";
 import { benchProgram } from "../support/programs.ts";
@@ -64,8 +64,9 @@ type World = { folder: string; guests: ManyGuests; feed: Feed; tiny: boolean };
 async function withGuests(count: number, { tiny }: SeriesContext, use: (world: World) => Promise<Run>): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-bench-"));
   const guests = new ManyGuests(folder, count, cpus, tiny ? "0 t a\n" : kernelSymbols());
-  const feed = await Feed.start(guests, tiny ? 0.3 : 4);
+  const feed = new Feed(guests, tiny ? 0.3 : 4);
   try {
+    await feed.isReady();
     return await use({ folder, guests, feed, tiny });
   } finally {
     await feed.end();
@@ -79,16 +80,14 @@ class Feed {
   readonly #child: Child;
   readonly #lines: Lines;
 
-  private constructor(child: Child) {
-    this.#child = child;
-    this.#lines = new Lines(child.stdout, child.stderr);
+  constructor(guests: ManyGuests, seconds: number) {
+    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...guests.dataPorts];
+    this.#child = startChild(words);
+    this.#lines = new Lines(this.#child.stdout, this.#child.stderr);
   }
 
-  static async start(guests: ManyGuests, seconds: number): Promise<Feed> {
-    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...guests.dataPorts];
-    const feed = new Feed(startChild(words));
-    await feed.#lines.next();
-    return feed;
+  async isReady(): Promise<void> {
+    await this.#lines.next();
   }
 
   /** Resolves when all is written. */
@@ -111,7 +110,11 @@ async function recordOnce(world: World): Promise<Run> {
   const recorder = startChild([agentExecutable, "record", ...guests.directories.map((path) => path), "-o", output]);
   const errors = recorder.stderr.text();
   try {
-    await eventually(() => recordingMachines(output) === guests.directories.length, "all guests are recorded");
+    await eventually(
+      () => recordingMachines(output) === guests.directories.length || hasEnded(recorder),
+      "all guests are recorded",
+    );
+    if (hasEnded(recorder)) throw new Error("the recorder ended");
     await Bun.sleep(tiny ? 0 : 2000);
     return await measured(world, [recorder]);
   } catch (error) {

@@ -12,9 +12,9 @@ import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { PortDirectory } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { Lines, startChild } from "../support/child.ts";
+import { armed, startChild } from "../support/child.ts";
 import { residentBytes } from "../support/process.ts";
-import { isWholeBody } from "../support/metadata-body.ts";
+import { tellMetadata } from "../support/metadata-body.ts";
 import { MemoryFloor } from "../support/memory-floor.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
@@ -87,13 +87,14 @@ async function measure(cpus: number, context: SeriesContext): Promise<{ all: num
     // In a mount namespace of its own the agent sees as many CPUs online.
     const script = `mount --bind "$1/online" /sys/devices/system/cpu/online && exec "$2" --tracefs "$1/tracing" --ports "$1/ports"`;
     const agent = startChild(["unshare", "--mount", "sh", "-c", script, "sh", folder, agentExecutable]);
-    const lines = new Lines(agent.stderr);
-    while (!(await lines.next()).includes("armed: "));
-    await Bun.sleep(context.tiny ? 100 : 3000 + 20 * cpus);
-    const bytes = residentBytes(agent.pid);
-    agent.kill("SIGTERM");
-    await agent.exited;
-    return bytes;
+    try {
+      await armed(agent);
+      await Bun.sleep(context.tiny ? 100 : 3000 + 20 * cpus);
+      return residentBytes(agent.pid);
+    } finally {
+      agent.kill("SIGTERM");
+      await agent.exited;
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -119,27 +120,21 @@ async function anonymousOfServing(cpus: number, context: SeriesContext): Promise
   };
   try {
     tracefs.reset();
-    const lines = new Lines(agent.stderr);
-    while (!(await lines.next()).includes("armed: ")) continue;
-    const armed = await settled();
+    await armed(agent);
+    const atRest = await settled();
     await ports.ask("hello bench", "hello", () => "");
     await ports.ask("host 3", "host", () => "");
     let most = 0;
-    for (const sections of ["formats:sched formats:ftrace tasks stats", "kallsyms printk"]) {
-      ports.replies.take();
-      ports.order(`metadata ${sections}\n`);
-      while (!isWholeBody(ports.replies.peek())) {
-        most = Math.max(most, residentBytes(agent.pid).anonymous);
-        await Bun.sleep(1);
-      }
-    }
+    const look = (): void => void (most = Math.max(most, residentBytes(agent.pid).anonymous));
+    for (const sections of ["formats:sched formats:ftrace tasks stats", "kallsyms printk"])
+      await tellMetadata(ports, agent, `metadata ${sections}`, look);
     const told = await settled();
     tracefs.write("events/sched/enable", "1");
     await ports.ask("1", "start", () => "");
     const running = await settled();
     return {
-      "armed on a real ring buffer": armed,
-      "most while it tells metadata": Math.max(most, armed),
+      "armed on a real ring buffer": atRest,
+      "most while it tells metadata": Math.max(most, atRest),
       "after metadata": told,
       "running after metadata": running,
     };

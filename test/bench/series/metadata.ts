@@ -6,9 +6,9 @@ import { tracedCpus } from "../../../src/tracefs/cpus.ts";
 import { PortDirectory } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { cpuTimeNs, Lines, startChild } from "../support/child.ts";
+import { armed, cpuTimeNs, startChild } from "../support/child.ts";
 import { residentBytes } from "../support/process.ts";
-import { isWholeBody } from "../support/metadata-body.ts";
+import { tellMetadata } from "../support/metadata-body.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const MiB = 2 ** 20;
@@ -78,20 +78,12 @@ async function withAgent(context: SeriesContext, use: (asked: Asked) => Promise<
     let most = before;
     const cpuNs = await cpuTimeNs(agent.pid);
     const begin = performance.now();
-    for (const order of orders) {
-      ports.replies.take();
-      ports.order(`${order}\n`);
-      while (!isWholeBody(ports.replies.peek())) {
-        most = Math.max(most, anonymous());
-        await Bun.sleep(1);
-      }
-    }
+    for (const order of orders) await tellMetadata(ports, agent, order, () => (most = Math.max(most, anonymous())));
     const wallMs = performance.now() - begin;
     return { cpuMs: ((await cpuTimeNs(agent.pid)) - cpuNs) / 1e6, wallMs, grownMib: (most - before) / MiB };
   };
   try {
-    const lines = new Lines(agent.stderr);
-    while (!(await lines.next()).includes("armed: ")) continue;
+    await armed(agent);
     await settle();
     await ports.ask("hello bench", "hello", () => "");
     await ports.ask("host 3", "host", () => "");

@@ -17,15 +17,17 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { type Child, cpuTimeNs, runChild, startChild } from "../support/child.ts";
+import { type Child, cpuTimeNs, hasEnded, runChild, startChild, waitLimitMs } from "../support/child.ts";
 import { benchProgram } from "../support/programs.ts";
 import { Rig } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
@@ -126,6 +128,14 @@ function startRecorder(rig: Rig, output: string): Child {
   return startChild([agentExecutable, "record", "bench", "--dir", rig.portsDirectory, "--output", output]);
 }
 
+/** Waits until the guest has told the recorder that it runs: what was there before the start is not recorded. */
+async function hasBegun(recorder: Child, output: string): Promise<void> {
+  const file = `${output}.spool/spool.json`;
+  const isRunning = (): boolean => existsSync(file) && readFileSync(file, "utf8").includes('"reply":"start"');
+  await eventually(() => isRunning() || hasEnded(recorder), "the recorder records");
+  if (hasEnded(recorder)) throw new Error("the recorder ended");
+}
+
 /** The work of both contenders, in a folder that is theirs alone; gives the bytes that came. */
 async function makeRecorded(rig: Rig, mebibytes: number, folder: string, spool: string): Promise<number> {
   await warmMemory(folder, 3 * mebibytes * MiB);
@@ -146,7 +156,8 @@ async function recordOnce(
   const recorder = startRecorder(rig, output);
   const errors = recorder.stderr.text();
   try {
-    await Bun.sleep(context.tiny ? 1000 : 2000);
+    await hasBegun(recorder, output);
+    await Bun.sleep(context.tiny ? 0 : 1000);
     const before = await cpuTimeNs(recorder.pid);
     const bytes = await makeRecorded(rig, mebibytes, folder, `${output}.spool`);
     const cpuNs = (await cpuTimeNs(recorder.pid)) - before;
@@ -195,7 +206,9 @@ async function catOnce(rig: Rig, context: SeriesContext, mebibytes: number, fold
 /** The size of all files in a folder once it has not grown for a while. */
 async function settledBytes(folder: string): Promise<number> {
   let bytes = -1;
+  const deadline = performance.now() + waitLimitMs;
   for (let quiet = 0; quiet < 8; await Bun.sleep(100)) {
+    if (performance.now() > deadline) throw new Error(`nothing comes into ${folder}, or without end`);
     const now = existsSync(folder)
       ? readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
       : 0;
@@ -220,7 +233,7 @@ async function killedRecording(
   await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
   const recorder = startRecorder(rig, output);
   try {
-    await Bun.sleep(context.tiny ? 1000 : 2000);
+    await hasBegun(recorder, output);
     await fillAll(rig, mebibytes, smallMarker);
     await settledBytes(`${output}.spool`);
   } finally {

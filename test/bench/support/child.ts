@@ -5,6 +5,9 @@ import { benchProgram } from "./programs.ts";
 
 export type Child = ReturnType<typeof startChild>;
 
+/** Against hanging only, and less than a test has: what waits fails by itself, and its `finally` ends what was started. */
+export const waitLimitMs = 300_000;
+
 const children = new Set<{ kill: (signal?: NodeJS.Signals) => void }>();
 
 /** Starts a program whose standard input and output the caller holds. */
@@ -54,9 +57,9 @@ export class Lines {
     this.#errors = errors;
   }
 
-  /** With `limitMs`: rejects when no line came within it. */
-  async next(limitMs?: number): Promise<string> {
-    if (limitMs === undefined) return await this.#next();
+  /** Rejects when no line came within the limit, if there is one. */
+  async next(limitMs = waitLimitMs): Promise<string> {
+    if (limitMs === Infinity) return await this.#next();
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error(`no line within ${limitMs} ms: ${this.#text}`)), limitMs);
     try {
@@ -79,4 +82,24 @@ export class Lines {
       this.#text += Buffer.from(part.value).toString("latin1");
     }
   }
+}
+
+/** Waits until an agent says that it is armed; what it says later is read and dropped. */
+export async function armed(agent: Child): Promise<void> {
+  const lines = new Lines(agent.stderr);
+  while (!(await lines.next()).includes("armed: "));
+  void drain(lines);
+}
+
+async function drain(lines: Lines): Promise<void> {
+  try {
+    for (;;) await lines.next(Infinity);
+  } catch {
+    // It ended.
+  }
+}
+
+/** Whether a child has ended, by itself or by a signal. */
+export function hasEnded({ exitCode, signalCode }: Pick<Child, "exitCode" | "signalCode">): boolean {
+  return exitCode !== null || signalCode !== null;
 }

@@ -7,9 +7,9 @@ import { bootGuest } from "../../support/guest.ts";
 import type { Guest, GuestProcess } from "../../support/guest-handle.ts";
 import { agentExecutable } from "./agent-executable.ts";
 import type { Transport } from "../../support/qemu.ts";
-import { type Child, Lines, startChild } from "./child.ts";
+import { type Child, Lines, startChild, waitLimitMs } from "./child.ts";
 import { benchProgram } from "./programs.ts";
-import { type Contender, sinkLimitMs } from "./rig.ts";
+import type { Contender } from "./rig.ts";
 
 export const guestCpus = [0, 1];
 
@@ -50,12 +50,17 @@ export class GuestRig {
     };
     if (kernelAgent !== undefined) files["/bin/kernel-agent"] = kernelAgent;
     const guest = await bootGuest({ kernel: "6.12", cpus: guestCpus.length, memoryMb, transport, files });
-    // The kernel's agent finds its paths relative to its folder.
-    await guest.run(`mkdir -p /bench/ports && ln -s ${tracing} /bench/tracing
-      for p in /sys/class/virtio-ports/*; do for end in in out; do
-        ln -s /dev/\${p##*/} /bench/ports/$(cat $p/name).$end; done; done
-      ln -s agent-ctl-path.in /bench/ports/agent-ctl-path`);
-    return new GuestRig(guest);
+    try {
+      // The kernel's agent finds its paths relative to its folder.
+      await guest.run(`mkdir -p /bench/ports && ln -s ${tracing} /bench/tracing
+        for p in /sys/class/virtio-ports/*; do for end in in out; do
+          ln -s /dev/\${p##*/} /bench/ports/$(cat $p/name).$end; done; done
+        ln -s agent-ctl-path.in /bench/ports/agent-ctl-path`);
+      return new GuestRig(guest);
+    } catch (error) {
+      await guest.close();
+      throw error;
+    }
   }
 
   async reset(bufferKb: number): Promise<void> {
@@ -76,7 +81,7 @@ export class GuestRig {
 
   async sinkLine(): Promise<string> {
     if (this.#sinkLines === undefined) throw new Error("no sink");
-    return this.#sinkLines.next(sinkLimitMs);
+    return this.#sinkLines.next();
   }
 
   async endSink(): Promise<void> {
@@ -96,7 +101,7 @@ export class GuestRig {
           () => givesByte(fd),
           "data in every FIFO",
           () => "",
-          sinkLimitMs,
+          waitLimitMs,
         );
     } finally {
       for (const fd of fifos) closeSync(fd);

@@ -1,7 +1,22 @@
-/** Whether an agent has told its metadata. */
+/** Metadata that an agent is asked for, and when all of them are there. */
+import type { PortDirectory } from "../../support/agent-process.ts";
+import { type Child, hasEnded, waitLimitMs } from "./child.ts";
+
+/** Gives the order, and looks at the agent again and again until it has told all; fails when it ends before, or tells nothing. */
+export async function tellMetadata(ports: PortDirectory, agent: Child, order: string, look: () => void): Promise<void> {
+  ports.replies.take();
+  ports.order(`${order}\n`);
+  const deadline = performance.now() + waitLimitMs;
+  while (!isWholeBody(ports.replies.peek())) {
+    if (hasEnded(agent)) throw new Error(`the agent ended before it had answered "${order}"`);
+    if (performance.now() > deadline) throw new Error(`not answered within ${waitLimitMs} ms: "${order}"`);
+    look();
+    await Bun.sleep(1);
+  }
+}
 
 /** The last frame is there: of sections it says so itself, of all metadata the announced bytes have come. */
-export function isWholeBody(bytes: Buffer): boolean {
+function isWholeBody(bytes: Buffer): boolean {
   let begin = 0;
   for (;;) {
     const end = bytes.indexOf("\n", begin);

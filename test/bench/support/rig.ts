@@ -24,13 +24,10 @@ import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { agentExecutable } from "./agent-executable.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { TracefsInstance } from "../../support/tracefs.ts";
-import { type Child, Lines, startChild } from "./child.ts";
+import { armed, type Child, Lines, startChild } from "./child.ts";
 import { benchProgram } from "./programs.ts";
 
 export type Contender = "ours" | "C";
-
-/** Against hanging only: the agent has that long to begin and to send all that there is. */
-export const sinkLimitMs = 300_000;
 
 export class Rig {
   readonly tracefs: TracefsInstance;
@@ -75,7 +72,7 @@ export class Rig {
   /** The next line of the sink: in `count` mode the bytes, and the time of the last of them. */
   async sinkLine(): Promise<string> {
     if (this.#sinkLines === undefined) throw new Error("no sink");
-    return this.#sinkLines.next(sinkLimitMs);
+    return this.#sinkLines.next();
   }
 
   /** Ends the sink and gives all lines that are left. */
@@ -86,6 +83,8 @@ export class Rig {
     try {
       for (;;) lines.push(await this.#sinkLines.next());
     } catch {
+      // It ended, or does not.
+      this.#sink.kill("SIGKILL");
       await this.#sink.exited;
     }
     this.#sink = undefined;
@@ -117,9 +116,7 @@ export class Rig {
     const words = [program, "--tracefs", this.tracefs.path, "--ports", join(this.#folder, "ports")];
     const agent = startChild(words);
     this.#agent = agent;
-    const lines = new Lines(agent.stderr);
-    while (!(await lines.next()).includes("armed: "));
-    void drain(lines);
+    await armed(agent);
     await Bun.sleep(settleMs);
   }
 
@@ -164,14 +161,6 @@ function waitingThreads(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).filter((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/wchan`, "latin1").includes("futex"),
   ).length;
-}
-
-async function drain(lines: Lines): Promise<void> {
-  try {
-    for (;;) await lines.next();
-  } catch {
-    // It ended.
-  }
 }
 
 /** Nanoseconds since 1970, as the sink counts them. */
