@@ -5,7 +5,7 @@ import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import type { GuestProcess } from "../support/guest-handle.ts";
-import { becomes, costOf5Seconds, fresh } from "../support/guest-measures.ts";
+import { becomes, costOf5Seconds, fresh, restsAfterWork } from "../support/guest-measures.ts";
 import { HostEnds } from "../support/host-ends.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { findMarkers } from "../support/markers.ts";
@@ -28,10 +28,7 @@ await describeWithGuest(
     test(
       "spends nothing while no host is connected, armed and running",
       async () => {
-        // What the runtime does after its start is not what is measured.
-        await guest().run(
-          `ticks() { awk '{print $14+$15}' /proc/${agent.pid}/stat; }; until t=$(ticks); sleep 1; [ "$(ticks)" = $t ]; do :; done`,
-        );
+        await restsAfterWork(guest(), agent.pid);
         const armed = await costOf5Seconds(guest(), agent.pid);
         const ends = new HostEnds(guest().directory, { cpus, transport: "socket", paused: true });
         await ends.ask("hello x", "hello");

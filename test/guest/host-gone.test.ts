@@ -2,18 +2,22 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
+import { sequence } from "../support/agent-fixture.ts";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import type { GuestProcess } from "../support/guest-handle.ts";
-import { becomes, freeKb, fresh, statistics, switches, switchesSince } from "../support/guest-measures.ts";
+import { becomes, freeKb, fresh, statistics, switches, switchesSince, uptime } from "../support/guest-measures.ts";
 import { HostEnds } from "../support/host-ends.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { findMarkers } from "../support/markers.ts";
 import { inLongForm } from "../support/long.ts";
+import { allowedMs, timed } from "../support/timing.ts";
 
 const tracing = "/sys/kernel/tracing";
 const layout = layoutOf(4096, 8);
 const cpus = [0, 1];
+/** As `fresh` makes it. */
+const bufferKb = 2048;
 const files = { "/bin/trace-agent": executable, "/bin/markers": markerProgram() };
 
 await describeWithGuest(
@@ -32,36 +36,62 @@ await describeWithGuest(
       for (const reader of ends.readers) reader.resume();
     };
     afterAll(() => ends?.close());
+    /** Until the ports take nothing more: no byte moves while each ring buffer is overwritten. Large events, of which that takes few. */
+    const fillPorts = async (): Promise<void> => {
+      const writers = [1, 2].map(
+        (mask) => `taskset ${mask} dd if=/dev/zero of=${tracing}/trace_marker bs=3000 2>/dev/null &`,
+      );
+      const filling = await guest().spawn(`trap 'kill $(jobs -p)' EXIT; trap exit TERM; ${writers.join(" ")} wait`);
+      const look = async (): Promise<{ moved: number[]; overrun: number[] }> => {
+        const { cpus: told } = (await ends.ask("status", "status")) as { cpus: { bytes: number; overrun: number }[] };
+        return { moved: told.map(({ bytes }) => bytes), overrun: told.map(({ overrun }) => overrun) };
+      };
+      // A sub-buffer holds one of these events.
+      const overwritten = (2 * bufferKb * 1024) / layout.sizeBytes;
+      let from = await look();
+      for (let now = from; now.overrun.some((count, cpu) => count < (from.overrun[cpu] ?? 0) + overwritten);) {
+        now = await look();
+        if (!Bun.deepEquals(now.moved, from.moved)) from = now;
+      }
+      await filling.kill();
+      await filling.exitCode();
+    };
 
     test(
       "goes on, holds little memory for it, spends no CPU on it; then every event was received or reported lost",
       async () => {
         const seconds = inLongForm(8, 60);
         await fresh(guest());
-        await ends.ask("1", "start");
-        await guest().run(`echo 1 >${tracing}/events/raw_syscalls/enable`);
         const before = { kb: await freeKb(guest()) };
+        await ends.ask("1", "start");
+        await fillPorts();
+        await guest().run(`echo 1 >${tracing}/events/raw_syscalls/enable`);
         const work = "for n in 1 2; do dd if=/dev/zero of=/dev/null bs=1 count=100000000 & done";
-        await guest().run(`(${work}) >/dev/null 2>&1; sleep 3`);
+        await guest().run(`(${work}) >/dev/null 2>&1`);
+        const begun = await uptime(guest());
         const switchesBefore = await switches(guest(), agent.pid);
         // The guest's own clock paces this: a guest that stood still would show missing beats.
-        const beats = await guest().text(
-          `for n in $(seq ${seconds * 2}); do usleep 500000; cut -d' ' -f1 /proc/uptime; done`,
-          { timeoutMs: 300_000 },
-        );
+        let beats = "";
+        const timing = await timed(async () => {
+          beats = await guest().text(
+            `for n in $(seq ${seconds * 2}); do usleep 500000; cut -d' ' -f1 /proc/uptime; done`,
+            { timeoutMs: 300_000 },
+          );
+        });
         const switched = await switchesSince(guest(), agent.pid, switchesBefore);
+        const took = (await uptime(guest())) - begun;
         const held = before.kb - (await freeKb(guest()));
         await guest().run(`killall dd; echo 0 >${tracing}/tracing_on`);
         const times = beats.split("\n").map(Number);
         const slowest = Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? time)));
         console.error(
-          `silent host for ${seconds} s: ${held} KiB held, ${switched} context switches, slowest heartbeat ${slowest.toFixed(2)} s`,
+          `silent host for ${took.toFixed(0)} s: ${held} KiB held, ${switched} context switches, slowest heartbeat ${slowest.toFixed(2)} s`,
         );
         expect(held).toBeLessThan(2 * 10 * 1024 + 8 * 1024);
         // CPU time in an emulated guest counts what its host does meanwhile. Beside two programs that never sleep, one that
         // spins is switched at every time slice, hundreds of times a second.
-        expect(switched).toBeLessThan(seconds * 50);
-        expect(slowest).toBeLessThan(3);
+        expect(switched).toBeLessThan(took * 50);
+        expect(slowest).toBeLessThan(allowedMs(3_000, timing) / 1000);
 
         readAgain();
         await ends.ask("0", "stop");
@@ -88,18 +118,28 @@ await describeWithGuest(
         readAgain();
         await fresh(guest());
         await ends.ask("1", "start");
-        const writer = await guest().spawn(`exec markers ${tracing}/trace_marker 0 0 3000 1000`);
-        await guest().run("usleep 300000");
-        expect(await writer.isAlive()).toBe(true);
+        const written = async (): Promise<number> => {
+          const { entries, readEvents } = await statistics(guest(), 0);
+          return entries + readEvents;
+        };
+        const writes = async (more: number): Promise<void> => {
+          for (const from = await written(); (await written()) < from + more;);
+        };
+        const writer = await guest().spawn(`exec markers ${tracing}/trace_marker 0 0 1000000 1000`);
+        await writes(300);
         await guest().qmp.execute("stop");
         // The pause itself.
         await Bun.sleep(2000);
         await guest().qmp.execute("cont");
         await guest().run("date -s 2030-01-01 >/dev/null");
-        expect(await writer.exitCode()).toBe(0);
+        await writes(300);
+        await writer.kill();
+        await writer.exitCode();
         await ends.ask("0", "stop");
         await ends.silence();
-        expect(findMarkers(ends.reader(0).take(), 0)).toEqual(Array.from({ length: 3000 }, (_, index) => index));
+        const all = await written();
+        expect(all).toBeGreaterThanOrEqual(600);
+        expect(findMarkers(ends.reader(0).take(), 0)).toEqual(sequence(0, all));
         ends.reader(1).take();
       },
       guestTestTimeoutMs,

@@ -11,6 +11,11 @@ export const freeKb = async (guest: Guest): Promise<number> =>
 /** CPU time of a process in clock ticks of 10 ms. */
 export const cpuTicks = async (guest: Guest, pid: number): Promise<number> =>
   Number(await guest.text(`awk '{print $14+$15}' /proc/${pid}/stat`));
+/** Waits until a process has used no CPU for a second: what the runtime does after its start, or after work, is over. */
+export const restsAfterWork = (guest: Guest, pid: number): Promise<unknown> =>
+  guest.run(
+    `ticks() { awk '{print $14+$15}' /proc/${pid}/stat; }; until t=$(ticks); sleep 1; [ "$(ticks)" = $t ]; do :; done`,
+  );
 /** How often the threads of a process were switched: by themselves when they sleep, by the kernel when they do not. */
 export async function switches(guest: Guest, pid: number): Promise<Map<string, number>> {
   const count = "awk '/^Pid/ { thread = $2 } /_ctxt_switches/ { sum += $2 } /^nonvol/ { print thread, sum; sum = 0 }'";
@@ -28,13 +33,18 @@ export const statistics = async (guest: Guest, cpu: number): Promise<CpuStats> =
 export const fresh = (guest: Guest): Promise<unknown> =>
   guest.run(`cd ${tracing}; echo 0 >tracing_on; : >set_event; echo 2048 >buffer_size_kb; : >trace; echo 1 >tracing_on`);
 
+/** Seconds of the guest's own clock. */
+export const uptime = async (guest: Guest): Promise<number> => Number(await guest.text("cut -d' ' -f1 /proc/uptime"));
+
+/** For 5 seconds of the guest's clock: on a loaded machine an emulated guest takes its time to look. */
 export async function costOf5Seconds(guest: Guest, pid: number): Promise<{ ticks: number; switches: number }> {
+  const begin = await uptime(guest);
   const before = { ticks: await cpuTicks(guest, pid), switches: await switches(guest, pid) };
   await guest.run("sleep 5");
-  return {
-    ticks: (await cpuTicks(guest, pid)) - before.ticks,
-    switches: await switchesSince(guest, pid, before.switches),
-  };
+  const ticks = (await cpuTicks(guest, pid)) - before.ticks;
+  const switched = await switchesSince(guest, pid, before.switches);
+  const part = 5 / ((await uptime(guest)) - begin);
+  return { ticks: ticks * part, switches: switched * part };
 }
 
 /** Waits until the agent tells this of the CPU. */

@@ -5,6 +5,7 @@ import { connectUnix } from "../../ffi/socket.ts";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 import { PortReader } from "./port-reader.ts";
 import type { Transport } from "./qemu.ts";
+import { allowedMs } from "./timing.ts";
 
 export type HostEndsOptions = {
   cpus: readonly number[];
@@ -73,14 +74,18 @@ export class HostEnds {
     throw new Error(`no reply "${reply}" to order "${order}" within ${answerTimeoutMs} ms`);
   }
 
-  /** Resolves when no data port gave anything for `quietMs`. */
+  /** Resolves when no data port gave anything for `quietMs`, longer on a machine that is late: so is QEMU, which brings the data. */
   async silence(quietMs = 500, timeoutMs = 240_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     let last = -1;
     let since = Date.now();
-    while (Date.now() - since < quietMs) {
+    let looked = since;
+    let lateMs = 0;
+    while (Date.now() - since < allowedMs(quietMs, { lateMs, contendedMs: 0 })) {
       if (Date.now() > deadline) throw new Error(`the data ports were not silent within ${timeoutMs} ms`);
       await Bun.sleep(lookMs);
+      lateMs = Math.max(lateMs, Date.now() - looked - lookMs);
+      looked = Date.now();
       const length = this.readers.reduce((sum, reader) => sum + reader.length, 0);
       if (length !== last) since = Date.now();
       last = length;
