@@ -18,12 +18,13 @@ import type { ClockBurst } from "../../src/trace-dat/spool/clock-bursts.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { bootGuest, guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
-import type { Guest } from "../support/guest-handle.ts";
+import type { Guest, GuestProcess } from "../support/guest-handle.ts";
 import { inLongForm, isLong } from "../support/long.ts";
+import { callsOf, liesBetween, spooledEvents, spooledReads } from "../support/order-trips.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { prepareGuest } from "../support/prepared-guest.ts";
 import { RecorderProcess, traceAgentText } from "../support/recorder-process.ts";
-import { sharedPageArguments, type Truth, truthDuring, truthProgram } from "../support/timeline-truth.ts";
+import { nearest, sharedPageArguments, type Truth, truthDuring, truthProgram } from "../support/timeline-truth.ts";
 import { traceCmd } from "../support/trace-cmd.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../support/tracefs.ts";
 
@@ -31,8 +32,14 @@ const base = mkdtempSync(`${tmpdir()}/trace-agent-timeline-`);
 const without = (await whyNoGuest("6.12")) ?? reasonWithoutTracefs() ?? (await whyNoTools("gcc", "trace-cmd"));
 if (without !== undefined) console.log(`skipped: guests and this machine on one timeline: ${without}`);
 const names = ["vm1", "vm2"] as const;
-/** Wakes up and sleeps, as most guests do. */
-const work = "while :; do ls /proc >/dev/null; usleep 20000; done";
+/** Wakes up and sleeps, as most guests do, on each CPU. */
+const onEach = [1, 2].map((mask) => `taskset ${mask} sh -c 'while :; do ls /proc >/dev/null; usleep 20000; done' &`);
+const work = `trap 'kill $(jobs -p)' EXIT; trap exit TERM; ${onEach.join(" ")} wait`;
+/** What each CPU of a guest does at least while it is recorded, and how often its agent reads an order that comes alone. */
+const wakeupsLeast = 100;
+const readsLeast = 2;
+/** "status" and a newline. */
+const orderBytes = 7;
 /** Both CPUs, without a pause. */
 const spin = `sh -c 'trap "kill -KILL 0" TERM; while :; do :; done & while :; do :; done'`;
 /** Where refined, on a machine that does nothing else; the long form asks for it. */
@@ -47,6 +54,9 @@ type Window = NonNullable<SessionOffset["windows"]>[number];
 
 describe.skipIf(without !== undefined)("two guests and this machine", () => {
   const guests = new Map<string, Guest>();
+  const agents = new Map<string, GuestProcess>();
+  /** Of the first recording. */
+  let recorderPid = 0;
   const out = `${base}/session`;
   let program = "";
   let measured: readonly (readonly Truth[])[] = [];
@@ -64,7 +74,9 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
       const files = { "/bin/trace-agent": executable, "/bin/tsc-page": program };
       const guest = await bootGuest({ kernel: "6.12", cpus: 2, prepared, files });
       guests.set(name, guest);
-      await (await guest.spawn("exec trace-agent")).says("armed: ");
+      const agent = await guest.spawn("exec trace-agent");
+      await agent.says("armed: ");
+      agents.set(name, agent);
     }
     measured = await recorded(out, inLongForm(4, 40));
     session = readSessionFile(readFileSync(`${out}/session.json`), out);
@@ -89,9 +101,11 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
         "three machines are recorded",
         states,
       );
+      recorderPid = recorder.pid;
       // Not before and not after: a guest that has no rest takes long to tell of its events.
       const working = await Promise.all([...guests.values()].map((guest) => guest.spawn(work)));
       await Bun.sleep(seconds * 1000);
+      for (const name of names) await hasEnough(name, `${path}/.spool/${name}`);
       await Promise.all(working.map((process) => process.kill()));
       recorder.kill("SIGINT");
       const end = await recorder.ended();
@@ -107,6 +121,24 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
       record,
     );
     return await all();
+  }
+
+  const threadsOf = async (name: string): Promise<number[]> =>
+    ((await guests.get(name)?.text(`ls /proc/${agents.get(name)?.pid}/task`)) ?? "").split("\n").map(Number);
+
+  /** What the tests look for is there, however slow this machine is. */
+  async function hasEnough(name: string, spool: string): Promise<void> {
+    const idOf = async (event: string): Promise<number> =>
+      Number(await guests.get(name)?.text(`cat /sys/kernel/tracing/events/${event}/id`));
+    const [waking, exit] = [await idOf("sched/sched_waking"), await idOf("raw_syscalls/sys_exit")];
+    const tasks = await threadsOf(name);
+    const deadline = Date.now() + guestTestTimeoutMs;
+    for (;;) {
+      const [wakeups, reads] = [spooledEvents(spool, waking), spooledReads(spool, exit, tasks, orderBytes)];
+      if (Math.min(...wakeups) >= wakeupsLeast && reads >= readsLeast) return;
+      if (Date.now() > deadline) throw new Error(`${name}: ${wakeups.join(" ")} wake-ups, ${reads} reads`);
+      await Bun.sleep(200);
+    }
   }
 
   test("are placed within the bound that is told: of the whole recording, and of each part of it", () => {
@@ -178,33 +210,29 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
   );
 
   test(
-    "show what causes before what follows, in trace-cmd's order too: an order is written before it is read",
-    () => {
+    "show what causes before what follows, in trace-cmd's order too: an order is written, then read, then answered",
+    async () => {
       for (const name of names) {
         const lines = traceCmd("report", "-i", `${out}/host.dat`, "-i", `${out}/${name}.dat`).split("\n");
         const times = lines.flatMap((line) => / (\d+\.\d+): /.exec(line)?.[1] ?? []).map(Number);
         expect(times).toEqual(times.toSorted((a, b) => a - b));
-        const timesOf = (pattern: RegExp): { fd: string; time: number }[] =>
-          lines.flatMap((line) => {
-            const [, time, fd = ""] = pattern.exec(line) ?? [];
-            return time === undefined ? [] : [{ fd, time: Number(time) }];
-          });
-        // "status" and a newline, to one of the two guests.
-        const written = timesOf(/^ *host\.dat: .* (\d+\.\d+): sys_enter: +NR 1 \((\w+), \w+, 7, /);
-        const read = timesOf(new RegExp(`^ *${name}\\.dat: .* (\\d+\\.\\d+): sys_exit: +NR 0 = 7$`));
-        const boundS = (session.offsets[name]?.boundNs ?? 0) / 1e9 + 1e-6;
-        // Each is read soon after it was written, and the next one comes a second later: a clock that is wrong by more than the
-        // bound puts reads before their writes, and so nearly a second behind those of before.
-        const delaysOf = (fd: string): number[] =>
-          read.map(({ time }) =>
-            Math.min(
-              ...written.filter((one) => one.fd === fd && one.time <= time + boundS).map((one) => time - one.time),
-            ),
-          );
-        const delays = [...new Set(written.map(({ fd }) => fd))].map(delaysOf);
-        expect(read.length).toBeGreaterThanOrEqual(2);
-        const isInOrder = delays.some((ofFd) => ofFd.every((delay) => delay < 0.8));
-        expect({ name, delays, isInOrder }).toMatchObject({ isInOrder: true });
+        const ofGuest = new RegExp(
+          String.raw`^ *${name}\.dat: .*-(\d+) +\[\d+\] .*?(\d+\.\d+): sys_exit: +NR 0 = ${orderBytes}$`,
+        );
+        const tasks = await threadsOf(name);
+        const read = lines.flatMap((line) => {
+          const [, task, time] = ofGuest.exec(line) ?? [];
+          return time !== undefined && tasks.includes(Number(task)) ? [Number(time)] : [];
+        });
+        const ofHost = lines.filter((line) => /^ *host\.dat: /.test(line));
+        const { written, answered } = callsOf(ofHost, recorderPid, orderBytes);
+        const boundS = (session.offsets[name]?.boundNs ?? 0) / 1e9 + 2e-6;
+        expect(read.length).toBeGreaterThanOrEqual(readsLeast);
+        // To one of the two guests.
+        const isInOrder = [...written.values()].some((orders) =>
+          [...answered.values()].some((answers) => liesBetween(read, { written: orders, answered: answers }, boundS)),
+        );
+        expect({ name, read, written, answered, isInOrder }).toMatchObject({ isInOrder: true });
       }
     },
     guestTestTimeoutMs,
@@ -247,21 +275,6 @@ function shownOffset(metadata: TraceMetadata): (guestTime: number) => number {
   const clock = new MachineClock(metadata, first.time);
   return (guestTime) => Number(clock.exactly(0, BigInt(Math.round(guestTime)))) - guestTime;
 }
-
-/** What the truths leave at another time: of the one that leaves least. */
-function nearest(truths: readonly Truth[], guestTime: number): Truth {
-  const moved = truths.map(({ guestTime: at, offset, boundNs }) => ({
-    guestTime,
-    offset,
-    boundNs: boundNs + Math.abs(at - guestTime) * driftMost,
-  }));
-  const [first, ...rest] = moved;
-  if (first === undefined) throw new Error("no truth is known");
-  return rest.reduce((best, truth) => (truth.boundNs < best.boundNs ? truth : best), first);
-}
-
-/** ns by ns: those of the guests here were below 1e-6 to 6e-5. */
-const driftMost = 1e-4;
 
 /** us */
 function medianAndMost(values: readonly number[]): string {
