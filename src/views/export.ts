@@ -14,6 +14,7 @@ import { ExportProgress } from "./export-progress.ts";
 import { type Exporter, type Export, type ExportResult, finishExport } from "./exporter.ts";
 import { exporters, type Form } from "./exporters.ts";
 import type { LineStyle } from "./line-style.ts";
+import { unplacedTexts } from "./offset-text.ts";
 import { perfettoExporter } from "./perfetto/perfetto-exporter.ts";
 import type { GivenNames } from "./recorded-names.ts";
 import { textExporter } from "./text-exporter.ts";
@@ -46,6 +47,7 @@ export async function exportRecording(request: ExportRequest): Promise<Exported>
   const { paths, chosen, selection = {}, output } = request;
   const exporter = exporterOf(request);
   const recordings = await openRecordings(paths, chosen, { times: timeRangeBefore(selection) });
+  for (const text of unplacedTexts(recordings.parts)) log.warn(text);
   const progress = new ExportProgress();
   try {
     const work = { parts: progress.watch(recordings.parts), exporter, selection, progress };

@@ -1,4 +1,6 @@
 /** How well a machine's clock is known, in a line. */
+import { foreignText } from "../base/foreign-text.ts";
+import type { RecordedPart } from "../trace-dat/parts.ts";
 import type { SessionOffset } from "../trace-dat/session/session-file.ts";
 
 export function offsetText(name: string, offset: SessionOffset): string {
@@ -17,6 +19,15 @@ export function offsetText(name: string, offset: SessionOffset): string {
       `; it jumped by ${timeText(Math.abs(Number(ns)))} between ${secondsText(from)} and ${secondsText(to)}: events between may be off by that`,
   );
   return `${name}: clock ±${timeText(boundNs)} (${how})${jumps.join("")}`;
+}
+
+/** Of machines that are shown with others, and whose events have no order among those of others. */
+export function unplacedTexts(parts: readonly RecordedPart[]): string[] {
+  if (new Set(parts.map(({ machine }) => machine)).size < 2) return [];
+  const texts = parts.flatMap(({ machine, about }) =>
+    about?.offset?.method === "unknown" ? [foreignText(offsetText(machine, about.offset))] : [],
+  );
+  return [...new Set(texts)];
 }
 
 /** Rounded up: a bound must hold. */

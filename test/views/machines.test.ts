@@ -122,14 +122,21 @@ describe("the directory of a session", () => {
     kind: name === "host" ? ("host" as const) : ("guest" as const),
     recordings: [{ file: `${name}.dat`, state: "whole" as const }],
   }));
-  writeFileSync(join(directory, "session.json"), sessionText({ machines, clocks: {}, offsets: {}, losses: {} }));
+  const offsets = { vm1: { method: "unknown" as const, reason: "no one asked" } };
+  writeFileSync(join(directory, "session.json"), sessionText({ machines, clocks: {}, offsets, losses: {} }));
 
   test("is shown like its files", async () => {
     expect(ourReport(directory)).toBe(ourReport([pathOf("host"), pathOf("vm1")]));
-    const { code, stdout } = await traceAgent("report", directory, "--machine", "vm1");
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await traceAgent("report", directory, "--machine", "vm1");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("vm1: cpus=1\n");
     expect(stdout).not.toContain("host: ");
+  });
+
+  test("says which machine's times are not its host's, where both are shown", async () => {
+    const { code, stderr } = await traceAgent("report", "--stat", directory);
+    const unknown = "vm1: clock unknown (no one asked): its times are its own";
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `trace-agent: warning: ${unknown}\n` });
   });
 
   test("of which one machine's file is damaged or missing shows the others and names it, with code 65", async () => {

@@ -8,7 +8,7 @@ import { messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { TimeSample } from "../../events/trace-metadata.ts";
 import { placeByBursts } from "../../timeline/sync/bursts-alone.ts";
-import { searchOffset } from "../../timeline/sync/search-offset.ts";
+import { searchOffset, type Searched } from "../../timeline/sync/search-offset.ts";
 import { knownFromBursts } from "../../timeline/sync/spooled-bursts.ts";
 import type { GuestToPlace, KnownOffset, Synchronisation } from "../../timeline/sync/synchronise.ts";
 import { synchroniseAll } from "../../timeline/sync/synchronise-all.ts";
@@ -126,9 +126,10 @@ function openGuest(of: Unfinished, host: Host | undefined): Guest {
   // Without a host, on the clock of this machine.
   const clock = host === undefined ? (readable(bursts[0]?.clock ?? "") ?? "mono_raw") : readable(host.clock);
   const told = clock === undefined ? undefined : knownFromBursts(bursts, clock);
-  const known = told ?? search(host, spooled, tasks);
+  const searched = told === undefined && host !== undefined ? search(host, spooled, tasks) : undefined;
+  const known = told ?? searched?.known;
   if (known === undefined) {
-    const reason = `${whyUnknown(spooled, host)}${host === undefined ? "" : `, and ${whyNotFound(tasks)}`}`;
+    const reason = `${whyUnknown(spooled, host)}${searched === undefined ? "" : `, and ${searched.reason}`}`;
     return { ...guest, placed: { timeline: {}, offset: { method: "unknown", reason } } };
   }
   if (host === undefined) return { ...guest, placed: placedAlone(known, guest.cpus) };
@@ -139,12 +140,7 @@ function openGuest(of: Unfinished, host: Host | undefined): Guest {
 }
 
 /** Where no clock tells it, the switches of the vCPU threads may. */
-function search(
-  host: Host | undefined,
-  { recording }: SpooledRecording,
-  tasks: readonly number[],
-): KnownOffset | undefined {
-  if (host === undefined || tasks.every((task) => task < 0)) return undefined;
+function search(host: Host, { recording }: SpooledRecording, tasks: readonly number[]): Searched {
   const source = recordingSource(recording);
   try {
     return searchOffset(host.source, source, tasks);
@@ -175,11 +171,6 @@ function stepsOf({ steps = [], guestEpoch }: KnownOffset): Pick<SessionOffset, "
 
 function readable(clock: string): ReadableClock | undefined {
   return readableClocks.find((known) => known === clock);
-}
-
-function whyNotFound(tasks: readonly number[]): string {
-  if (tasks.every((task) => task < 0)) return "the threads of its vCPUs are not known";
-  return "no offset fits its events clearly";
 }
 
 function whyUnknown({ recording, session }: SpooledRecording, host: Host | undefined): string {

@@ -10,25 +10,32 @@ import type { KnownOffset } from "./synchronise.ts";
 /** Where in the guest's recording events are taken from, by tries: the two may overlap in a part only. */
 const places = [0.5, 0.25, 0.75];
 
-/** Undefined where no offset is clearly the best. */
-export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): KnownOffset | undefined {
+/** `reason`: why no offset is known. */
+export type Searched = { readonly known: KnownOffset | undefined; readonly reason: string };
+
+export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): Searched {
+  if (tasks.every((task) => task <= 0)) return { known: undefined, reason: "the threads of its vCPUs are not known" };
   const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
   const switches = new HostSwitches(host);
   const slices = switches.slicesOf(tasks);
   switches.readTo(Infinity, 2 * timelineLimits.searchSlices);
-  if (slices.switches === 0) return undefined;
+  if (slices.switches === 0) return { known: undefined, reason: "no sched_switch of its vCPU threads on the host" };
   const end = lastTime(new EventIterator(unshifted));
+  let most = 0;
   for (const place of places) {
     const events = new EventIterator(unshifted);
     const sample = sampleAt(events, end * place, tasks);
+    most = Math.max(most, sample.length);
     const found = coarseOffset(sample, slices);
     if (found === undefined) continue;
     // Of times that count from the guest's epoch, to absolute ones.
     const between = Number(slices.epoch - events.epoch);
     const range = { low: found.low + between, high: found.high + between };
-    return { range: () => range, guestEpoch: events.epoch };
+    return { known: { range: () => range, guestEpoch: events.epoch }, reason: "" };
   }
-  return undefined;
+  const { syncLeastEvents } = timelineLimits;
+  const reason = most < syncLeastEvents ? "its events are too few" : "no offset fits its events clearly";
+  return { known: undefined, reason };
 }
 
 function lastTime(events: EventIterator): number {

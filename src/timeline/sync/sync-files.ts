@@ -25,9 +25,10 @@ import { guestOption, timeShiftOption } from "../../trace-dat/write/time-options
 import { timelineLimits } from "../limits.ts";
 import { knownShift } from "./known-shift.ts";
 import { tasksInCommands } from "./machine-tasks.ts";
-import { searchOffset } from "./search-offset.ts";
+import { searchOffset, type Searched } from "./search-offset.ts";
 import { mapOf, openInputs, type SyncInput, type SyncInputs } from "./sync-inputs.ts";
 import type { GuestToPlace, KnownOffset } from "./synchronise.ts";
+import { requireNames, sessionOf } from "./synced-session.ts";
 import { synchroniseAll } from "./synchronise-all.ts";
 import { toldOffset } from "./told-offset.ts";
 
@@ -65,6 +66,7 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
           throw new AgentError("usage", `--${option} is of "${name}", which is no guest's recording here`, {
             remedy: `guests are: ${inputs.guests.map((guest) => guest.name).join(", ")}`,
           });
+    requireNames(inputs);
     makeEmpty(options.directory, identitiesOf(...options.paths));
     const placed = placeAll(inputs, options);
     options.onStep("writing the copies");
@@ -85,14 +87,14 @@ function placeAll(inputs: SyncInputs, options: SyncOptions): PlacedGuest[] {
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   const outcomes = step.value.values();
-  return found.map(({ input, tasks, known }): PlacedGuest => {
-    const outcome = known === undefined ? undefined : outcomes.next().value;
-    if (outcome === undefined) {
-      const reason = tasks.every((task) => task < 0)
-        ? "nothing tells it, and the threads of its CPUs are not known"
-        : "nothing tells it, and no offset fits its events clearly";
+  return found.map(({ input, tasks, known, reason: why }): PlacedGuest => {
+    if (known === undefined) {
+      const remedy = tasks.every((task) => task <= 0) ? "; --vcpus names them" : "";
+      const reason = `nothing tells it, and ${why}${remedy}`;
       return { input, tasks, offset: { method: "unknown", reason }, samples: [] };
     }
+    const outcome = outcomes.next().value;
+    if (outcome === undefined) throw new RangeError(`no outcome for ${input.name}`);
     if ("error" in outcome) throw outcome.error;
     return { input, tasks, offset: toldOffset(outcome.placed), samples: outcome.placed.samples };
   });
@@ -103,7 +105,7 @@ function tasksAndOffset(
   input: SyncInput,
   { host, session }: SyncInputs,
   options: SyncOptions,
-): { input: SyncInput; tasks: readonly number[]; known: KnownOffset | undefined } {
+): { input: SyncInput; tasks: readonly number[] } & Searched {
   const { source, name } = input;
   const cpus = source.cpus.length;
   const found =
@@ -112,8 +114,8 @@ function tasksAndOffset(
     tasksInCommands(host.source.metadata.savedCommands, cpus) ??
     [];
   const tasks = Array.from({ length: cpus }, (_, cpu) => found[cpu] ?? -1);
-  const known = knownOf(input, session?.offsets[name], options) ?? searchOffset(host.source, source, tasks);
-  return { input, tasks, known };
+  const known = knownOf(input, session?.offsets[name], options);
+  return { input, tasks, ...(known === undefined ? searchOffset(host.source, source, tasks) : { known, reason: "" }) };
 }
 
 function knownTasks(tasks: readonly number[] | undefined): readonly number[] | undefined {
@@ -170,15 +172,12 @@ function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
 }
 
 function write(
-  { host, session }: SyncInputs,
+  all: SyncInputs,
   placed: readonly PlacedGuest[],
   { directory, group, paths }: SyncOptions,
 ): SyncedFile[] {
-  const taken = new Set<string>();
+  const { host } = all;
   const pathFor = (name: string): string => {
-    if (taken.has(name))
-      throw new AgentError("usage", `two recordings have the name "${name}"`, { remedy: "rename one of them" });
-    taken.add(name);
     if (name.includes("/")) mkdirSync(`${directory}/${dirname(name)}`, { recursive: true, mode: 0o700 });
     return `${directory}/${name}`;
   };
@@ -227,16 +226,15 @@ function write(
     );
     files.push({ name: input.name, path, offset });
   }
-  if (session !== undefined) {
-    const offsets = Object.fromEntries(placed.map(({ input, offset }) => [input.name, offset]));
-    const place = OutputPlace.find(`${directory}/${sessionFileName}`, { group, inputs });
-    try {
-      const output = new OutputFile(place);
-      output.write(Buffer.from(sessionText({ ...session, offsets: { ...session.offsets, ...offsets } })));
-      output.finish();
-    } finally {
-      place.close();
-    }
+  const told = all.session ?? sessionOf(all);
+  const offsets = Object.fromEntries(placed.map(({ input, offset }) => [input.name, offset]));
+  const place = OutputPlace.find(`${directory}/${sessionFileName}`, { group, inputs });
+  try {
+    const output = new OutputFile(place);
+    output.write(Buffer.from(sessionText({ ...told, offsets: { ...told.offsets, ...offsets } })));
+    output.finish();
+  } finally {
+    place.close();
   }
   return files;
 }

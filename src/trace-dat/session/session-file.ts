@@ -161,6 +161,10 @@ export function readSessionFile(bytes: Uint8Array, where: string): SessionFile {
   return file;
 }
 
+export function isMachineName(word: string): boolean {
+  return v.is(name, word);
+}
+
 export function sessionText(file: SessionFile): string {
   return `${JSON.stringify({ kind: sessionKind, version: sessionVersion, ...file }, undefined, 2)}\n`;
 }

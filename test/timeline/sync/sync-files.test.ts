@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import type { TimeSample } from "../../../src/events/trace-metadata.ts";
 import { syncFiles, type SyncOptions } from "../../../src/timeline/sync/sync-files.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { readSession, sessionFiles } from "../../../src/trace-dat/session/read-session.ts";
 import { sessionText } from "../../../src/trace-dat/session/session-file.ts";
 import type { Recording } from "../../../src/trace-dat/write/recording.ts";
 import { type TraceDatFormat, writeTraceDat } from "../../../src/trace-dat/write/write.ts";
@@ -144,6 +145,22 @@ describe("recordings of a host and a guest", () => {
     expect(samplesOf(`${world.out}/vm1.dat`)).toEqual([]);
   });
 
+  test("that cannot be searched for are told to be unknown, and why", () => {
+    const world = newWorld();
+    const few = newWorld();
+    rmSync(few.guest);
+    write(few.guest, [[{ time: 1_000, type: "mark", first: 1, second: 2 }], []], guestEpoch);
+    const cases = [
+      [world, "1", [], "the threads of its vCPUs are not known; --vcpus names them"],
+      [world, "2", [901, 902], "no sched_switch of its vCPU threads on the host"],
+      [few, "3", tasks, "its events are too few"],
+    ] as const;
+    for (const [of, name, threads, reason] of cases) {
+      const [, vm1] = sync(of, { directory: `${of.out}${name}`, vcpus: new Map([["vm1", threads]]) });
+      expect(vm1?.offset).toEqual({ method: "unknown", reason: `nothing tells it, and ${reason}` });
+    }
+  });
+
   test("are placed by an offset that is given, and the threads that the host's file names", () => {
     const guests = [{ name: "vm1", traceId: guestEpoch, tasks }];
     const world = newWorld({ host: { guests } });
@@ -182,6 +199,40 @@ describe("recordings of a host and a guest", () => {
     expect(written.machines).toEqual(file.machines);
     expect(written.offsets).toMatchObject({ vm1: { method: "causality" } });
     expect(readdirSync(world.out).sort()).toEqual(["host.dat", "session.json", "vm1.dat"]);
+  });
+
+  test("that are files alone become a session, which tells how well the guest is placed", () => {
+    const world = newWorld();
+    const [, vm1] = sync(world);
+    expect(readSession(world.out)).toMatchObject({
+      clocks: { host: "mono_raw", vm1: "mono_raw" },
+      offsets: { vm1: vm1?.offset },
+    });
+    const machines = sessionFiles(world.out).map(({ machine, kind, files }) => ({ machine, kind, files }));
+    expect(machines).toEqual([
+      { machine: "host", kind: "host", files: [`${world.out}/host.dat`] },
+      { machine: "vm1", kind: "guest", files: [`${world.out}/vm1.dat`] },
+    ]);
+    const again = `${world.folder}/again`;
+    expectPlaced({ ...world, out: again }, sync(world, { paths: [world.out], directory: again }));
+  });
+
+  test("that would have one name are refused before anything is written, as trace-cmd's trace.dat of both", () => {
+    const world = newWorld();
+    for (const [name, called] of [
+      ["host.dat", "host"],
+      ["host", "host"],
+      ["session.json", "session.json"],
+    ] as const) {
+      mkdirSync(`${world.folder}/${name}-guest`);
+      const guest = `${world.folder}/${name}-guest/${name}`;
+      copyFileSync(world.guest, guest);
+      expect(() => sync(world, { paths: [world.host, guest], vcpus: new Map() })).toThrow(`the name "${called}"`);
+    }
+    const nameless = `${world.folder}/.dat`;
+    copyFileSync(world.guest, nameless);
+    expect(() => sync(world, { paths: [world.host, nameless], vcpus: new Map() })).toThrow("cannot name a machine");
+    expect(existsSync(world.out)).toBeFalse();
   });
 
   test("are refused where a directory holds something, one is alone, or an option names none of them", () => {
