@@ -16,8 +16,9 @@ import { allowedMs, timed } from "../support/timing.ts";
 const tracing = "/sys/kernel/tracing";
 const layout = layoutOf(4096, 8);
 const cpus = [0, 1];
-/** As `fresh` makes it. */
-const bufferKb = 2048;
+/** More than a port holds: it is filled before the start, so that the first pieces are as large as they can be. */
+const bufferKb = 12 * 1024;
+const subBuffers = (bufferKb * 1024) / layout.sizeBytes;
 const files = { "/bin/trace-agent": executable, "/bin/markers": markerProgram() };
 
 await describeWithGuest(
@@ -36,18 +37,19 @@ await describeWithGuest(
       for (const reader of ends.readers) reader.resume();
     };
     afterAll(() => ends?.close());
-    /** Until the ports take nothing more: no byte moves while each ring buffer is overwritten. Large events, of which that takes few. */
+    /** A sub-buffer holds one of their events. */
+    const writers = (option = ""): string =>
+      [1, 2]
+        .map((mask) => `taskset ${mask} dd if=/dev/zero of=${tracing}/trace_marker bs=3000 ${option} 2>/dev/null &`)
+        .join(" ");
+    /** Until the ports take nothing more: no byte moves while each ring buffer is overwritten. */
     const fillPorts = async (): Promise<void> => {
-      const writers = [1, 2].map(
-        (mask) => `taskset ${mask} dd if=/dev/zero of=${tracing}/trace_marker bs=3000 2>/dev/null &`,
-      );
-      const filling = await guest().spawn(`trap 'kill $(jobs -p)' EXIT; trap exit TERM; ${writers.join(" ")} wait`);
+      const filling = await guest().spawn(`trap 'kill $(jobs -p)' EXIT; trap exit TERM; ${writers()} wait`);
       const look = async (): Promise<{ moved: number[]; overrun: number[] }> => {
         const { cpus: told } = (await ends.ask("status", "status")) as { cpus: { bytes: number; overrun: number }[] };
         return { moved: told.map(({ bytes }) => bytes), overrun: told.map(({ overrun }) => overrun) };
       };
-      // A sub-buffer holds one of these events.
-      const overwritten = (2 * bufferKb * 1024) / layout.sizeBytes;
+      const overwritten = 2 * subBuffers;
       let from = await look();
       for (let now = from; now.overrun.some((count, cpu) => count < (from.overrun[cpu] ?? 0) + overwritten);) {
         now = await look();
@@ -62,6 +64,7 @@ await describeWithGuest(
       async () => {
         const seconds = inLongForm(8, 60);
         await fresh(guest());
+        await guest().run(`echo ${bufferKb} >${tracing}/buffer_size_kb; ${writers(`count=${subBuffers}`)} wait`);
         const before = { kb: await freeKb(guest()) };
         await ends.ask("1", "start");
         await fillPorts();
