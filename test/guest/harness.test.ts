@@ -90,5 +90,18 @@ for (const [kernel, transport] of forms) {
       },
       guestTestTimeoutMs,
     );
+
+    test(
+      "writes markers at a rate, and goes on when the ring buffer, which was off, takes them again",
+      async () => {
+        await guest().run(
+          `cd /sys/kernel/tracing; echo 0 >tracing_on; echo >trace
+           markers trace_marker 0 8 3 1000 & usleep 100000; echo 1 >tracing_on; wait $!`,
+        );
+        const lines = await guest().text("grep -o 'MARK.*' /sys/kernel/tracing/trace");
+        expect(lines.split("\n")).toEqual(["MARK 0 8", "MARK 0 9", "MARK 0 10"]);
+      },
+      guestTestTimeoutMs,
+    );
   });
 }

@@ -5,28 +5,35 @@
 import { existsSync, readFileSync } from "node:fs";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { readSessionFile, type SessionFile, type SessionRecording } from "../../src/trace-dat/session/session-file.ts";
-import { numbersIn } from "../support/numbered.ts";
+import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
+import { type Numbers, numbersIn } from "../support/numbered.ts";
 
 /** Each life of an agent numbers its events from a multiple of this. */
 export const numbersPerLife = 100_000_000;
 
+type NumbersOf = (source: TraceSource) => Map<number, Numbers>;
 type Place = { last: number; segment: number };
 
 export class Accounting {
   readonly faults: string[] = [];
   segments = 0;
   events = 0;
+  /** By machine, of those that are read in a way of their own. */
+  readonly eventsOf = new Map<string, number>();
   /** Segments that --keep removed before they were read. */
   unread = 0;
   readonly #directory: string;
+  readonly #readers: ReadonlyMap<string, NumbersOf>;
   readonly #seen = new Set<string>();
   /** By machine and CPU: the last number, and in which segment it was. */
   readonly #places = new Map<string, Place>();
   /** Numbers may be missing up to this segment of a machine: something was killed before it. */
   readonly #excused = new Map<string, number>();
 
-  constructor(directory: string) {
+  /** `readers`: of machines whose events are others than those of numbered.ts. */
+  constructor(directory: string, readers: ReadonlyMap<string, NumbersOf>) {
     this.#directory = directory;
+    this.#readers = readers;
   }
 
   /** Reads what is new. */
@@ -63,7 +70,8 @@ export class Accounting {
     const source = openTraceDat(path);
     try {
       let sum = 0;
-      for (const [cpu, numbers] of numbersIn(source)) {
+      const own = this.#readers.get(machine);
+      for (const [cpu, numbers] of (own ?? numbersIn)(source)) {
         sum += numbers.events;
         // A life's end within a segment is no gap of ours.
         for (const fault of numbers.faults) if (!this.#isLifeChange(fault)) this.#fault(file, fault, machine, number);
@@ -72,6 +80,7 @@ export class Accounting {
       if (sum !== events) this.faults.push(`${file}: session.json tells of ${events} events, it has ${sum}`);
       this.segments++;
       this.events += sum;
+      if (own !== undefined) this.eventsOf.set(machine, (this.eventsOf.get(machine) ?? 0) + sum);
       if (state === "incomplete") this.#excused.set(machine, Math.max(this.#excused.get(machine) ?? 0, number + 1));
     } finally {
       source.close();

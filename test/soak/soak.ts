@@ -1,11 +1,13 @@
 /**
- * `npm run soak [-- MINUTES [SEED]]`: a recorder of many guests that rotates, while it, the guests' agents and the room on its disk are
- * taken away at random. 60 minutes. Prints what it measured; ends with 1 where an event is missing or there twice, or something grew.
+ * A recorder of many guests that rotates, while it, the guests' agents, a VM and the room on its disk are taken away at random. Faults
+ * are events that are missing or there twice, and what grew.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { bytesUnder } from "../support/bytes-under.ts";
+import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
 import { executable } from "../support/agent-process.ts";
+import { bytesUnder } from "../support/bytes-under.ts";
+import type { Numbers } from "../support/numbered.ts";
 import { Random } from "../support/random.ts";
 import { withSmallDisk } from "../support/small-disk.ts";
 import { Accounting } from "./accounting.ts";
@@ -19,26 +21,50 @@ const freeBytes = 16 * MiB;
 /** Of a recorder that runs for hours against itself when all guests were there: what a heap may be larger at one time than at another. */
 const growthBytes = 48 * MiB;
 const slowestMs = 300_000;
+/** How often the segments are read, and the recorder is looked at. */
+const lookMs = 200;
 const ownGuests = 'mkdir -p /run/virtio-trace && mount -t tmpfs none /run/virtio-trace && exec "$@"';
+
+/** `start`: of what was killed. */
+type SoakMachine = { name: string; directory: string; start: () => Promise<void>; kill: () => Promise<void> };
+
+/** A real guest: its agent is killed (`kill`), and so is QEMU. */
+export type SoakVm = SoakMachine & {
+  killVm: () => Promise<void>;
+  close: () => Promise<void>;
+  numbersIn: (source: TraceSource) => Map<number, Numbers>;
+};
+
+type Kill = "recorder" | "agent" | "disk" | "vm" | "agent in the vm";
 
 export type SoakResult = {
   seed: number;
   segments: number;
   events: number;
+  /** Of these, the real guest's. */
+  eventsOfVm: number;
   unread: number;
-  kills: { recorder: number; agent: number; disk: number };
+  kills: Record<Kill, number>;
   mostBytes: number;
   memory: { first: number; last: number };
   descriptors: { first: number; last: number };
   faults: string[];
 };
 
-export async function soak(seconds: number, seed: number, guestCount: number): Promise<SoakResult> {
+/** `makeVm`: a real guest beside the others, whose ports lie in the folder. */
+export async function soak(
+  seconds: number,
+  seed: number,
+  guestCount: number,
+  makeVm?: (folder: string) => SoakVm,
+): Promise<SoakResult> {
   let result: SoakResult | undefined;
   await withSmallDisk(`${diskBytes}`, async (disk) => {
     const folder = mkdtempSync(`${tmpdir()}/ta-soak-`);
     try {
-      result = await run({ disk, folder, seconds, seed, guestCount });
+      mkdirSync(`${folder}/guests`);
+      const vm = makeVm?.(`${folder}/guests`);
+      result = await new Soak({ disk, folder, seconds, seed, guestCount, vm }).run();
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -47,95 +73,185 @@ export async function soak(seconds: number, seed: number, guestCount: number): P
   return result;
 }
 
-type Plan = { disk: string; folder: string; seconds: number; seed: number; guestCount: number };
+type Plan = {
+  disk: string;
+  folder: string;
+  seconds: number;
+  seed: number;
+  guestCount: number;
+  vm: SoakVm | undefined;
+};
 
-async function run({ disk, folder, seconds, seed, guestCount }: Plan): Promise<SoakResult> {
-  const random = new Random(seed);
-  const out = `${disk}/out`;
-  const filler = `${disk}/filler`;
-  mkdirSync(`${folder}/guests`);
-  const guests = Array.from(
-    { length: guestCount },
-    (_, index) => new SoakGuest(`${folder}/guests`, `vm${index}`, random),
-  );
-  const config = `${folder}/record.toml`;
-  const machines = guests.map(({ name, directory }) => `[machines.${name}]\ndir = "${directory}"\n`);
-  const rotate = seconds < 60 ? "2s" : "10s";
-  writeFileSync(
-    config,
-    `output = "${out}"\njoin = true\nrotate = "${rotate}"\nkeep = "${keepBytes / MiB}M"\nfree = "${freeBytes / MiB}M"\n${machines.join("")}`,
-  );
-  const accounting = new Accounting(out);
-  const kills = { recorder: 0, agent: 0, disk: 0 };
-  const samples: { memory: number; descriptors: number }[] = [];
-  let mostBytes = 0;
-  const start = (): Bun.Subprocess =>
-    // Guests of other tests are none of its own: joining looks below /run/virtio-trace.
-    Bun.spawn(["unshare", "-m", "sh", "-c", ownGuests, "sh", executable, "record", "--config", config], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    });
-  for (const guest of guests) await guest.start();
-  let recorder = start();
-  const end = Date.now() + seconds * 1000;
-  const pauseMs = seconds < 60 ? 200 : 1000;
-  let nextMs = Date.now() + pauseMs * (3 + random.below(5));
-  let isFull = false;
-  try {
-    // A slow machine has made no segment yet.
-    while (Date.now() < end || (accounting.segments === 0 && Date.now() < end + slowestMs)) {
-      await Bun.sleep(200);
-      accounting.read();
-      mostBytes = Math.max(mostBytes, bytesUnder(out));
-      samples.push(sample(recorder.pid));
-      if (recorder.exitCode !== null) throw new Error(`the recorder ended with ${recorder.exitCode}`);
-      if (Date.now() < nextMs) continue;
-      nextMs = Date.now() + pauseMs * (2 + random.below(8));
-      const what = random.pick(["recorder", "agent", "agent", "disk"] as const);
-      kills[what]++;
-      if (what === "agent") {
-        const guest = random.pick(guests);
-        accounting.excuse(guest.name);
-        await guest.kill();
-        await guest.start();
-      } else if (what === "recorder") {
-        for (const { name } of guests) accounting.excuse(name);
-        recorder.kill("SIGKILL");
-        await recorder.exited;
-        recorder = start();
-      } else {
-        isFull = !isFull;
-        if (isFull) writeFileSync(filler, Buffer.alloc(diskBytes - keepBytes - freeBytes));
-        else rmSync(filler, { force: true });
-      }
-    }
-  } finally {
-    rmSync(filler, { force: true });
-    recorder.kill("SIGTERM");
-    await recorder.exited;
-    for (const guest of guests) await guest.kill();
+class Soak {
+  readonly #plan: Plan;
+  readonly #random: Random;
+  readonly #fakes: readonly SoakGuest[];
+  readonly #out: string;
+  readonly #filler: string;
+  readonly #log: string;
+  readonly #accounting: Accounting;
+  readonly #kills: Record<Kill, number> = { recorder: 0, agent: 0, disk: 0, vm: 0, "agent in the vm": 0 };
+  readonly #samples: { memory: number; descriptors: number }[] = [];
+  #recorder: Bun.Subprocess | undefined;
+  #mostBytes = 0;
+  #isFull = false;
+
+  constructor(plan: Plan) {
+    const { disk, folder, seed, guestCount, vm } = plan;
+    this.#plan = plan;
+    const random = new Random(seed);
+    this.#random = random;
+    this.#out = `${disk}/out`;
+    this.#filler = `${disk}/filler`;
+    this.#log = `${folder}/recorder.log`;
+    this.#fakes = Array.from(
+      { length: guestCount },
+      (_, index) => new SoakGuest(`${folder}/guests`, `vm${index}`, random),
+    );
+    this.#accounting = new Accounting(this.#out, new Map(vm === undefined ? [] : [[vm.name, vm.numbersIn]]));
   }
-  accounting.read();
-  const faults = [...accounting.faults];
-  if (mostBytes > keepBytes) faults.push(`${mostBytes} bytes lay on the disk, ${keepBytes} were allowed`);
-  const [first, last] = [samples.slice(0, samples.length / 2), samples.slice(samples.length / 2)].map(most);
-  const memory = { first: first?.memory ?? 0, last: last?.memory ?? 0 };
-  const descriptors = { first: first?.descriptors ?? 0, last: last?.descriptors ?? 0 };
-  if (memory.last > memory.first + growthBytes) faults.push(`memory grew: ${JSON.stringify(memory)}`);
-  if (descriptors.last > descriptors.first + 16) faults.push(`descriptors grew: ${JSON.stringify(descriptors)}`);
-  if (accounting.segments === 0) faults.push("no segment was read");
-  return {
-    seed,
-    segments: accounting.segments,
-    events: accounting.events,
-    unread: accounting.unread,
-    kills,
-    mostBytes,
-    memory,
-    descriptors,
-    faults,
-  };
+
+  async run(): Promise<SoakResult> {
+    const { seconds, vm } = this.#plan;
+    const random = this.#random;
+    this.#writeConfig();
+    const kinds: Kill[] = ["recorder", "agent", "agent", "disk"];
+    if (vm !== undefined) kinds.push("vm", "agent in the vm");
+    const pauseMs = seconds < 60 ? 200 : 1000;
+    try {
+      for (const guest of this.#machines) await guest.start();
+      this.#recorder = this.#start();
+      // Other tests' guests may have been waited for.
+      const end = Date.now() + seconds * 1000;
+      let nextMs = Date.now() + pauseMs * (3 + random.below(5));
+      // A slow machine has made no segment yet.
+      while (Date.now() < end || (this.#accounting.segments === 0 && Date.now() < end + slowestMs)) {
+        await Bun.sleep(lookMs);
+        this.#look();
+        if (Date.now() < nextMs) continue;
+        nextMs = Date.now() + pauseMs * (2 + random.below(8));
+        const what = random.pick(kinds);
+        this.#kills[what]++;
+        await this.#take(what);
+      }
+    } finally {
+      rmSync(this.#filler, { force: true });
+      this.#recorder?.kill("SIGTERM");
+      await this.#recorder?.exited;
+      for (const guest of this.#fakes) await guest.kill();
+      await vm?.close();
+    }
+    this.#accounting.read();
+    return this.#result();
+  }
+
+  get #machines(): readonly SoakMachine[] {
+    const { vm } = this.#plan;
+    return vm === undefined ? this.#fakes : [...this.#fakes, vm];
+  }
+
+  #writeConfig(): void {
+    const { folder, seconds } = this.#plan;
+    const lines = [
+      `output = "${this.#out}"`,
+      "join = true",
+      `rotate = "${seconds < 60 ? "2s" : "10s"}"`,
+      `keep = "${keepBytes / MiB}M"`,
+      `free = "${freeBytes / MiB}M"`,
+      ...this.#machines.map(({ name, directory }) => `[machines.${name}]\ndir = "${directory}"\n`),
+    ];
+    writeFileSync(`${folder}/record.toml`, lines.join("\n"));
+  }
+
+  #start(): Bun.Subprocess {
+    const { folder } = this.#plan;
+    const log = openSync(this.#log, "a");
+    try {
+      // Guests of other tests are none of its own: joining looks below /run/virtio-trace.
+      const words = ["unshare", "-m", "sh", "-c", ownGuests, "sh", executable, "record"];
+      return Bun.spawn([...words, "--config", `${folder}/record.toml`], {
+        // For symbols: those of this guest nobody else wants.
+        env: { ...process.env, CACHE_DIRECTORY: `${folder}/symbols` },
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: log,
+      });
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  #look(): void {
+    this.#accounting.read();
+    this.#mostBytes = Math.max(this.#mostBytes, bytesUnder(this.#out));
+    const recorder = this.#recorder;
+    if (recorder === undefined) return;
+    this.#samples.push(sample(recorder.pid));
+    if (recorder.exitCode === null) return;
+    const said = readFileSync(this.#log, "utf8").trimEnd().split("\n").slice(-10).join("\n");
+    throw new Error(`the recorder ended with ${recorder.exitCode}\n${said}`);
+  }
+
+  async #take(what: Kill): Promise<void> {
+    const { vm } = this.#plan;
+    switch (what) {
+      case "recorder": {
+        for (const { name } of this.#machines) this.#accounting.excuse(name);
+        const recorder = this.#recorder;
+        recorder?.kill("SIGKILL");
+        await recorder?.exited;
+        this.#recorder = this.#start();
+        return;
+      }
+      case "agent": {
+        const guest = this.#random.pick(this.#fakes);
+        return await this.#restart(guest, () => guest.kill());
+      }
+      case "vm":
+        return vm === undefined ? undefined : await this.#meanwhile(this.#restart(vm, () => vm.killVm()));
+      case "agent in the vm":
+        return vm === undefined ? undefined : await this.#meanwhile(this.#restart(vm, () => vm.kill()));
+      case "disk":
+        this.#isFull = !this.#isFull;
+        if (this.#isFull) writeFileSync(this.#filler, Buffer.alloc(diskBytes - keepBytes - freeBytes));
+        else rmSync(this.#filler, { force: true });
+    }
+  }
+
+  async #restart(machine: SoakMachine, kill: () => Promise<void>): Promise<void> {
+    this.#accounting.excuse(machine.name);
+    await kill();
+    await machine.start();
+  }
+
+  /** Segments are read before they are removed. */
+  async #meanwhile(work: Promise<void>): Promise<void> {
+    const done = work.then(() => true);
+    try {
+      while (!(await Promise.race([done, Bun.sleep(lookMs).then(() => false)]))) this.#look();
+    } finally {
+      // Else it comes up when all has ended.
+      await work;
+    }
+  }
+
+  #result(): SoakResult {
+    const { seed, vm } = this.#plan;
+    const { segments, events, unread, faults: missing } = this.#accounting;
+    const faults = [...missing];
+    const mostBytes = this.#mostBytes;
+    if (mostBytes > keepBytes) faults.push(`${mostBytes} bytes lay on the disk, ${keepBytes} were allowed`);
+    const half = this.#samples.length / 2;
+    const [first, last] = [this.#samples.slice(0, half), this.#samples.slice(half)].map(most);
+    const memory = { first: first?.memory ?? 0, last: last?.memory ?? 0 };
+    const descriptors = { first: first?.descriptors ?? 0, last: last?.descriptors ?? 0 };
+    if (memory.last > memory.first + growthBytes) faults.push(`memory grew: ${JSON.stringify(memory)}`);
+    if (descriptors.last > descriptors.first + 16) faults.push(`descriptors grew: ${JSON.stringify(descriptors)}`);
+    if (segments === 0) faults.push("no segment was read");
+    const eventsOfVm = vm === undefined ? 0 : (this.#accounting.eventsOf.get(vm.name) ?? 0);
+    if (vm !== undefined && eventsOfVm === 0) faults.push("no event of the real guest was read");
+    return { seed, segments, events, eventsOfVm, unread, kills: this.#kills, mostBytes, memory, descriptors, faults };
+  }
 }
 
 function most(samples: readonly { memory: number; descriptors: number }[]): { memory: number; descriptors: number } {
@@ -153,12 +269,4 @@ function sample(pid: number): { memory: number; descriptors: number } {
   } catch {
     return { memory: 0, descriptors: 0 };
   }
-}
-
-if (import.meta.main) {
-  const [minutes = "60", seed = `${Date.now() % 1_000_000_000}`] = process.argv.slice(2);
-  console.log(`${minutes} minutes, seed ${seed}`);
-  const result = await soak(Number(minutes) * 60, Number(seed), 8);
-  console.log(JSON.stringify(result, undefined, 2));
-  process.exitCode = result.faults.length === 0 ? 0 : 1;
 }

@@ -15,7 +15,10 @@ taskset -p $(printf %x $((1 << $2))) $$ >/dev/null
 exec >"$1"
 number=$3
 while [ $number -lt $(($3 + $4)) ]; do
-  echo "MARK $2 $number"
+  until echo "MARK $2 $number" 2>/dev/null; do
+    [ -n "$5" ] || exit 1
+    sleep 0.01
+  done
   number=$((number + 1))
   [ -z "$5" ] || sleep $(printf 0.%03d $((1000 / $5)))
 done

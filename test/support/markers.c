@@ -4,6 +4,9 @@
  *   markers FILE CPU FROM COUNT [PER_SECOND]
  *
  * Each write is one event, "MARK cpu number\n". Static, so that it runs in a guest that holds no libc.
+ *
+ * While the ring buffer is off, or is emptied (its clock is set), the kernel refuses markers with EBADF. With a rate, such a
+ * marker is written again until it is taken: the numbers in the ring buffer have no gap.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,8 +47,11 @@ int main(int argc, char **argv)
 	for (unsigned long number = from; number < from + count; number++) {
 		char text[64];
 		int length = snprintf(text, sizeof(text), "MARK %d %lu\n", cpu, number);
-		if (write(fd, text, length) != length)
-			return fail("write");
+		while (write(fd, text, length) != length) {
+			if (rate == 0 || errno != EBADF)
+				return fail("write");
+			nanosleep(&pause, NULL);
+		}
 		if (rate > 0)
 			nanosleep(&pause, NULL);
 	}
