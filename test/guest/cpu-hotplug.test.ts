@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { becomes } from "../support/guest-measures.ts";
 import { HostEnds } from "../support/host-ends.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { findMarkers } from "../support/markers.ts";
@@ -35,6 +36,7 @@ await describeWithGuest(
         // A ring buffer that was never used holds a few kB only.
         await guest().run("echo 1408 >/sys/kernel/tracing/buffer_size_kb");
         await ends.ask("1", "start");
+        await becomes(ends, 1, { state: "running", port: "open" });
         await guest().run("markers /sys/kernel/tracing/trace_marker 1 0 1000");
         await ends.ask("0", "stop");
         await ends.silence();
