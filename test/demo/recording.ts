@@ -31,7 +31,7 @@ export async function recordTraceDat(world: World, seconds: number, target: stri
   detail(await shown("report", "--html", "-o", page, file));
 
   step("To look at them");
-  detail(`${page}                               in any browser: who waited, who ran meanwhile
+  detail(`${page}                                 in any browser: who waited, who ran meanwhile
 dist/trace-agent report --stat ${file}   busiest tasks, wake-up latencies, losses
 dist/trace-agent open ${file}            in ui.perfetto.dev, or load ${exported} there
 trace-cmd report ${file}                 also KernelShark`);

@@ -5,6 +5,7 @@ import { connectIn, sendMessage } from "../../../ffi/socket.ts";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, isDenied, messageOf } from "../../base/errors.ts";
 import { foreignText } from "../../base/foreign-text.ts";
+import { isSession } from "../../trace-dat/session/is-session.ts";
 import { sessionControl } from "../../trace-dat/session/names.ts";
 import { hostLimits } from "../limits.ts";
 import { type ControlReply, type ControlRequest, parseControlReply } from "./messages.ts";
@@ -72,7 +73,11 @@ async function connectTo(path: string, waitMs: number): Promise<number> {
   } catch (cause) {
     const isGone = cause instanceof SystemError && (cause.errno === E.ENOENT || cause.errno === E.ECONNREFUSED);
     if (isGone)
-      throw new AgentError("unavailable", `no recorder runs in "${path}"`, { remedy: "name the DIR of record -o DIR" });
+      throw new AgentError("unavailable", `no recorder runs in "${path}"`, {
+        remedy: isSession(path)
+          ? "it has ended: trace-agent report DIR shows what it recorded, trace-agent recover DIR finishes what a killed one left"
+          : "name the DIR of record -o DIR",
+      });
     throw new AgentError(
       isDenied(cause) ? "permission" : "io",
       `cannot ask the recorder of "${path}": ${messageOf(cause)}`,
