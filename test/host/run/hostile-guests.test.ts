@@ -36,7 +36,7 @@ const cases: Case[] = [
   { kind: "noStop", command: record, code: 74, words: 'order "0"', withinSeconds: silenceSeconds + 10 },
   { kind: "neverStops", command: record, code: 74, words: "more came than the guest tells of", withinSeconds: 5 },
   { kind: "neverStops", command: stream, code: 0, words: "", withinSeconds: 5 },
-  { kind: "trickle", command: stream, code: 0, words: "", withinSeconds: 15 },
+  { kind: "trickle", command: stream, code: 74, words: "of a sub-buffer, not shown", withinSeconds: 15 },
   { kind: "jumps", command: stream, code: 0, words: "", withinSeconds: 10 },
   { kind: "jumps", command: top, code: 0, words: "", withinSeconds: 10 },
   { kind: "flood", command: record, code: 0, words: "", withinSeconds: 10 },
