@@ -9,6 +9,7 @@ import { becomes, costOf5Seconds, fresh, restsAfterWork } from "../support/guest
 import { HostEnds } from "../support/host-ends.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { findMarkers } from "../support/markers.ts";
+import { plugPort, unplugPort } from "../support/port-plug.ts";
 
 const tracing = "/sys/kernel/tracing";
 const layout = layoutOf(4096, 8);
@@ -94,33 +95,20 @@ await describeWithGuest(
       "loses its data port and its control port to a hot-unplug and serves them again when they are back",
       async () => {
         await fresh(guest());
-        const plug = async (name: string, nr: number): Promise<void> => {
-          await guest().qmp.execute("device_add", {
-            driver: "virtserialport",
-            bus: "vser0.0",
-            nr,
-            chardev: `c-${name}`,
-            id: `p-${name}`,
-            name,
-          });
-        };
-        const unplug = async (name: string): Promise<void> => {
-          await guest().qmp.execute("device_del", { id: `p-${name}` });
-        };
-        await unplug("trace-path-cpu1");
+        await unplugPort(guest(), "trace-path-cpu1");
         const ends = new HostEnds(guest().directory, { cpus: [0], transport: "socket" });
         await ends.ask("hello x", "hello");
         await ends.ask("1", "start");
         await guest().run(`markers ${tracing}/trace_marker 1 0 100`);
         await becomes(ends, 0, { port: "open" });
         await becomes(ends, 1, { port: expect.stringMatching(/absent|closed/) });
-        await plug("trace-path-cpu1", 3);
+        await plugPort(guest(), "trace-path-cpu1", 3);
         await becomes(ends, 1, { port: "open" });
         ends.close();
 
-        await unplug("agent-ctl-path");
+        await unplugPort(guest(), "agent-ctl-path");
         await agent.says('control port "agent-ctl-path" is gone');
-        await plug("agent-ctl-path", 1);
+        await plugPort(guest(), "agent-ctl-path", 1);
         const again = new HostEnds(guest().directory, { cpus, transport: "socket" });
         expect(await again.ask("hello back", "hello")).toMatchObject({ nonce: "back", state: "running" });
         await guest().run(`markers ${tracing}/trace_marker 1 100 100`);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ImageRoot } from "../../src/install/image-root.ts";
 import { serviceFiles } from "../../src/install/init.ts";
+import { controlPortName } from "../../src/protocol/ports.ts";
 import { executable } from "../support/agent-process.ts";
 import { addPackage, bootTree, putFile } from "../support/debian-guest.ts";
 import { copyDebianTree, treeFolder, whyNoDebianTree } from "../support/debian-tree.ts";
@@ -15,6 +16,7 @@ import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest
 import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
 import type { Guest } from "../support/guest-handle.ts";
 import { unpackedPackage } from "../support/packages.ts";
+import { unplugPort } from "../support/port-plug.ts";
 import { tracesMarker } from "../support/trace-marker.ts";
 
 /** The process that runs the agent, once it holds its port; another one than `before`. */
@@ -114,7 +116,7 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
   test(
     "says what is missing where there is no port, and does not try",
     async () => {
-      await guest.qmp.execute("device_del", { id: "p-agent-ctl-path" });
+      await unplugPort(guest, controlPortName);
       await guest.run("while grep -qsx agent-ctl-path /sys/class/virtio-ports/*/name; do usleep 100000; done");
       const { code, stdout, stderr } = await guest.run("rc-service trace-agent start", { mayFail: true });
       expect(code).not.toBe(0);

@@ -13,6 +13,7 @@ import { guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { guestHookTimeoutMs, whyNoGuest } from "../support/guest.ts";
 import type { Guest } from "../support/guest-handle.ts";
 import { HostEnds } from "../support/host-ends.ts";
+import { plugPort, unplugPort } from "../support/port-plug.ts";
 import { tracesMarker } from "../support/trace-marker.ts";
 
 const reason = (await whyNoGuest("6.12")) ?? (await whyNoDebianTree());
@@ -36,21 +37,6 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
       `${unit} is not ${state}\n${await guest.text(`systemctl status ${unit}; journalctl -u ${unit}`, { mayFail: true })}`,
     );
   };
-  const controlDevice = {
-    driver: "virtserialport",
-    bus: "vser0.0",
-    nr: 1,
-    chardev: `c-${controlPortName}`,
-    id: `p-${controlPortName}`,
-    name: controlPortName,
-  };
-
-  const unplug = async (): Promise<void> => {
-    const id = `p-${controlPortName}`;
-    await guest.qmp.execute("device_del", { id });
-    await guest.qmp.event("DEVICE_DELETED", guestTestTimeoutMs, ({ data }) => data?.["device"] === id);
-  };
-
   beforeAll(async () => {
     folder = treeFolder();
     const tree = join(folder, "tree");
@@ -144,7 +130,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
   test(
     "stops when its port is unplugged, and leaves the machine alone",
     async () => {
-      await unplug();
+      await unplugPort(guest, controlPortName);
       await becomes("inactive");
       const starts = await guest.text(`journalctl -u ${unit} -o cat | grep -c ^Starting`);
       const check = await guest.run("trace-agent check", { mayFail: true });
@@ -162,7 +148,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
     "does not come up where it is disabled, though its port is plugged in",
     async () => {
       await guest.run(`systemctl disable ${unit}`);
-      await guest.qmp.execute("device_add", controlDevice);
+      await plugPort(guest, controlPortName, 1);
       // When systemd has the device, it has ordered all that is wanted by it.
       await guest.run(`until systemctl is-active -q '${portDevice}'; do sleep 1; done; sleep 1`);
       expect(await show("ActiveState")).toBe("inactive");
@@ -174,9 +160,9 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
   test(
     "starts when its port is plugged in again",
     async () => {
-      await unplug();
+      await unplugPort(guest, controlPortName);
       await guest.run(`systemctl enable ${unit}`);
-      await guest.qmp.execute("device_add", controlDevice);
+      await plugPort(guest, controlPortName, 1);
       await becomes("active");
       expect(await tracesMarker(guest, "MARK-3")).toBe(true);
     },

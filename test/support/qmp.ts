@@ -6,6 +6,7 @@ type Answer = { id?: number; return?: unknown; error?: { class: string; desc: st
 
 const answerTimeoutMs = 240_000;
 const connectRetryMs = 20;
+const closed: Answer = { error: { class: "Closed", desc: "QEMU closed the connection" } };
 
 export class Qmp {
   readonly #socket: Socket;
@@ -14,6 +15,7 @@ export class Qmp {
   #eventCame = Promise.withResolvers<void>();
   #nextId = 1;
   #text = "";
+  #closed = false;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -21,8 +23,9 @@ export class Qmp {
     socket.on("data", (chunk: string) => this.#receive(chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
-      for (const answer of this.#waiting.values())
-        answer({ error: { class: "Closed", desc: "QEMU closed the connection" } });
+      this.#closed = true;
+      this.#eventCame.resolve();
+      for (const answer of this.#waiting.values()) answer(closed);
     });
   }
 
@@ -50,6 +53,8 @@ export class Qmp {
     const id = this.#nextId++;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     this.#waiting.set(id, resolve);
+    // What is written after the end reaches nobody, who would answer.
+    if (this.#closed) resolve(closed);
     const late = { error: { class: "Timeout", desc: `no answer within ${answerTimeoutMs} ms` } };
     const timer = setTimeout(() => resolve(late), answerTimeoutMs);
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: commandArguments, id })}\n`);
@@ -67,6 +72,7 @@ export class Qmp {
       const at = this.#events.findIndex((event) => event.event === name && wanted(event));
       const [found] = at < 0 ? [] : this.#events.splice(at, 1);
       if (found !== undefined) return found;
+      if (this.#closed) throw new Error(`qmp: no event ${name}: QEMU closed the connection`);
       const left = deadline - Date.now();
       if (left <= 0) throw new Error(`qmp: no event ${name} within ${timeoutMs} ms`);
       await Promise.race([this.#eventCame.promise, Bun.sleep(Math.min(left, 200))]);
