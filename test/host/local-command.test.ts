@@ -152,13 +152,21 @@ describe.skipIf(reason !== undefined)("record --local -- COMMAND", () => {
 
   test.each([
     { command: ["sleep", "60"], code: 130 },
-    { command: ["sh", "-c", "trap 'exit 3' INT; while :; do sleep 0.02; done"], code: 3 },
+    { command: ["sh", "-c", "trap 'exit 3' INT; exec 3>READY; while :; do sleep 0.02; done"], code: 3 },
   ])("gives SIGINT to $command, and ends whole with it: $code", async ({ command, code }) => {
     const output = newOutput();
-    const recorder = new RecorderProcess(ofCommand(output, command));
+    const ready = `${output}.ready`;
+    const recorder = new RecorderProcess(
+      ofCommand(
+        output,
+        command.map((word) => word.replace("READY", ready)),
+      ),
+    );
     await recorder.recording(output);
     const program = command[0] ?? "";
-    await eventually(() => childrenOf(recorder.pid).includes(program), `${program} runs`);
+    // A shell runs for a while before it heeds the signal.
+    const runs = program === "sh" ? () => existsSync(ready) : () => childrenOf(recorder.pid).includes(program);
+    await eventually(runs, `${program} runs`);
     recorder.kill("SIGINT");
     expect((await recorder.ended()).code).toBe(code);
     expect(await executed(output)).toContain(program);
@@ -167,10 +175,10 @@ describe.skipIf(reason !== undefined)("record --local -- COMMAND", () => {
 
   test("ends both at a second signal, where the command does not heed the first", async () => {
     const output = newOutput();
-    const heedless = `trap 'touch "${output}.heard"' INT; while :; do sleep 0.02; done`;
+    const heedless = `trap 'touch "${output}.heard"' INT; touch "${output}.ready"; while :; do sleep 0.02; done`;
     const recorder = new RecorderProcess(ofCommand(output, ["sh", "-c", heedless]));
     await recorder.recording(output);
-    await eventually(() => childrenOf(recorder.pid).includes("sh"), "sh runs");
+    await eventually(() => existsSync(`${output}.ready`), "sh has its trap");
     recorder.kill("SIGINT");
     await eventually(() => existsSync(`${output}.heard`), "the command heard the first");
     await signalTaken(recorder.pid, "SIGINT");
