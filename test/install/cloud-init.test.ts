@@ -30,7 +30,8 @@ function scriptOf(document: string): string {
   return document.slice(document.indexOf("    - |\n") + "    - |\n".length).replaceAll(/^ {6}/gm, "");
 }
 
-const urls = ["https://example.org/trace-agent", "http://10.0.0.1:8000/a%20b?x=1&y='; touch /tmp/x; '#frag"];
+const trap = `${scratch}/trap`;
+const urls = ["https://example.org/trace-agent", `http://10.0.0.1:8000/a%20b?x=1&y='; touch ${trap}; '#frag`];
 /** Given, since to make that of the executable takes a while. */
 const sum = "0".repeat(64);
 const noTree = await whyNoDebianTree();
@@ -97,7 +98,7 @@ describe("user-data", () => {
       stdout: expect.stringContaining(`${root}/local/.trace-agent.new install`),
     });
     expect(readdirSync(join(root, "local"))).toEqual([]);
-    expect(existsSync("/tmp/x")).toBe(false);
+    expect(existsSync(trap)).toBe(false);
   });
 
   test("is refused for what is no URL of a web server, and needs one source", () => {

@@ -116,9 +116,10 @@ describe("install into a tree", () => {
 
   test("runs nothing: a tree whose every program is missing or foreign is fine", () => {
     put("usr/lib/systemd/systemd", "not a program");
-    put("usr/bin/systemctl", "#!/bin/sh\ntouch /tmp/ran-a-program-of-the-image\n");
+    const trap = join(scratch, "ran-a-program-of-the-image");
+    put("usr/bin/systemctl", `#!/bin/sh\ntouch ${trap}\n`);
     install(new ImageRoot(tree), "systemd", program);
-    expect(existsSync("/tmp/ran-a-program-of-the-image")).toBe(false);
+    expect(existsSync(trap)).toBe(false);
   });
 
   test("replaces an older program and says so, without ever writing into the file that runs", () => {

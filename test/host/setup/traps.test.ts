@@ -154,7 +154,10 @@ describe("a guest's ports and lock", () => {
     const before = readdirSync(directory);
     for (const command of ["status", "check"]) expect(run(command, directory).code).toBe(69);
     expect(readdirSync(directory)).toEqual(before);
-    const holder = Bun.spawn(["flock", directory, "sh", "-c", "echo locked; exec sleep 600"], { stdout: "pipe" });
+    // Not a child of flock's: it would outlive its end, and keep the output of the tests open.
+    const holder = Bun.spawn(["flock", "--no-fork", directory, "sh", "-c", "echo locked; exec sleep 600"], {
+      stdout: "pipe",
+    });
     await holder.stdout.getReader().read();
     expect(run("status", directory).stderr).toContain("another trace-agent uses it; end it");
     holder.kill();
