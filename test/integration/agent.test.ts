@@ -118,8 +118,8 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
       expect(numbers.length + overrun).toBe(count);
       expect(counted.events).toBe(numbers.length);
       expect(counted.lostEvents + counted.unknownLosses).toBeGreaterThan(0);
-      // One gap, where the oldest were overwritten; the rest in order to the last.
-      expect(numbers.filter((number, index) => index > 0 && number !== (numbers[index - 1] ?? 0) + 1).length).toBe(1);
+      // In order to the last. A worker that had to wait for a CPU has a gap in front of what the port took, too.
+      expect(numbers.every((number, index) => index === 0 || number > (numbers[index - 1] ?? 0))).toBe(true);
       expect(numbers.at(-1)).toBe(count - 1);
     }
   });

@@ -89,7 +89,8 @@ describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
       0,
     );
     expect(lost).toBeGreaterThan(0);
-    expect(shown + lost).toBeGreaterThanOrEqual(150_000);
+    // The kernel tells no number where a sub-buffer has no room for it: behind a time stamp of more than 134 ms, for one.
+    if (!/^CPU:0 \[EVENTS DROPPED\]$/m.test(live.stdout)) expect(shown + lost).toBeGreaterThanOrEqual(150_000);
     const [, total] = /\d+ events, (\d+) lost/.exec(live.stderr) ?? [];
     expect(Number(total)).toBeGreaterThanOrEqual(lost);
   });

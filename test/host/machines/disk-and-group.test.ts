@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { errnoOf } from "../../../src/base/errors.ts";
 import { executable } from "../../support/agent-process.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
+import { numberedEvents } from "../../support/numbered.ts";
 import { mallory } from "../../support/other-user.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
@@ -32,16 +33,14 @@ function fill(path: string): void {
   }
 }
 
-/** In each sub-buffer of an endless fake guest. */
-const eventsEach = 300;
-
 testUnless(
   whyNoSmallDisk(),
   "a full disk ends each machine, is told of each, and all that was spooled can be had",
   () =>
     withSmallDisk("256m", async (disk) => {
       const world = { ...newWorld(), out: `${disk}/out` };
-      for (const name of names) await startGuest(world.guest(name), { subBuffers: 0, endless: true });
+      // Slow enough that both are recorded before the disk is full of their own data.
+      for (const name of names) await startGuest(world.guest(name), { subBuffers: 0, numbered: 4 });
       const recorder = new RecorderProcess(["record", ...names.map(world.guest), "-o", world.out]);
       await recording(world, names);
       const filler = `${disk}/filler`;
@@ -60,7 +59,7 @@ testUnless(
       const spooled = names.map((name) =>
         [0, 1].reduce((sum, cpu) => {
           const { size } = statSync(`${world.out}/.spool/${name}/cpu${cpu}`);
-          return sum + Math.floor(size / subBufferBytes) * eventsEach;
+          return sum + Math.floor(size / subBufferBytes) * numberedEvents;
         }, 0),
       );
       rmSync(filler);

@@ -86,15 +86,20 @@ describe("record --last", () => {
     const ordersTo = `${world.folder}/orders`;
     const agent = await startGuest(world.guest("vm1"), { ordersTo });
     const recorder = await record(world, "--on", "guest-gone", "--silent-after", "1s");
+    // A second without an answer is a long one, and still a busy machine may have others.
+    const gone = (): number => triggersIn(world).length;
+    const first = gone();
     agent.kill("SIGSTOP");
-    await taken(world, ["guest-gone"]);
+    await eventually(() => gone() > first, "a snapshot of the silence");
     const orders = (): number => readFileSync(ordersTo, "latin1").split("\n").length;
     const before = orders();
     agent.kill("SIGCONT");
     await eventually(() => orders() > before + 2, "it answers again");
+    const second = gone();
     agent.kill("SIGUSR2");
     expect((await recorder.ended()).code).toBe(74);
-    expect(triggersIn(world)).toEqual(["guest-gone", "guest-gone"]);
+    expect(gone()).toBeGreaterThan(second);
+    expect(new Set(triggersIn(world))).toEqual(new Set(["guest-gone"]));
   });
 });
 
