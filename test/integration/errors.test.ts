@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { execPath } from "node:process";
 import { makeFifo } from "../../ffi/pipe.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { executable } from "../support/agent-process.ts";
@@ -123,11 +124,13 @@ describe.skipIf(fixture.skipReason !== undefined)("port errors", () => {
   test("a port that cannot be opened says so and takes nothing else down", async () => {
     const ports = fixture.makePorts({ cpus: [0] });
     // A socket file that nobody listens on.
+    const socket = join(ports.path, "trace-path-cpu1.sock");
     run(
-      "python3",
-      "-c",
-      `import socket; socket.socket(socket.AF_UNIX).bind(${JSON.stringify(join(ports.path, "trace-path-cpu1.sock"))})`,
+      execPath,
+      "-e",
+      `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, "SIGKILL"))`,
     );
+    expect(existsSync(socket)).toBe(true);
     writeFileSync(join(ports.path, "unrelated"), "");
     const process = fixture.launch(["--ports", ports.path]);
     await process.says("armed: CPUs 0 ");
