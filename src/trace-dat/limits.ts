@@ -5,7 +5,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const traceDatLimits = {
-  /** Skipped events are reported if they are at least this long before the start: 2 s, in ns or ticks of the clock. */
+  /** Skipped events are reported if one is at least this long before the start: 2 s, in ns or ticks of the clock. */
   pastToldTime: 2e9,
   /**
    * Memory for all tables of a recording, packed, unpacked and as text: a distribution's kernel with all its

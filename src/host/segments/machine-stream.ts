@@ -69,9 +69,11 @@ export class MachineStream {
   static left(name: string, kind: SessionMachine["kind"], spool: Spool): MachineStream {
     const session = spool.readSession();
     const stream = new MachineStream({ name, kind, spool, session }, () => session.pieceBytes ?? 0);
-    const metadata = mergeMetadata(spool.readMetadata("start"), spool.readMetadata("end"));
+    const start = spool.readMetadata("start");
+    const metadata = mergeMetadata(start, spool.readMetadata("end"));
+    const none = { uname: name, cpus: 1, formats: [], cpuStats: [] };
     const { hello } = session;
-    stream.#told.left(metadata ?? { uname: name, cpus: 1, formats: [], cpuStats: [] });
+    stream.#told.left(metadata ?? none, start ?? metadata ?? none);
     stream.layout =
       parseHeaderPage(metadata?.headerPage ?? "") ?? layoutOf(hello?.subBufferSize ?? 4096, hello?.longSize ?? 8);
     const streams = spool.streams();
@@ -114,6 +116,11 @@ export class MachineStream {
       },
       finalMetadata: (body) => this.#told.noteFinal(body),
     };
+  }
+
+  /** As it was before its events were set, as far as that is known: clock and counters. */
+  get untouched(): Metadata | undefined {
+    return this.#told.head;
   }
 
   /** As of the start, without symbols, and with the names of the last cut. */

@@ -3,7 +3,6 @@ import type { GuestMap, Metadata, TimeShift } from "../../events/trace-metadata.
 import { placeByBursts } from "../../timeline/sync/bursts-alone.ts";
 import { knownFromBursts } from "../../timeline/sync/spooled-bursts.ts";
 import type { StatusReply } from "../../protocol/replies.ts";
-import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
 import type { ClockBurst, ReadableClock } from "../../trace-dat/spool/clock-bursts.ts";
 import { fromTheStart } from "../../trace-dat/spool/run-counts.ts";
@@ -55,7 +54,7 @@ export function streamsOf({ stream, from, to, metadata }: SegmentPlan): ReturnTy
   const streams = stream.streams(from, to);
   const isFirst = [...from.values()].every((position) => position === 0);
   return isFirst
-    ? fromTheStart(streams, session, layout, clockOf(metadata))
+    ? fromTheStart(streams, session, layout, stream.untouched ?? metadata)
     : { streams, leftOut: new Map<number, number>(), notes: [] };
 }
 

@@ -14,7 +14,7 @@ import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
 import { joinCommands } from "./task-names.ts";
 
 export class StreamMetadata {
-  /** Its clock, and little else; undefined before the machine told anything. */
+  /** Its clock, its counters before its events were set, and little else; undefined before the machine told anything. */
   head: Metadata | undefined;
   readonly #name: string;
   readonly #spool: Spool;
@@ -27,8 +27,8 @@ export class StreamMetadata {
   }
 
   /** What a recorder left that was killed. */
-  left(metadata: Metadata): void {
-    this.head = metadata;
+  left(metadata: Metadata, head: Metadata): void {
+    this.head = head;
     this.#metadata = metadata;
   }
 
@@ -90,7 +90,7 @@ export class StreamMetadata {
 
 /** What must be known before data come. */
 function isHead(file: string): boolean {
-  return file === "events/header_page" || file === "trace_clock";
+  return file === "events/header_page" || file === "trace_clock" || file.startsWith("per_cpu/");
 }
 
 /** Symbols are megabytes. */

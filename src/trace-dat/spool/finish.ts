@@ -10,7 +10,6 @@ import type { OutputPlace } from "../../base/output-place.ts";
 import { mergeMetadata } from "../../events/metadata-files.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import { counted } from "../../base/plural.ts";
-import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { Found } from "../../protocol/replies.ts";
 import { traceDatLimits } from "../limits.ts";
 import { layoutMismatch } from "./assumed-layout.ts";
@@ -106,7 +105,8 @@ export function spooledRecording(spool: Spool, given?: Metadata): SpooledRecordi
   const end = spool.readEnd();
   // Where other metadata were given, what the guest sent is not all that there is.
   const unusable = given === undefined ? damage : warnings;
-  const own = mergeMetadata(readOr(spool, "start", unusable), readOr(spool, "end", unusable));
+  const first = readOr(spool, "start", unusable);
+  const own = mergeMetadata(first, readOr(spool, "end", unusable));
   const merged = mergeMetadata(given, own);
   if ((merged?.formats.length ?? 0) > traceDatLimits.formatsUsual) Bun.gc(true);
   const layout = layoutFor(session, merged, warnings);
@@ -119,7 +119,7 @@ export function spooledRecording(spool: Spool, given?: Metadata): SpooledRecordi
   const streams = spooled.map((stream) => recordedPart(stream, session, end, layout, findings));
   const told = session.hello !== undefined || own?.headerPage !== undefined;
   if (!told) checkLayout(spool.path, streams, layout, merged !== undefined);
-  const begun = fromTheStart(streams, session, layout, clockOf(metadata));
+  const begun = fromTheStart(streams, session, layout, { ...metadata, cpuStats: first?.cpuStats ?? [] });
   const received = spooled.map(({ cpu, bytes }) => ({ cpu, bytes }));
   const recording: Recording = {
     metadata: withCounts(metadata, session, end, { leftOut: begun.leftOut, received }),

@@ -48,13 +48,20 @@ export function withoutPast(stream: RecordedStream, layout: SubBufferLayout, beg
   }
 }
 
-/** How long before `begin` the stream's first event was, in units of its time stamps; 0 when it was not. */
+/**
+ * How long before `begin` the stream's first event was, in units of its time stamps; 0 when it was not. The stamp of its
+ * sub-buffer may be much older: where one was read in part, the rest of it has the time of the last event that was read.
+ */
 export function reachOfPast(stream: RecordedStream, layout: SubBufferLayout, begin: bigint): bigint {
   if (stream.bytes < layout.sizeBytes) return 0n;
   const file = new StreamFile(stream);
   try {
-    const stamp = viewOf(bytesAt(file, 0, 8)).getBigUint64(0, layout.littleEndian);
-    return stamp < begin ? begin - stamp : 0n;
+    const view = viewOf(bytesAt(file, 0, layout.sizeBytes));
+    const stamp = view.getBigUint64(0, layout.littleEndian);
+    const cursor = new SubBufferCursor(layout, stamp);
+    cursor.reset(view, 0);
+    const first = cursor.next() ? stamp + BigInt(Math.round(cursor.timestamp)) : stamp;
+    return first < begin ? begin - first : 0n;
   } finally {
     file.close();
   }
@@ -106,7 +113,6 @@ function cutSubBuffer(
     if (events === 0) return { kept: bytes, events };
     // The first remaining event gets a header without a delta and with an explicit length. There is room: an event of
     // at least as many bytes was removed.
-    // of at least as many bytes went.
     const kept = new Uint8Array(new ArrayBuffer(bytes.length));
     const out = viewOf(kept);
     const { dataOffset, dataBytes, remainingBytes } = cursor;

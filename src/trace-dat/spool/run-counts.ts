@@ -3,7 +3,8 @@ import { counted } from "../../base/plural.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { traceDatLimits } from "../limits.ts";
-import { countsNanoseconds } from "../../tracefs/trace-clocks.ts";
+import { parseTraceTime } from "../../tracefs/cpu-stats.ts";
+import { clockOf, countsNanoseconds } from "../../tracefs/trace-clocks.ts";
 import type { RecordedStream } from "../write/recording.ts";
 import { recordingCountLines } from "../recording-counts.ts";
 import { balanceOf } from "./balance.ts";
@@ -17,17 +18,23 @@ export type Begun = {
   notes: string[];
 };
 
-/** Removes what was in the ring buffers before the start; or reports that it is kept, and why. */
+/**
+ * Removes what was in the ring buffers before the start; or reports that it is kept, and why. `before`: the metadata that were
+ * taken before the recorder set its events.
+ */
 export function fromTheStart(
   streams: readonly RecordedStream[],
   session: SpoolSession,
   layout: SubBufferLayout,
-  clock: string,
+  before: Metadata,
 ): Begun {
   const times = new Map(session.start?.streams.map(({ cpu, time }) => [cpu, time]));
+  const untouched = new Map(before.cpuStats.map(({ cpu, text }) => [cpu, parseTraceTime(text)]));
+  const clock = clockOf(before);
   const leftOut = new Map<number, number>();
   const reaches: string[] = [];
-  // Some events always arrive between setting the events and the start order.
+  // What was there before the recorder came. Those between setting the events and the start order, which may take seconds, are its own.
+  let held = 0;
   let old = false;
   const kept = streams.map((stream) => {
     const time = times.get(stream.cpu);
@@ -38,15 +45,18 @@ export function fromTheStart(
       return stream;
     }
     const cut = withoutPast(stream, layout, BigInt(time));
-    if (cut.events > 0) leftOut.set(stream.cpu, cut.events);
-    if (cut.events > 0 && Number(reachOfPast(stream, layout, BigInt(time))) > traceDatLimits.pastToldTime) old = true;
+    if (cut.events === 0) return cut.stream;
+    leftOut.set(stream.cpu, cut.events);
+    const set = untouched.get(stream.cpu);
+    const isEarlier = set !== undefined && set < BigInt(time);
+    held += isEarlier ? withoutPast(stream, layout, set).events : cut.events;
+    if (Number(reachOfPast(stream, layout, BigInt(time))) > traceDatLimits.pastToldTime) old = true;
     return cut.stream;
   });
   const notes: string[] = [];
-  const events = [...leftOut.values()].reduce((sum, count) => sum + count, 0);
-  if (old)
+  if (old && held > 0)
     notes.push(
-      `left out: ${counted(events, "event")} from before the start, which the ring buffer held (--past keeps them)`,
+      `left out: ${counted(held, "event")} from before the start, which the ring buffer held (--past keeps them)`,
     );
   if (reaches.length > 0)
     notes.push(

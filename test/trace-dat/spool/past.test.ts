@@ -3,8 +3,11 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Metadata } from "../../../src/events/trace-metadata.ts";
 import { layoutOf, SubBufferCursor, unknownLoss } from "../../../src/ring-buffer/sub-buffer.ts";
 import { reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
+import { fromTheStart } from "../../../src/trace-dat/spool/run-counts.ts";
+import type { SpoolSession } from "../../../src/trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
 import { readStream } from "../../../src/trace-dat/write/stream-file.ts";
 import { subBuffer, subBufferBytes } from "../../support/sub-buffers.ts";
@@ -16,10 +19,10 @@ const eventsEach = 5;
 const stepNs = 100;
 
 /** Sub-buffers of 5 events, 100 ns after each other; the first of sub-buffer N at (N + 1) * 10,000 and 100 ns. */
-function streamOf(count: number, lost = 0): RecordedStream {
+function streamOf(count: number, lost = 0, apartNs = 10_000n): RecordedStream {
   const parts = Array.from({ length: count }, (_, index) => {
     const bytes = subBuffer(eventsEach, index + 1, lost);
-    bytes.writeBigUInt64LE(BigInt(index + 1) * 10_000n, 0);
+    bytes.writeBigUInt64LE(BigInt(index + 1) * apartNs, 0);
     return bytes;
   });
   const path = `${base}/cpu0`;
@@ -75,7 +78,36 @@ describe("withoutPast()", () => {
   });
 });
 
-test("reachOfPast() tells how long before the start a stream begins", () => {
+test("reachOfPast() tells how long before the start a stream's first event was, whatever its sub-buffer's stamp", () => {
   const stream = streamOf(2);
-  expect([reachOfPast(stream, layout, 15_000n), reachOfPast(stream, layout, 10n)]).toEqual([5_000n, 0n]);
+  expect([reachOfPast(stream, layout, 15_000n), reachOfPast(stream, layout, 10_050n)]).toEqual([4_900n, 0n]);
+});
+
+describe("fromTheStart()", () => {
+  const second = 1_000_000_000n;
+  /** What is told of sub-buffers of five events at 10, 20 and 30 s, for a start at `startNs`. */
+  function told(startNs: bigint, before: Pick<Metadata, "cpuStats">): { events: number; notes: string[] } {
+    const session = {
+      guest: "g",
+      traceId: 1n,
+      start: { reply: "start", state: "running", streams: [{ cpu: 0, bytes: 0, time: `${startNs}` }] },
+    } as const satisfies SpoolSession;
+    const metadata = { uname: "Linux", cpus: 1, formats: [], traceClock: "[local] global\n", ...before };
+    const { leftOut, notes } = fromTheStart([streamOf(3, 0, 10n * second)], session, layout, metadata);
+    return { events: leftOut.get(0) ?? 0, notes };
+  }
+  const leftOut = (events: number): string[] => [
+    `left out: ${events} events from before the start, which the ring buffer held (--past keeps them)`,
+  ];
+  const taken = (now: string): Pick<Metadata, "cpuStats"> => ({ cpuStats: [{ cpu: 0, text: `now ts: ${now}\n` }] });
+
+  test("tells of what was there before the recorder came, and not of what its own events left", () => {
+    expect(told(25n * second, taken("15.000000"))).toEqual({ events: 10, notes: leftOut(5) });
+    expect(told(25n * second, taken("5.000000"))).toEqual({ events: 10, notes: [] });
+    // Counted later, as of a recorder that was killed; or not at all, by an old agent.
+    expect(told(25n * second, taken("40.000000"))).toEqual({ events: 10, notes: leftOut(10) });
+    expect(told(25n * second, { cpuStats: [] })).toEqual({ events: 10, notes: leftOut(10) });
+    // Less than two seconds before.
+    expect(told(11n * second, { cpuStats: [] })).toEqual({ events: 5, notes: [] });
+  });
 });
