@@ -7,6 +7,8 @@
  *
  * Not accepted, though some kernels do: symbols as values, and strings in user memory (.ustring).
  */
+import { closest } from "../base/suggest.ts";
+
 export type FilterField = { kind: "number" | "string" | "cpumask" | "other"; signed: boolean };
 
 /** What every event can be filtered by beside its own fields. */
@@ -36,7 +38,17 @@ function kindOf(type: string, array: string, size: number): FilterField["kind"] 
   return isPlain && numberSizes.has(size) ? "number" : "other";
 }
 
-class WrongFilter extends Error {}
+class WrongFilter extends Error {
+  readonly noField: string | undefined;
+
+  constructor(reason: string, noField?: string) {
+    super(reason);
+    this.noField = noField;
+  }
+}
+
+/** `noField`: the name that is no field of the event. Of another event it may be one. */
+export type FilterFault = { reason: string; noField: string | undefined };
 
 /**
  * What is wrong with it for an event with these fields; undefined if nothing is. `maskCpus`: how many CPUs CPUS{...} may name;
@@ -46,15 +58,21 @@ export function wrongInFilter(
   text: string,
   fields: ReadonlyMap<string, FilterField>,
   maskCpus?: number,
-): string | undefined {
+): FilterFault | undefined {
   try {
     const parser = new Parser(text, fields, maskCpus);
     parser.parse();
     return undefined;
   } catch (error) {
-    if (error instanceof WrongFilter) return error.message;
+    if (error instanceof WrongFilter) return { reason: error.message, noField: error.noField };
     throw error;
   }
+}
+
+/** Behind "has no field": what may have been meant. */
+export function nearField(name: string, fields: Iterable<string>): string {
+  const near = closest(name, [...fields]);
+  return near === undefined ? "" : `; did you mean ${near}?`;
 }
 
 /** MAX_FILTER_STR_VAL. */
@@ -98,7 +116,8 @@ class Parser {
     const name = this.#take(/\w+/y);
     if (name === undefined) throw this.#wrong("the name of a field is missing");
     const field = this.#fields.get(name);
-    if (field === undefined) throw new WrongFilter(`it has no field "${name}"`);
+    if (field === undefined)
+      throw new WrongFilter(`it has no field "${name}"${nearField(name, this.#fields.keys())}`, name);
     const operator = this.#take(/==|!=|<=|>=|[<>~]|&(?!&)/y);
     if (operator === undefined) throw this.#wrong(`"${name}" has no operator after it (==, !=, <, <=, >, >=, &, ~)`);
     if (field.kind === "other") throw new WrongFilter(`field "${name}" is neither a number nor a string`);

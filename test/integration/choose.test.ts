@@ -91,6 +91,7 @@ describe.skipIf(fixture.skipReason !== undefined)("what a recording chooses", ()
       [["-e", "sched_swich"], 69, 'has no event "sched_swich"; did you mean sched_switch?'],
       [["-e", "sched", "-v", "-e", "sched_swich"], 69, 'has no event "sched_swich"; did you mean sched_switch?'],
       [["-e", "sched:sched_switch", "-f", "prev_pidd == 1"], 69, 'it has no field "prev_pidd"'],
+      [["-e", "sched", "-f", "prev_pidd == 1"], 69, 'has a field "prev_pidd"; did you mean prev_pid?'],
       [["-e", "sched:sched_switch", "-R", "stacktrace if nofield == 1"], 69, 'it has no field "nofield"'],
       [["-e", "timer:timer_init", "-R", "traceoff:3"], 69, 'it has "traceoff if timer == 1" already'],
       [["-e", "sched", "-p", "function_graph"], 69, "this guest has "],

@@ -53,6 +53,7 @@ describe("wrongInFilter()", () => {
     ["(prev_state == 1", ") is missing"],
     ["prev_state == 1)", "&& or || is missing"],
     ["nosuch == 1", 'it has no field "nosuch"'],
+    ["prev_stat == 1", 'it has no field "prev_stat"; did you mean prev_state?'],
     ["constructor == 1", 'it has no field "constructor"'],
     ["prev_state == x", "must be compared with a number"],
     ["prev_state == 08", "must be compared with a number"],
@@ -75,13 +76,13 @@ describe("wrongInFilter()", () => {
     ["prev_comm == CPUS{1}", "must be compared with a string"],
     ["prev_comm.ustring == 'x'", "has no operator after it"],
   ])("refuses %p", (text, why) => {
-    expect(wrongInFilter(text, fields, 4)).toContain(why);
+    expect(wrongInFilter(text, fields, 4)?.reason).toContain(why);
   });
 
   test("takes CPU masks where the kernel knows them", () => {
     for (const text of ["cpus & CPUS{0-2}", "!(cpu == CPUS{3})&&cpus!=CPUS{0,2-3}", "common_pid & CPUS{1}"]) {
       expect(wrongInFilter(text, fields, 4)).toBeUndefined();
-      expect(wrongInFilter(text, fields)).toContain("from 6.6 on");
+      expect(wrongInFilter(text, fields)?.reason).toContain("from 6.6 on");
     }
   });
 

@@ -4,7 +4,7 @@ import { AgentError } from "../../base/errors.ts";
 import { filterMaskCpus } from "../../tracefs/cpus.ts";
 import { availableEvents } from "../../tracefs/event-list.ts";
 import { readTracing, writeTracing } from "../../tracefs/tracefs.ts";
-import { filterFields, wrongInFilter } from "../../tracefs/filter-expression.ts";
+import { filterFields, nearField, wrongInFilter } from "../../tracefs/filter-expression.ts";
 import { refusal, shortened } from "./place.ts";
 
 export type EventTarget = {
@@ -46,16 +46,24 @@ export function filteredTargets(
   filter: string,
 ): EventTarget[] {
   const maskCpus = filter.includes("CPUS{") ? filterMaskCpus() : undefined;
+  const known = new Set<string>();
+  // An event that has the field tells more of what is wrong than one that lacks it.
   let wrong: string | undefined;
+  const missing = new Set<string>();
   const fitting = targets.filter(({ name, ofSystem }) => {
-    const reason = wrongInFilter(filter, filterFields(readTracing(directory, fileOf(name, "format"))), maskCpus);
-    if (reason === undefined) return true;
-    wrong ??= `${name}: ${reason}`;
-    if (!ofSystem) throw refusal(key, filter, `${name}: ${reason}`);
+    const fields = filterFields(readTracing(directory, fileOf(name, "format")));
+    const fault = wrongInFilter(filter, fields, maskCpus);
+    if (fault === undefined) return true;
+    if (!ofSystem) throw refusal(key, filter, `${name}: ${fault.reason}`);
+    for (const field of fields.keys()) known.add(field);
+    if (fault.noField === undefined) wrong ??= `${name}: ${fault.reason}`;
+    else missing.add(fault.noField);
     return false;
   });
-  if (fitting.length === 0) throw refusal(key, filter, wrong ?? "no event");
-  return fitting;
+  if (fitting.length > 0) return fitting;
+  const nowhere = [...missing].find((field) => !known.has(field));
+  if (nowhere !== undefined) wrong ??= `no event of these has a field "${nowhere}"${nearField(nowhere, known)}`;
+  throw refusal(key, filter, wrong ?? "no event of these has all of its fields");
 }
 
 /** The file of an event. `name` is of an event of this kernel, or has its form and was noted. */

@@ -46,7 +46,19 @@ describe("set filter", () => {
     expect(() => settings.set("filter", "sched:*,irq:irq_handler_entry prev_state == 1")).toThrow(
       'irq:irq_handler_entry: it has no field "prev_state"',
     );
-    expect(() => settings.set("filter", "irq:* prev_state == 1")).toThrow('it has no field "prev_state"');
+    expect(() => settings.set("filter", "irq:* prev_state == 1")).toThrow('no event of these has a field "prev_state"');
+  });
+
+  test("that fits no event of a system tells what is wrong where it fits best, and the name that is near", () => {
+    expect(() => settings.set("filter", "sched:*,irq:* prev_stat == 1")).toThrow(
+      'no event of these has a field "prev_stat"; did you mean prev_state?',
+    );
+    expect(() => settings.set("filter", "irq:*,sched:* prev_state ~ 1")).toThrow(
+      'sched:sched_switch: field "prev_state" is a number',
+    );
+    expect(() => settings.set("filter", "irq:*,sched:* prev_state == 1 && irq == 1")).toThrow(
+      "no event of these has all of its fields",
+    );
   });
 
   test("leaves a filter alone that stands with an error of the kernel, since that cannot be written", () => {
