@@ -56,7 +56,7 @@ export const recordFlags = {
   ...keepFlags,
   ...triggerFlags,
   "only-command": { type: "boolean", short: "F", description: "With a COMMAND: only events of its process" },
-  children: { type: "boolean", short: "c", description: "With -F: of the processes that it starts, too" },
+  children: { ...liveFlags.children, description: "With -P or -F: the tasks that it starts, too" },
   "as-root": {
     type: "boolean",
     description: "Run COMMAND as root; without it under sudo it runs as the user who called sudo",

@@ -27,7 +27,7 @@ export const recordCommand = makeCommand({
     Unattended: Object.keys(metricsFlags),
     "For weeks, or what led to something": [...Object.keys(keepFlags), ...Object.keys(triggerFlags)],
     "The file": [...Object.keys(outputFlags), "format", "metadata"],
-    "With a command": ["only-command", "children", "as-root"],
+    "With a command": ["only-command", "as-root"],
   },
   examples: [
     { what: "What a guest's scheduler does, for 5 seconds", line: "trace-agent record vm1 -e sched -d 5 -o trace.dat" },
@@ -116,8 +116,10 @@ function checkCommand(values: CommandValues, command: readonly string[] | undefi
       remedy,
     });
   if (command?.length === 0) throw new AgentError("usage", 'behind "--" the command is missing', { remedy });
-  if (values.children && !values["only-command"])
-    throw new AgentError("usage", "-c is for -F: without it the events of all processes are recorded");
+  if (values.children && !values["only-command"] && values.pid.length === 0)
+    throw new AgentError("usage", "-c is for -F and -P: without them the events of all tasks are recorded", {
+      remedy: "as in -P 1234 -c, or --local -F -c -- make",
+    });
   if (values["only-command"] && values.pid.length > 0)
     throw new AgentError("usage", "-F and -P exclude each other: both choose the tasks", { remedy: "leave one out" });
   const given = (["only-command", "as-root"] as const).find((name) => values[name]);

@@ -5,7 +5,7 @@ import { findTracing, savedCommands } from "../tracefs/tracefs.ts";
 import { type Flags, makeCommand } from "./command.ts";
 import { allFlag, guestsPositional } from "./guest-flags.ts";
 import { chooseLive, liveFlags, readSeconds, readWait } from "./live-flags.ts";
-import { readWanted, traceGroups } from "./trace-flags.ts";
+import { readWanted, requireTasks, traceGroups } from "./trace-flags.ts";
 
 const flags = {
   ...liveFlags,
@@ -26,6 +26,7 @@ export const streamCommand = makeCommand({
   ],
   positionals: [guestsPositional],
   run: async (values, names, order) => {
+    requireTasks(values);
     const wanted = readWanted(values, order);
     const guests = chooseLive(values, names, wanted);
     const options = {

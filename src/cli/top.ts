@@ -5,7 +5,7 @@ import { type Flags, makeCommand } from "./command.ts";
 import { allFlag, guestsPositional } from "./guest-flags.ts";
 import { chooseLive, liveFlags, readSeconds, readWait } from "./live-flags.ts";
 import { outputFlags, readOutput } from "./output-flags.ts";
-import { readWanted, traceGroups } from "./trace-flags.ts";
+import { readWanted, requireTasks, traceGroups } from "./trace-flags.ts";
 
 /** Events from which utilisation, running tasks and wake-up latencies are computed. */
 const schedulerEvents = [
@@ -40,6 +40,7 @@ export const topCommand = makeCommand({
   ],
   positionals: [guestsPositional],
   run: async (values, names, order) => {
+    requireTasks(values);
     const wanted = readWanted(values, order, schedulerEvents);
     const guests = chooseLive(values, names, wanted);
     const options = {

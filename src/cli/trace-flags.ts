@@ -43,7 +43,7 @@ export const traceFlags = {
     ...many,
     short: "l",
     valueHint: "NAME",
-    description: "Function, with * and ?, to which the tracer keeps",
+    description: "Function to which the tracer keeps; * and ? match. No regular expression, which trace-cmd also takes",
   },
   "no-function": { ...many, short: "n", valueHint: "NAME", description: "Function that the tracer leaves out" },
   graph: {
@@ -54,6 +54,7 @@ export const traceFlags = {
   },
   "max-graph-depth": { type: "string", valueHint: "DEPTH", description: "How deep function_graph goes; 0: no limit" },
   pid: { ...many, short: "P", valueHint: "PID", description: "Task of which events and functions are traced" },
+  children: { type: "boolean", short: "c", description: "With -P: the tasks that it starts, too" },
   stacktrace: { type: "boolean", short: "T", description: "A kernel stack trace at each event" },
   option: {
     ...many,
@@ -96,8 +97,25 @@ export function readWanted(
     graphFunctions: readFunctions(values.graph),
     graphDepth: values["max-graph-depth"] === undefined ? undefined : readDepth(values["max-graph-depth"]),
     pids: readPids(values.pid),
-    options: [...readOptions(values.option), ...(values.stacktrace ? ["stacktrace"] : [])],
+    options: [
+      ...readOptions(values.option),
+      ...(values.stacktrace ? ["stacktrace"] : []),
+      ...(values.children && values.pid.length > 0 ? childrenOptions(values.tracer) : []),
+    ],
   };
+}
+
+/** The kernel adds the tasks that a traced one starts. Functions have an option of their own, where their tracers are built in. */
+function childrenOptions(tracer: string | undefined): string[] {
+  return tracer === undefined || tracer === "nop" ? ["event-fork"] : ["event-fork", "function-fork"];
+}
+
+/** Throws where the option would do nothing. */
+export function requireTasks({ children, pid }: Pick<FlagValues<typeof traceFlags>, "children" | "pid">): void {
+  if (children && pid.length === 0)
+    throw new AgentError("usage", "-c is for -P: without it the events of all tasks are recorded", {
+      remedy: "as in -P 1234 -c",
+    });
 }
 
 /** As trace-cmd reads them: -v counts for every -e behind it, -f and -R for the -e before them. */
@@ -162,7 +180,7 @@ function readFunctions(names: readonly string[]): string[] {
   const bad = words.find((word) => !functionWord.test(word));
   if (bad === undefined) return words;
   throw new AgentError("usage", `cannot use function "${foreignText(bad)}"`, {
-    remedy: "give names with * and ?; the kernel's commands behind a colon are not taken",
+    remedy: "give names with * and ?, no regular expressions; the kernel's commands behind a colon are not taken",
   });
 }
 

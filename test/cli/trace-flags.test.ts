@@ -112,9 +112,18 @@ describe("the other options", () => {
       expect(readWanted({ ...none, "buffer-size": text }, []).bufferKb).toBe(kilobytes);
   });
 
+  test("-c has the kernel add what the tasks of -P start", () => {
+    const family = { ...none, pid: ["1"], children: true };
+    expect(readWanted(family, []).options).toEqual(["event-fork"]);
+    expect(readWanted({ ...family, tracer: "function" }, []).options).toEqual(["event-fork", "function-fork"]);
+    // -F -c has an instance of its own.
+    expect(readWanted({ ...none, children: true }, []).options).toEqual([]);
+  });
+
   test.each([
     [{ tracer: "blk" }, 'cannot use tracer "blk"'],
     [{ function: ["vfs_read:traceoff"] }, "cannot use function"],
+    [{ function: ["^vfs_read$"] }, "cannot use function"],
     [{ graph: [":mod:ext4"] }, "cannot use function"],
     [{ "max-graph-depth": "-1" }, "cannot read depth"],
     [{ pid: ["x"] }, 'cannot use task "x"'],

@@ -62,6 +62,11 @@ const choices: Choice[] = [
       expect(lines.filter((text) => / funcgraph_entry: .*\| {6}/.test(text))).toEqual([]);
     },
   },
+  {
+    // A task that is not there starts none.
+    args: words("-e sched_switch -P 32000 -c"),
+    files: words("set_event set_event_pid options/event-fork"),
+  },
 ];
 const quoted = (args: readonly string[]): string => args.map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(" ");
 
@@ -112,7 +117,8 @@ for (const { kernel, transport, killedArgs } of variants) {
             // It puts a filter in brackets.
             const theirs = (await contents(names)).replaceAll(/^\((.*)\)$/gm, "$1");
             await guest().run(
-              `trace-cmd reset >/dev/null; echo 1408 >${tracing}/buffer_size_kb; : >${tracing}/set_event`,
+              `trace-cmd reset >/dev/null; cd ${tracing}; echo 1408 >buffer_size_kb; : >set_event; ` +
+                "echo 0 >options/event-fork; echo 0 >options/function-fork",
             );
             const before = await small();
             const recorder = new RecorderProcess(["record", directory, ...args, "-o", output]);
