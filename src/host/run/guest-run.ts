@@ -207,7 +207,8 @@ export class GuestRun {
       pump.acknowledgeRest();
       if (wrong !== undefined || pump.full !== undefined || session.cancelled)
         return { stop, reason: wrong ?? pump.fullReason ?? "the rest of the guest's data was not waited for" };
-      const { reply: after } = await session.request({ order: "status" }, "status");
+      const { reply } = await session.request({ order: "status" }, "status");
+      const after = this.#settings.asFound(reply);
       return { stop, after, beyondSize: bounds.bySize ? beyondSizeOf(pump.readers) : undefined, reason: "" };
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;

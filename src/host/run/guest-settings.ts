@@ -6,6 +6,7 @@ import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { timelineLimits } from "../../timeline/limits.ts";
+import type { StatusReply } from "../../protocol/replies.ts";
 import { type SetOrder, type SettableKey, writeOrder } from "../../protocol/orders.ts";
 import type { EventChoice } from "../../tracefs/event-choice.ts";
 import { guestTitle } from "../guest-directory.ts";
@@ -26,6 +27,8 @@ export class GuestSettings {
   readonly #before: [key: Key, value: string][] = [];
   #leased = false;
   #tracerSet = false;
+  /** Tracing was on until it was stopped here. */
+  #tracingStopped = false;
   #unsure = false;
   /** The trace clock that was set here. */
   clock: string | undefined;
@@ -113,10 +116,16 @@ export class GuestSettings {
 
   async #stopTracing(): Promise<void> {
     try {
-      await this.#set("tracing_on", ["0"]);
+      this.#tracingStopped = (await this.#set("tracing_on", ["0"])) === "1";
     } catch (error) {
       if (!this.#session.unresponsive) log.warn(`cannot stop the guest's tracer now: ${messageOf(error)}`);
     }
+  }
+
+  /** Of the counters after the stop: that tracing is off since it was stopped here explains no empty recording. */
+  asFound(after: StatusReply | undefined): StatusReply | undefined {
+    if (!this.#tracingStopped || after?.found === undefined) return after;
+    return { ...after, found: { ...after.found, tracingOn: true } };
   }
 
   async restore(): Promise<void> {
@@ -130,7 +139,8 @@ export class GuestSettings {
     this.#leased = false;
   }
 
-  async #set(key: Key, words: readonly string[]): Promise<void> {
+  /** Gives the value before. */
+  async #set(key: Key, words: readonly string[]): Promise<string> {
     const { stopAsked, guest } = this.#session;
     if (key !== "tracing_on" && stopAsked() !== "no")
       throw new AgentError("unavailable", "stopped before the first event");
@@ -148,6 +158,7 @@ export class GuestSettings {
     for (const order of orders) previous = await this.#session.set(order);
     if (key === "clock") this.clock = words.join(" ");
     if (previous !== words.join(" ")) this.#before.push([key, previous]);
+    return previous;
   }
 
   /** Of these keys, or of all. */
