@@ -29,6 +29,8 @@ export type OutputOptions = {
   fleeting?: boolean;
   /** A file of the system, not of whoever runs this: it belongs to us, and another user's file there is replaced. */
   system?: boolean;
+  /** What to do where it is a directory, which other forms of the command write into. */
+  directoryRemedy?: string;
 };
 
 /** An output as requested by a user. */
@@ -151,7 +153,7 @@ export class OutputPlace {
     const { stream = false, system = false } = this.options;
     this.#refuseInput(status, this.options.inputs?.length ? this.directory?.lineage() : undefined);
     if (status === undefined) return "file";
-    if (status.isDirectory()) throw this.refusal("it is a directory");
+    if (status.isDirectory()) throw this.refusal("it is a directory", "io", this.options.directoryRemedy);
     if (status.isFile()) {
       if (system || isTrusted(status.uid)) return "file";
       throw this.refusal(`it belongs to user ${status.uid}, who is neither you nor root`, "permission");
@@ -181,10 +183,12 @@ export class OutputPlace {
     }
   }
 
-  refusal(reason: string, kind: "usage" | "io" | "permission" = "io"): AgentError {
-    return new AgentError(kind, `cannot ${this.options.action ?? "write"} ${this.shown}: ${reason}`, {
-      remedy: "give another name",
-    });
+  refusal(
+    reason: string,
+    kind: "usage" | "io" | "permission" = "io",
+    remedy: string | undefined = "give another name",
+  ): AgentError {
+    return new AgentError(kind, `cannot ${this.options.action ?? "write"} ${this.shown}: ${reason}`, { remedy });
   }
 }
 

@@ -171,6 +171,8 @@ describe("an output", () => {
     for (const { command, code, stderr } of await refusals(path, commands)) {
       expect({ command, code }).toEqual({ command, code: 74 });
       expect(stderr).toMatch(/^trace-agent: error: cannot (write|record to) "[^\n]+\n$/);
+      if (command.startsWith("record") && command.endsWith(" dir"))
+        expect(stderr).toContain("--join, --rotate and --last");
     }
     const needFiles = [`${recover} -`, `${recover} /dev/stdout`, "record --local -e sched -o -", "top --local -o -"];
     for (const told of await refusals(path, needFiles))

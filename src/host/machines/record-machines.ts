@@ -82,8 +82,9 @@ function tellEnd(
     if (first === undefined && mayBeNone) return log.info("no guest came");
     throw first?.refused ?? new AgentError("unavailable", "no machine was recorded");
   }
-  const names = recorded.map(({ name }) => name).join(", ");
-  writeAsIs(Buffer.from(`${path}: ${counted(recorded.length, "machine")} (${names}). Open it with:\n`));
+  // One that came again has several recordings.
+  const names = [...new Set(recorded.map(({ name }) => name))];
+  writeAsIs(Buffer.from(`${path}: ${counted(names.length, "machine")} (${names.join(", ")}). Open it with:\n`));
   writeAsIs(Buffer.from(`  trace-agent report ${path}\n  trace-agent export ${path}\n`));
   const wanted = refused.filter(({ request }) => request.named || request.name === hostName);
   const all = [...missing, ...wanted.map(({ name }) => `${name} was not recorded`), ...unsaved];

@@ -54,7 +54,11 @@ export type RecordedCommand = {
 };
 
 export async function runRecord(guest: GuestDirectory, options: RecordOptions): Promise<void> {
-  const place = OutputPlace.find(options.output.path, { ...options.output, action: "record to" });
+  const place = OutputPlace.find(options.output.path, {
+    ...options.output,
+    action: "record to",
+    directoryRemedy: "give a file; into a directory go several machines, --join, --rotate and --last",
+  });
   const signals = options.command === undefined ? new StopSignals() : undefined;
   try {
     const spool = Spool.create(place);
