@@ -12,6 +12,7 @@ import { protocolVersion } from "../protocol/words.ts";
 import { version } from "../base/version.ts";
 import { controlPortName, cpuOfDataPort } from "../protocol/ports.ts";
 import { counted } from "../base/plural.ts";
+import { reasonsOf } from "../views/recorded-text.ts";
 import { type Condition, failure, ok, warning } from "./condition.ts";
 import { type Ends, holders, readers, vm } from "./host-ends.ts";
 
@@ -114,7 +115,7 @@ async function agent(
     const hello = await withControlPort(guest, ports.control, (session) =>
       session.hello(waitMs ?? hostLimits.checkWaitMs),
     );
-    if (hello !== undefined) return [...answered(hello), guestCpus(guest, hello, ports, ends)];
+    if (hello !== undefined) return [...answered(hello), guestCpus(guest, hello, ports, ends), ...settings(hello)];
     const remedy =
       "in the guest: is trace-agent running (systemctl status trace-agent)? What does trace-agent check say there?";
     return [failure(name, "does not answer", remedy)];
@@ -147,6 +148,12 @@ function answered(hello: HelloReply): Condition[] {
     );
   } else conditions.push(ok("version", versions));
   return conditions;
+}
+
+/** Somebody may want them: they are no failures. */
+function settings({ found }: HelloReply): Condition[] {
+  const remedy = "trace-agent check in the guest says what undoes each";
+  return found === undefined ? [] : reasonsOf(found).map((reason) => warning("settings", reason, remedy));
 }
 
 /** Compares the guest's list of ports with the host's: data sent to a port without a reader is lost. */

@@ -76,14 +76,19 @@ function lossWords(lost: boolean, balances: readonly CpuBalance[], bufferKb: str
 function emptyWords(found: Found | undefined): string {
   if (found === undefined)
     return "\nNo event was recorded. In the guest, check tracing_on, set_event_pid and the events' filters.\n";
-  const { tracingOn, pids, notracePids, filters, filtersInAll } = found;
+  const reasons = reasonsOf(found);
+  if (reasons.length === 0)
+    return "\nNo event was recorded, and nothing was found in the guest that keeps events out. Is an event enabled (-e)?\n";
+  return `\nNo event was recorded. Found in the guest:\n${reasons.map((reason) => `  ${reason}\n`).join("")}`;
+}
+
+/** What keeps events out of a recording. */
+export function reasonsOf({ tracingOn, pids, notracePids, filters, filtersInAll }: Found): string[] {
   const reasons: string[] = [];
   if (!tracingOn) reasons.push("tracing_on is 0");
   if (pids !== "") reasons.push(`set_event_pid has only these tasks traced: ${pids}`);
   if (notracePids !== "") reasons.push(`set_event_notrace_pid has these tasks not traced: ${notracePids}`);
   for (const { event, filter } of filters) reasons.push(`${event} has a filter: ${filter}`);
   if (filtersInAll > filters.length) reasons.push(`${filtersInAll - filters.length} further events have filters`);
-  if (reasons.length === 0)
-    return "\nNo event was recorded, and nothing was found in the guest that keeps events out. Is an event enabled (-e)?\n";
-  return `\nNo event was recorded. Found in the guest:\n${reasons.map((reason) => `  ${reason}\n`).join("")}`;
+  return reasons;
 }

@@ -7,6 +7,7 @@ import { type Condition, conditionLines } from "../../src/check/condition.ts";
 import { tracingConditions } from "../../src/check/tracing-conditions.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { executable } from "../support/agent-process.ts";
+import { startInstanceGuest } from "../support/instance-guest.ts";
 
 /** Runs of the executable take long on a loaded machine. */
 setDefaultTimeout(300_000);
@@ -69,6 +70,37 @@ describe.skipIf(fixture.skipReason !== undefined)("check in a guest", () => {
       tracefs.write("set_event_notrace_pid", "");
     }
     expect(found()).toMatch(/^ok tasks all$/m);
+  });
+});
+
+describe.skipIf(fixture.skipReason !== undefined)("check of a guest", () => {
+  test("lists on its host, too, what keeps events out of a recording", async () => {
+    const { tracefs } = fixture;
+    const { directory } = await startInstanceGuest(fixture);
+    const settings = (): string[] =>
+      Bun.spawnSync([executable, "check", directory])
+        .stdout.toString()
+        .split("\n")
+        .filter((line) => line.includes("settings"))
+        .map((line) => line.replaceAll(/ {2,}/g, " "));
+    expect(settings()).toEqual([]);
+    tracefs.write("events/sched/sched_switch/filter", "prev_pid == 999999");
+    tracefs.write("events/sched/sched_switch/enable", "1");
+    tracefs.write("set_event_pid", "1");
+    tracefs.write("tracing_on", "0");
+    try {
+      const remedy = "; trace-agent check in the guest says what undoes each";
+      expect(settings()).toEqual([
+        `warning settings tracing_on is 0${remedy}`,
+        `warning settings set_event_pid has only these tasks traced: 1${remedy}`,
+        `warning settings sched:sched_switch has a filter: prev_pid == 999999${remedy}`,
+      ]);
+    } finally {
+      tracefs.write("events/sched/sched_switch/enable", "0");
+      tracefs.write("events/sched/sched_switch/filter", "0");
+      tracefs.write("set_event_pid", "");
+      tracefs.write("tracing_on", "1");
+    }
   });
 });
 
