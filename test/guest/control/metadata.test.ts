@@ -1,30 +1,24 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { collectMetadata, metadataFiles, metadataHead } from "../../../src/guest/control/metadata.ts";
 import { packedMetadata } from "../../../src/guest/control/packed-metadata.ts";
 import type { MetadataBody } from "../../../src/protocol/metadata.ts";
 import { readMetadata } from "../../../src/trace-dat/spool/metadata-read.ts";
+import { whileSymbolsStay } from "../../support/kernel-symbols.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 
 const reason = reasonWithoutTracefs();
 if (reason !== undefined) console.error(`skipped: metadata of this machine: ${reason}`);
 
-const kernelSymbols = (): string => readFileSync("/proc/kallsyms", "latin1");
-
 describe.skipIf(reason !== undefined)("packed metadata", () => {
   test("hold what is collected, file by file, and all of kallsyms", async () => {
     const instance = new TracefsInstance("metadata");
     try {
-      // Whoever loads a module or a BPF program meanwhile changes the symbols: once more, then.
-      let symbols = "";
-      let packed: Buffer = Buffer.alloc(0);
-      let collected = collectMetadata(instance.path);
-      for (let tries = 0; tries < 20 && (tries === 0 || symbols !== kernelSymbols()); tries++) {
-        symbols = kernelSymbols();
-        packed = await packedMetadata(instance.path);
-        collected = collectMetadata(instance.path);
-      }
+      const { symbols, value } = await whileSymbolsStay(async () => ({
+        packed: await packedMetadata(instance.path),
+        collected: collectMetadata(instance.path),
+      }));
+      const { packed, collected } = value;
       const { files, missing, ...head } = JSON.parse(gunzipSync(packed).toString()) as MetadataBody;
       // The names of tasks and the counts of CPUs change from one reading to the next.
       const changing = { savedCommands: "", savedTgids: "", cpuStats: [] };
@@ -35,7 +29,7 @@ describe.skipIf(reason !== undefined)("packed metadata", () => {
         "pieces" in file && [...file.pieces].length > 0 ? [file.name] : [],
       );
       expect(Object.keys(files)).toEqual(names);
-      if (files["kallsyms"] !== undefined) expect(files["kallsyms"]).toBe(symbols);
+      if (files["kallsyms"] !== undefined) expect(files["kallsyms"]).toBe(symbols.toString("latin1"));
       expect(names.filter((name) => name.startsWith("events/ftrace/")).length).toBeGreaterThan(5);
     } finally {
       await instance.remove();
