@@ -195,7 +195,8 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     const open = readdirSync(`/proc/${agent.pid}/fd`).length;
     await ports.ask("1", "start", () => agent.log);
     await ports.ask("0", "stop", () => agent.log);
-    expect(readdirSync(`/proc/${agent.pid}/fd`).length).toBe(open);
+    // A look at the ports may be on its way.
+    await eventually(() => readdirSync(`/proc/${agent.pid}/fd`).length <= open, "no descriptor more is held");
   });
 
   test("a flood of random bytes into the control port neither ends it nor grows it, and the next order counts", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { readCpuStats } from "../../src/tracefs/cpu-stats.ts";
 import { AgentFixture, sequence } from "../support/agent-fixture.ts";
-import type { AgentProcess } from "../support/agent-process.ts";
+import { type AgentProcess, eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 import { inLongForm } from "../support/long.ts";
 import { threadStatuses } from "../support/threads.ts";
@@ -89,7 +89,8 @@ describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () =
       // At the first rounds the runtime still compiles.
       if (round <= 2) [first, openAtFirst] = [anonymous(), descriptors(agent)];
     }
-    const open = descriptors(agent);
+    // A look at the ports may be on its way.
+    await eventually(() => descriptors(agent) <= openAtFirst, `${openAtFirst} descriptors are held, as at first`);
     const grown = anonymous() - first;
     ports.order("0\n");
     await agent.says("stopped");
@@ -97,7 +98,6 @@ describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () =
     const kernelRead = cpus.reduce((sum, cpu) => sum + (readCpuStats(fixture.tracefs.path, cpu)?.readEvents ?? 0), 0);
     console.error(`soak of ${seconds} s: ${Math.round(received / 1e6)} MB, ${kernelRead} events, ${grown} KiB more`);
     expect(received).toBeGreaterThan(20_000 * cpus.length * "MARK 0 10000".length);
-    expect(open).toBe(openAtFirst);
     expect(grown).toBeLessThan(8192);
   }, 700_000);
 });
