@@ -4,8 +4,12 @@ import type { RecordedPart } from "../trace-dat/parts.ts";
 import type { SessionOffset } from "../trace-dat/session/session-file.ts";
 
 export function offsetText(name: string, offset: SessionOffset): string {
+  return `${name}: clock ${boundText(offset)}`;
+}
+
+export function boundText(offset: SessionOffset): string {
   const { method, boundNs = 0, reason, events = 0, inside = 0, steps = [], windows = [] } = offset;
-  if (method === "unknown") return `${name}: clock unknown (${reason ?? "no round trips"}): its times are its own`;
+  if (method === "unknown") return `unknown (${reason ?? "no round trips"}): its times are its own`;
   const clear = windows.filter((window) => window.method === "causality");
   const most = clear.reduce((bound, window) => Math.max(bound, window.boundNs), 0);
   const elsewhere = most < boundNs && clear.length < windows.length ? `; ±${timeText(most)} in the others` : "";
@@ -18,7 +22,7 @@ export function offsetText(name: string, offset: SessionOffset): string {
     ({ from, to, ns }) =>
       `; it jumped by ${timeText(Math.abs(Number(ns)))} between ${secondsText(from)} and ${secondsText(to)}: events between may be off by that`,
   );
-  return `${name}: clock ±${timeText(boundNs)} (${how})${jumps.join("")}`;
+  return `±${timeText(boundNs)} (${how})${jumps.join("")}`;
 }
 
 /** Of machines that are shown with others, and whose events have no order among those of others. */

@@ -3,6 +3,7 @@
  * cannot tell is null. Names are letters, without control characters.
  */
 import { foreignText } from "../base/foreign-text.ts";
+import type { SessionOffset } from "../trace-dat/session/session-file.ts";
 import { parseCpuStats } from "../tracefs/cpu-stats.ts";
 import { clockOf } from "../tracefs/trace-clocks.ts";
 import { jsonTime, jsonWithTimes } from "./json-times.ts";
@@ -24,7 +25,7 @@ export function summaryObject(
   isNamed: boolean,
   at: (stamp: number) => unknown,
 ): object {
-  const { machine, buffer, source } = part;
+  const { machine, buffer, source, about } = part;
   const { metadata } = source;
   const { lostEvents, unknownLosses, damaged } = allLosses(statistics);
   const hasTimes = time.inNanoseconds && statistics.events > 0;
@@ -33,6 +34,7 @@ export function summaryObject(
     ...(isNamed ? { name: machine, buffer } : {}),
     machine: foreignText(metadata.uname),
     clock: foreignText(clockOf(metadata)),
+    ...(about?.offset === undefined ? {} : { offset: offsetObject(about.offset) }),
     first: hasTimes ? at(statistics.first) : null,
     last: hasTimes ? at(statistics.last) : null,
     events: statistics.events,
@@ -71,4 +73,9 @@ export function summaryObject(
     // Null where a part of the events was selected: then nobody can say.
     missing: whole ? missingOf(statistics, metadata) : null,
   };
+}
+
+/** As session.json has it. */
+function offsetObject(offset: SessionOffset): object {
+  return { ...offset, ...(offset.reason === undefined ? {} : { reason: foreignText(offset.reason) }) };
 }

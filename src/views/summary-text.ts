@@ -6,7 +6,9 @@ import { clockOf } from "../tracefs/trace-clocks.ts";
 import { parseCpuStats } from "../tracefs/cpu-stats.ts";
 import { lossCell, lossText } from "./loss-text.ts";
 import type { TraceMetadata } from "../events/trace-metadata.ts";
+import type { RecordedPart } from "../trace-dat/parts.ts";
 import { allLosses, missingOf } from "./missing.ts";
+import { boundText } from "./offset-text.ts";
 import { shownTime } from "./shown-time.ts";
 import type { SchedulingSummary } from "./scheduling/summary.ts";
 import { longestSections } from "./scheduling/text.ts";
@@ -20,7 +22,7 @@ export function summaryText({ statistics, scheduling, vcpus, part, iterator: tim
   const { metadata } = part.source;
   const spanNs = Math.max(0, statistics.last - statistics.first);
   const sections = [
-    [machineLines(metadata), overview(statistics, spanNs, time)].join("\n"),
+    [machineLines(part), overview(statistics, spanNs, time)].join("\n"),
     eventSection(statistics, time.inNanoseconds ? spanNs / 1e9 : 0),
     cpuSection(statistics),
     ...(time.inNanoseconds ? [taskSection(statistics, scheduling), wakeupSection(statistics)] : []),
@@ -32,7 +34,7 @@ export function summaryText({ statistics, scheduling, vcpus, part, iterator: tim
   return sections.filter((section) => section !== "").join("\n");
 }
 
-function machineLines(metadata: TraceMetadata): string {
+function machineLines({ source: { metadata }, about }: RecordedPart): string {
   const { uname, ticks, timeShift, guests = [] } = metadata;
   const notes = [
     ...(ticks === undefined ? [] : ["ticks made ns"]),
@@ -42,6 +44,7 @@ function machineLines(metadata: TraceMetadata): string {
     `machine   ${uname === "" ? "unknown" : foreignText(uname)}`,
     `clock     ${[foreignText(clockOf(metadata)), ...notes].join(", ")}`,
   ];
+  if (about?.offset !== undefined) lines.push(`placed    ${foreignText(boundText(about.offset))}`);
   for (const { name, tasks } of guests)
     lines.push(`guest     ${foreignText(name)}: ${tasks.map(taskText).join(", ") || "no CPU"}`);
   return lines.join("\n");

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setLogLevel } from "../../src/base/log.ts";
-import { sessionText } from "../../src/trace-dat/session/session-file.ts";
+import { type SessionOffset, sessionText } from "../../src/trace-dat/session/session-file.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 import { traceAgent } from "../support/recorder-process.ts";
 import { differenceOf } from "../support/trace-cmd-differences.ts";
@@ -137,6 +137,34 @@ describe("the directory of a session", () => {
     const { code, stderr } = await traceAgent("report", "--stat", directory);
     const unknown = "vm1: clock unknown (no one asked): its times are its own";
     expect({ code, stderr }).toEqual({ code: 0, stderr: `trace-agent: warning: ${unknown}\n` });
+  });
+
+  test("sums up with each guest how well it is placed, in the words of its recording, and as session.json has it", async () => {
+    const placed = join(folder, "placed");
+    mkdirSync(placed);
+    for (const name of ["host", "vm1"] as const) copyFileSync(pathOf(name), join(placed, `${name}.dat`));
+    const summary = async (vm1: SessionOffset, ...options: string[]): Promise<string> => {
+      const session = { machines, clocks: {}, offsets: { vm1 }, losses: {} };
+      writeFileSync(join(placed, "session.json"), sessionText(session));
+      const { code, stdout } = await traceAgent("report", "--stat", placed, ...options);
+      expect(code).toBe(0);
+      return Buffer.from(stdout).toString();
+    };
+    const window = { from: "1", to: "2", boundNs: 5_500, method: "causality" as const };
+    const known = { ns: "-7", boundNs: 5_500, method: "causality" as const, events: 12, inside: 11, windows: [window] };
+    const line = "\nplaced    ±6 µs (11 of 12 events lie within their vCPU's time on a CPU)\n";
+    const [host, guest] = (await summary(known)).split("vm1:\nmachine ");
+    expect(host).not.toContain("\nplaced ");
+    expect(guest).toContain(line);
+    expect(await summary(known, "--machine", "vm1")).toContain(line);
+    const { parts } = JSON.parse(await summary(known, "--json")) as { parts: Record<string, unknown>[] };
+    expect(parts.map(({ name, offset }) => [name, offset])).toEqual([
+      ["host", undefined],
+      ["vm1", known],
+    ]);
+    const unknown = { method: "unknown" as const, reason: "no one\u009b asked" };
+    expect(await summary(unknown)).toContain("\nplaced    unknown (no one? asked): its times are its own\n");
+    expect(await summary(unknown, "--json", "--machine", "vm1")).toContain('"reason":"no one? asked"');
   });
 
   test("of which one machine's file is damaged or missing shows the others and names it, with code 65", async () => {
