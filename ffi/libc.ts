@@ -58,6 +58,7 @@ const library = dlopen("libc.so.6", {
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
   munmap: { args: ["ptr", "u64"], returns: "i32" },
+  madvise: { args: ["u64", "u64", "i32"], returns: "i32" },
   mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   prctl: { args: ["i32", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
 });

@@ -1,5 +1,6 @@
 /** The machines of a recorder while they are recorded: who begins when, who is stopped, and what changes in between. */
 import { resolve } from "node:path";
+import { releaseExecutablePages } from "../../../ffi/executable-pages.ts";
 import { EndRequest } from "../../base/end-request.ts";
 import { log } from "../../base/log.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
@@ -50,7 +51,7 @@ export class MachinesRun {
   readonly #search: VcpuSearch;
   /** What is left to do when all have ended. */
   readonly #left: (() => Promise<void>)[] = [];
-  #settleMs = Infinity;
+  #settleMs = performance.now() + hostLimits.heapSettleMs;
 
   constructor(directory: SessionDirectory, plan: MachinesPlan, options: MachinesOptions, control: RecorderControl) {
     this.#directory = directory;
@@ -136,9 +137,11 @@ export class MachinesRun {
     if (!this.#order.isStopping) {
       for (const request of this.#due()) this.#begin(request);
     }
-    if (performance.now() >= this.#settleMs) {
-      this.#settleMs = Infinity;
+    const now = performance.now();
+    if (now >= this.#settleMs) {
+      this.#settleMs = now + (this.#gate.haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
       Bun.gc(true);
+      releaseExecutablePages();
     }
     if (this.machines.some(({ ended }) => !ended)) return true;
     return !this.#order.isStopping && (this.#joining !== undefined || this.#next.length > 0);
@@ -231,7 +234,7 @@ export class MachinesRun {
       },
       () => {
         this.#gate.started(name);
-        this.#settleMs = performance.now() + hostLimits.heapSettleMs;
+        this.#settleMs = Math.min(this.#settleMs, performance.now() + hostLimits.heapSettleMs);
       },
       (error) => error === this.#events.error || this.#leaving.has(machine),
     );

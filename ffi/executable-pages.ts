@@ -1,0 +1,36 @@
+/**
+ * Memory of the executable itself. What its start and its parser read stays mapped, some 50 MiB, though little of it is used again; the
+ * kernel takes it back only when memory is short.
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { libc } from "./libc.ts";
+
+/** include/uapi/asm-generic/mman-common.h. Of a private mapping of a file: what is touched again comes from the file's pages. */
+const MADV_DONTNEED = 4;
+const head = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* +(.*)$/;
+
+/** Gives back what is mapped of the executable's code and constants. What is used again is mapped again, 64 KiB at a time. */
+export function releaseExecutablePages(): void {
+  for (const { begin, end, anonymousKiB } of executableMappings())
+    // What was written to has no other copy.
+    if (anonymousKiB === 0) libc.madvise(begin, end - begin, MADV_DONTNEED);
+}
+
+/** Those that cannot be written to; none without /proc. */
+export function executableMappings(): { begin: number; end: number; residentKiB: number; anonymousKiB: number }[] {
+  let texts: string[];
+  let executable: string;
+  try {
+    texts = readFileSync("/proc/self/smaps", "latin1").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    executable = readlinkSync("/proc/self/exe", "latin1");
+  } catch {
+    return [];
+  }
+  return texts.flatMap((text) => {
+    const [, begin = "", end = "", path] = head.exec(text.slice(0, text.indexOf("\n"))) ?? [];
+    if (path !== executable) return [];
+    const kib = (field: string): number => Number(new RegExp(`^${field}: +(\\d+) kB$`, "m").exec(text)?.[1] ?? NaN);
+    const [residentKiB, anonymousKiB] = [kib("Rss"), kib("Anonymous")];
+    return [{ begin: Number.parseInt(begin, 16), end: Number.parseInt(end, 16), residentKiB, anonymousKiB }];
+  });
+}
