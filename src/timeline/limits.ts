@@ -101,6 +101,10 @@ export const timelineLimits = {
   syncLineMisfit: 0.25,
   /** Guests that are placed in one pass over their host's recording: each holds up to 4 MiB. */
   syncGuestsAtOnce: 16,
+  /** Threads of vCPUs that a host's recording names; tasks that are asked for their name once only; ways to tell a guest's from others'. */
+  syncThreadsMax: 65_536,
+  syncTasksSeen: 1_000_000,
+  syncCandidatesMax: 32,
   /** What is kept of a window: so many ranges of offsets. */
   syncStretchParts: 16,
   /** Two samples of a file lie no further apart: trace-cmd's arithmetic overflows. */

@@ -24,7 +24,8 @@ import { copyWithOptions } from "../../trace-dat/write/copy.ts";
 import { guestOption, timeShiftOption } from "../../trace-dat/write/time-options.ts";
 import { timelineLimits } from "../limits.ts";
 import { knownShift } from "./known-shift.ts";
-import { tasksInCommands } from "./machine-tasks.ts";
+import { findTasks, type FoundTasks } from "./find-tasks.ts";
+import { vcpuThreadsOf, type VcpuThread } from "./machine-tasks.ts";
 import { searchOffset, type Searched } from "./search-offset.ts";
 import { mapOf, openInputs, type SyncInput, type SyncInputs } from "./sync-inputs.ts";
 import type { GuestToPlace, KnownOffset } from "./synchronise.ts";
@@ -79,7 +80,9 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
 function placeAll(inputs: SyncInputs, options: SyncOptions): PlacedGuest[] {
   const { host, guests } = inputs;
   options.onStep(`placing ${guests.map(({ name }) => name).join(", ")} on the host's clock`);
-  const found = guests.map((input) => tasksAndOffset(input, inputs, options));
+  let threads: readonly VcpuThread[] | undefined;
+  const named = (): readonly VcpuThread[] => (threads ??= vcpuThreadsOf(host.source));
+  const found = guests.map((input) => tasksAndOffset(input, inputs, options, named));
   const toPlace = found.flatMap(({ input: { source }, tasks, known }): GuestToPlace[] =>
     known === undefined ? [] : [{ source, tasks, known }],
   );
@@ -87,35 +90,41 @@ function placeAll(inputs: SyncInputs, options: SyncOptions): PlacedGuest[] {
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   const outcomes = step.value.values();
-  return found.map(({ input, tasks, known, reason: why }): PlacedGuest => {
+  return found.map(({ input, tasks, hint, known, reason: why }): PlacedGuest => {
+    const remedy = hint === "" ? "" : `; ${hint}`;
     if (known === undefined) {
-      const remedy = tasks.every((task) => task <= 0) ? "; --vcpus names them" : "";
       const reason = `nothing tells it, and ${why}${remedy}`;
       return { input, tasks, offset: { method: "unknown", reason }, samples: [] };
     }
     const outcome = outcomes.next().value;
     if (outcome === undefined) throw new RangeError(`no outcome for ${input.name}`);
     if ("error" in outcome) throw outcome.error;
-    return { input, tasks, offset: toldOffset(outcome.placed), samples: outcome.placed.samples };
+    const told = toldOffset(outcome.placed);
+    const offset = hint === "" ? told : { ...told, reason: `${told.reason ?? ""}${remedy}` };
+    return { input, tasks, offset, samples: outcome.placed.samples };
   });
 }
 
-/** What is known before. */
+/** What is known before. `named`: the host's threads that have the names of vCPUs. */
 function tasksAndOffset(
   input: SyncInput,
   { host, session }: SyncInputs,
   options: SyncOptions,
-): { input: SyncInput; tasks: readonly number[] } & Searched {
+  named: () => readonly VcpuThread[],
+): { input: SyncInput } & FoundTasks & Searched {
   const { source, name } = input;
-  const cpus = source.cpus.length;
-  const found =
-    options.vcpus.get(name) ??
-    knownTasks(mapOf(input, host)?.tasks) ??
-    tasksInCommands(host.source.metadata.savedCommands, cpus) ??
-    [];
-  const tasks = Array.from({ length: cpus }, (_, cpu) => found[cpu] ?? -1);
   const known = knownOf(input, session?.offsets[name], options);
-  return { input, tasks, ...(known === undefined ? searchOffset(host.source, source, tasks) : { known, reason: "" }) };
+  const given = options.vcpus.get(name) ?? knownTasks(mapOf(input, host)?.tasks);
+  const { tasks, hint } =
+    given === undefined
+      ? findTasks(host.source, named(), input, known)
+      : { tasks: source.cpus.map((_, cpu) => given[cpu] ?? -1), hint: "" };
+  return {
+    input,
+    tasks,
+    hint,
+    ...(known === undefined ? searchOffset(host.source, source, tasks) : { known, reason: "" }),
+  };
 }
 
 function knownTasks(tasks: readonly number[] | undefined): readonly number[] | undefined {

@@ -17,69 +17,16 @@ import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { readSession, sessionFiles } from "../../../src/trace-dat/session/read-session.ts";
 import { sessionText } from "../../../src/trace-dat/session/session-file.ts";
 import type { Recording } from "../../../src/trace-dat/write/recording.ts";
-import { type TraceDatFormat, writeTraceDat } from "../../../src/trace-dat/write/write.ts";
-import { type MadeEvent, madeRecording } from "./made-recording.ts";
-import { mulberry } from "./schedules.ts";
+import type { TraceDatFormat } from "../../../src/trace-dat/write/write.ts";
+import { made, madeTasks as tasks, write } from "./made-files.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-sync-`);
 afterAll(() => rmSync(base, { recursive: true }));
-const tasks = [101, 102];
 const hostEpoch = 7_000_000_000_000n;
 const guestEpoch = 300_000_000_000n;
 /** Host time minus guest time. */
 const truth = Number(hostEpoch - guestEpoch);
 let count = 0;
-
-type Made = { host: MadeEvent[][]; guest: MadeEvent[][] };
-
-/** Two vCPUs for four seconds; `period`: they run at the same times in each, so that the recordings fit in many ways. */
-function made(period = Infinity): Made {
-  const random = mulberry(9);
-  const host: MadeEvent[][] = [[], []];
-  const guest: MadeEvent[][] = [[], []];
-  for (const vcpu of [0, 1]) {
-    let at = 1_000 * (vcpu + 1);
-    while (at < 4e9) {
-      const end = at + (period === Infinity ? 20_000 + 100_000 * random() : 50_000);
-      host[vcpu]?.push({ time: at, type: "sched_switch", first: 0, second: tasks[vcpu] ?? 0 });
-      host[vcpu]?.push({ time: end, type: "sched_switch", first: tasks[vcpu] ?? 0, second: 0 });
-      for (const share of [0.005, 0.995])
-        guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
-      at = period === Infinity ? end + 50_000 + 300_000 * random() : at + period;
-    }
-  }
-  return { host, guest };
-}
-
-function write(
-  path: string,
-  events: MadeEvent[][],
-  epoch: bigint,
-  more: Partial<Recording> = {},
-  format: TraceDatFormat = "v6",
-): void {
-  const source = madeRecording(events, epoch);
-  const streams = source.open().map((reader) => {
-    const { cpu } = reader;
-    const bytes = new Uint8Array(new ArrayBuffer(1 << 23));
-    const size = reader.read(bytes);
-    const file = `${path}.cpu${cpu}`;
-    writeFileSync(file, bytes.subarray(0, size));
-    return { cpu, path: file, skipBytes: 0, bytes: size };
-  });
-  const { layout, ...metadata } = source.metadata;
-  const headerPage = `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;\n`;
-  const recording = {
-    metadata: { ...metadata, headerPage, headerEvent: "x" },
-    layout,
-    cpus: events.length,
-    streams,
-    version: "test",
-    traceId: epoch,
-  };
-  writeTraceDat(path, { ...recording, ...more }, format);
-  for (const { path: file } of streams) rmSync(file);
-}
 
 type World = { folder: string; host: string; guest: string; out: string };
 
@@ -151,7 +98,7 @@ describe("recordings of a host and a guest", () => {
     rmSync(few.guest);
     write(few.guest, [[{ time: 1_000, type: "mark", first: 1, second: 2 }], []], guestEpoch);
     const cases = [
-      [world, "1", [], "the threads of its vCPUs are not known; --vcpus names them"],
+      [world, "1", [], "the threads of its vCPUs are not known"],
       [world, "2", [901, 902], "no sched_switch of its vCPU threads on the host"],
       [few, "3", tasks, "its events are too few"],
     ] as const;
