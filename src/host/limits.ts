@@ -43,6 +43,9 @@ export const hostLimits = {
   loopEvents: 256,
   /** How late a run that waits for an answer may see it while other ports are busy. */
   loopLookMs: 1,
+  /** Where what one read of a control port brings takes longer, less is read the next time, and at least so many bytes. */
+  controlTakeMs: 3,
+  controlShareMin: 1 * KiB,
   /** Longest epoll_wait; bounds how late a signal is seen. */
   pumpWaitMs: 100,
   /** How long a busy guest is served before signals and timers are handled. */

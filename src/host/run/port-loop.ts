@@ -41,6 +41,9 @@ export class PortLoop {
   readonly #served = new Map<number, Serve>();
   readonly #waiters = new Set<Waiter>();
   #driving = false;
+  /** Ready ports of the last wait, and which of them is served next. */
+  #found = 0;
+  #next = 0;
 
   watch(fd: number, serve: Serve): void {
     this.#ready.add(fd);
@@ -107,15 +110,22 @@ export class PortLoop {
     }
   }
 
-  /** Slow serving ends early: the remaining fds are ready at the next poll too. */
+  /**
+   * Slow serving ends early: the next poll goes on with the ports that were ready. To ask for ready ones anew would give the slow one again,
+   * and before the others.
+   */
   #poll(timeoutMs: number): Found {
-    const count = this.#ready.wait(timeoutMs);
-    if (count <= 0) return Found.none;
+    if (this.#next >= this.#found) {
+      this.#found = this.#ready.wait(timeoutMs);
+      this.#next = 0;
+    }
+    const first = this.#next;
+    if (first >= this.#found) return Found.none;
     const begun = performance.now();
     let found: Found = Found.little;
-    for (let index = 0; index < count; index++) {
-      if (index > 0 && performance.now() - begun >= hostLimits.pumpBusyMs) return Found.much;
-      const fd = this.#ready.readyFd(index);
+    while (this.#next < this.#found) {
+      if (this.#next > first && performance.now() - begun >= hostLimits.pumpBusyMs) return Found.much;
+      const fd = this.#ready.readyFd(this.#next++);
       const served = this.#served.get(fd)?.();
       if (served === Served.gone) this.unwatch(fd);
       if (served !== Served.little) found = Found.much;

@@ -5,6 +5,7 @@
 import { describeErrno, E } from "../../../ffi/errno.ts";
 import { readInto } from "../../../ffi/fd.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
+import { hostLimits } from "../limits.ts";
 import type { StreamPosition } from "../../protocol/replies.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
@@ -32,6 +33,8 @@ export class Pump {
   readonly #take: (bytes: Uint8Array) => void;
   #acknowledgements: Acknowledgements | undefined;
   #held = false;
+  /** Bytes of the control port that are read at a time. */
+  #controlShare: number = readBuffer.length;
   /** An error thrown by a receiver: it belongs to this guest's run, not to the loop that other guests share. */
   #failure: { error: unknown } | undefined;
 
@@ -127,10 +130,16 @@ export class Pump {
   }
 
   #readControl(): Served {
-    const count = readInto(this.#control.readFd, readBuffer);
+    const count = readInto(this.#control.readFd, readBuffer, this.#controlShare);
     if (count > 0) {
       this.controlBytes += count;
+      const begun = performance.now();
       this.#take(readBuffer.subarray(0, count));
+      // Thousands of lines that are no replies: other guests do not wait for them.
+      this.#controlShare =
+        performance.now() - begun > hostLimits.controlTakeMs
+          ? Math.max(hostLimits.controlShareMin, this.#controlShare >> 2)
+          : Math.min(readBuffer.length, this.#controlShare << 1);
       return Served.all;
     }
     if (count === -E.EAGAIN || count === -E.EINTR) return Served.all;

@@ -1,6 +1,7 @@
 /**
  * Many guests in one recorder, beside one `cat port >file` for each port: CPU per GiB, memory, and how long a port has something that
- * nobody takes. The guests are fake, of four CPUs each; their data comes at one steady rate in all.
+ * nobody takes; that also beside guests that do their worst. The guests are fake, of four CPUs each; their data comes at one steady
+ * rate in all.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { eventually } from "../../support/agent-process.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
 import { type Child, cpuTimeNs, hasEnded, Lines, startChild } from "../support/child.ts";
+import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
 import { kernelSymbols, ManyGuests } from "../support/many-guests.ts";
 import { residentBytes } from "../support/process.ts";
 import { benchProgram } from "../support/programs.ts";
@@ -17,6 +19,9 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const cpus = 4;
 const bytesPerSecond = 128 * MiB;
+/** The last guests: one falls silent, one writes what is no reply without end, one sends data as fast as it can. */
+const hostile = 3;
+const floodBytes = 1 * GiB;
 
 type Run = { cpuPerGib: number; takenMs: number; resident: number; most: number };
 
@@ -55,19 +60,35 @@ export const many: Series = {
         figure("resident at most", "MiB", (run) => run.most / MiB),
       );
     }
+    const beside: Run[] = [];
+    const guests = context.tiny ? 1 : 16;
+    for (let run = 0; run < Math.min(context.pairs, 3); run++)
+      beside.push(await withGuests(guests, context, recordOnce, hostile));
+    figures.push({
+      name: `${guests} guests: p99.9 until taken, beside a silent, a babbling and a flooding one`,
+      unit: "ms",
+      ours: beside.map(({ takenMs }) => takenMs),
+      reach: { value: 100, is: "most" },
+    });
     return { figures, notes };
   },
 };
 
-type World = { folder: string; guests: ManyGuests; feed: Feed; tiny: boolean };
+type World = { folder: string; guests: ManyGuests; feed: Feed; tiny: boolean; hostile: number };
 
-async function withGuests(count: number, { tiny }: SeriesContext, use: (world: World) => Promise<Run>): Promise<Run> {
+/** `more`: hostile ones. */
+async function withGuests(
+  count: number,
+  { tiny }: SeriesContext,
+  use: (world: World) => Promise<Run>,
+  more = 0,
+): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-bench-"));
-  const guests = new ManyGuests(folder, count, cpus, tiny ? "0 t a\n" : kernelSymbols());
-  const feed = new Feed(guests, tiny ? 0.3 : 4);
+  const guests = new ManyGuests(folder, count + more, cpus, tiny ? "0 t a\n" : kernelSymbols());
+  const feed = new Feed(guests.dataPorts.slice(0, count * cpus), tiny ? 0.3 : 4);
   try {
     await feed.isReady();
-    return await use({ folder, guests, feed, tiny });
+    return await use({ folder, guests, feed, tiny, hostile: more });
   } finally {
     await feed.end();
     guests.close();
@@ -80,8 +101,8 @@ class Feed {
   readonly #child: Child;
   readonly #lines: Lines;
 
-  constructor(guests: ManyGuests, seconds: number) {
-    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...guests.dataPorts];
+  constructor(ports: readonly string[], seconds: number) {
+    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...ports];
     this.#child = startChild(words);
     this.#lines = new Lines(this.#child.stdout, this.#child.stderr);
   }
@@ -106,6 +127,7 @@ class Feed {
 
 async function recordOnce(world: World): Promise<Run> {
   const { folder, guests, tiny } = world;
+  const doTheirWorst: Child[] = [];
   const output = join(folder, "out");
   const recorder = startChild([agentExecutable, "record", ...guests.directories.map((path) => path), "-o", output]);
   const errors = recorder.stderr.text();
@@ -116,15 +138,30 @@ async function recordOnce(world: World): Promise<Run> {
     );
     if (hasEnded(recorder)) throw new Error("the recorder ended");
     await Bun.sleep(tiny ? 0 : 2000);
+    if (world.hostile > 0) doTheirWorst.push(...startHostile(world));
     return await measured(world, [recorder]);
   } catch (error) {
     recorder.kill("SIGKILL");
     throw new Error(`recording failed: ${await errors}`, { cause: error });
   } finally {
     // What it makes of the spools is measured elsewhere.
-    recorder.kill("SIGKILL");
-    await recorder.exited;
+    for (const child of [recorder, ...doTheirWorst]) {
+      child.kill("SIGKILL");
+      await child.exited;
+    }
   }
+}
+
+function startHostile({ guests, tiny }: World): Child[] {
+  const count = guests.directories.length;
+  guests.silence(count - 3);
+  guests.silence(count - 2);
+  const [babbling = "", flooding = ""] = guests.directories.slice(-2);
+  const bytes = tiny ? MiB : floodBytes;
+  return [
+    startChild(["sh", "-c", 'exec yes >"$1"', "sh", join(babbling, `${controlPortName}.out`)]),
+    startChild(["sh", "-c", `exec head -c ${bytes} /dev/zero >"$1"`, "sh", join(flooding, `${dataPortName(0)}.out`)]),
+  ];
 }
 
 function recordingMachines(output: string): number {

@@ -39,6 +39,12 @@ export class ManyGuests {
     this.#timer = setInterval(() => this.#serve(), pollMs);
   }
 
+  /** From now on this one answers nothing. */
+  silence(index: number): void {
+    const guest = [...this.#guests.values()][index];
+    if (guest !== undefined) guest.isSilent = true;
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#ready.close();
@@ -75,6 +81,7 @@ const smallFrames = framesOf(
 );
 
 class Guest {
+  isSilent = false;
   readonly orders: number;
   readonly #out: number;
   readonly #cpus: number;
@@ -93,7 +100,7 @@ class Guest {
   hear(text: string): void {
     const lines = (this.#line + text).split("\n");
     this.#line = lines.pop() ?? "";
-    for (const line of lines) this.#carryOut(line);
+    for (const line of lines) if (!this.isSilent) this.#carryOut(line);
   }
 
   flush(): void {
