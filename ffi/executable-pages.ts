@@ -17,7 +17,7 @@ export function releaseExecutablePages(): void {
 }
 
 /** Those that cannot be written to; none without /proc. */
-export function executableMappings(): { begin: number; end: number; residentKiB: number; anonymousKiB: number }[] {
+function executableMappings(): { begin: number; end: number; anonymousKiB: number }[] {
   let texts: string[];
   let executable: string;
   try {
@@ -29,8 +29,7 @@ export function executableMappings(): { begin: number; end: number; residentKiB:
   return texts.flatMap((text) => {
     const [, begin = "", end = "", path] = head.exec(text.slice(0, text.indexOf("\n"))) ?? [];
     if (path !== executable) return [];
-    const kib = (field: string): number => Number(new RegExp(`^${field}: +(\\d+) kB$`, "m").exec(text)?.[1] ?? NaN);
-    const [residentKiB, anonymousKiB] = [kib("Rss"), kib("Anonymous")];
-    return [{ begin: Number.parseInt(begin, 16), end: Number.parseInt(end, 16), residentKiB, anonymousKiB }];
+    const anonymousKiB = Number(/^Anonymous: +(\d+) kB$/m.exec(text)?.[1] ?? NaN);
+    return [{ begin: Number.parseInt(begin, 16), end: Number.parseInt(end, 16), anonymousKiB }];
   });
 }

@@ -45,7 +45,7 @@ export const hostLimits = {
   loopLookMs: 1,
   /** Where what one read of a control port brings takes longer, less is read the next time, and at least so many bytes. */
   controlTakeMs: 3,
-  controlShareMin: 1 * KiB,
+  controlShareMinBytes: 1 * KiB,
   /** Longest epoll_wait; bounds how late a signal is seen. */
   pumpWaitMs: 100,
   /** How long a busy guest is served before signals and timers are handled. */
@@ -100,7 +100,7 @@ export const hostLimits = {
    * While machines start, and after the last of them, what the starts leave is collected so often: they are the most work. Later so
    * often: of 64 guests each burst of round trips leaves 12 MB. Each time 15 ms.
    */
-  heapSettleMs: 1_000,
+  heapSettleMs: 500,
   settleEveryMs: 5_000,
   /** Of a machine's name: with a number and ".dat" it is a file's name, which may have 255. */
   machineNameBytes: 240,

@@ -138,7 +138,7 @@ export class Pump {
       // Thousands of lines that are no replies: other guests do not wait for them.
       this.#controlShare =
         performance.now() - begun > hostLimits.controlTakeMs
-          ? Math.max(hostLimits.controlShareMin, this.#controlShare >> 2)
+          ? Math.max(hostLimits.controlShareMinBytes, this.#controlShare >> 2)
           : Math.min(readBuffer.length, this.#controlShare << 1);
       return Served.all;
     }
