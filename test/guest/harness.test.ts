@@ -35,6 +35,17 @@ for (const [kernel, transport] of forms) {
     );
 
     test(
+      "takes a long command whole, though others end while its line comes",
+      async () => {
+        const others = Array.from({ length: 10 }, (_, index) => guest().run(`usleep ${(index + 1) * 100_000}`));
+        const { stdout } = await guest().run(`: ${"x".repeat(10_000)}\necho whole`, { timeoutMs: 60_000 });
+        expect(stdout).toBe("whole\n");
+        await Promise.all(others);
+      },
+      guestTestTimeoutMs,
+    );
+
+    test(
       "kills a command that takes too long",
       async () => {
         const { code } = await guest().run("sleep 100", { timeoutMs: 1000, mayFail: true });

@@ -12,11 +12,6 @@ const lineBytesMax = 48 * 1024;
 /** `timeout` in the guest kills the command first; the answer has so much more time to come. */
 const answerExtraMs = 30_000;
 
-/** Where an interrupt of the emulated serial port was lost, the next byte brings what waits: so often one is sent. */
-const nudgeMs = 60_000;
-/** A command that does nothing. */
-const nudge = Buffer.from(":").toString("base64");
-
 type Waiting = { resolve: (result: CommandResult) => void; reject: (error: Error) => void };
 
 export class GuestConsole {
@@ -54,12 +49,8 @@ export class GuestConsole {
     const timer = setTimeout(() => reject(new Error("the guest gave no answer")), timeoutMs + answerExtraMs);
     this.#waiting.set(id, { resolve, reject });
     if (this.#end === undefined) this.#send(line);
-    const nudges = setInterval(() => {
-      if (this.#end === undefined) this.#send(`${this.#nextId++} 5 ${nudge}\n`);
-    }, nudgeMs);
     return promise.finally(() => {
       clearTimeout(timer);
-      clearInterval(nudges);
       this.#waiting.delete(id);
     });
   }

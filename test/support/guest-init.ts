@@ -27,7 +27,10 @@ ${moduleNames.map((name) => `insmod /lib/modules/${name}.ko`).join("\n")}
 `;
 }
 
-/** Needs /bin/busybox for its shell only. */
+/**
+ * Needs /bin/busybox for its shell only. A command is no child of the shell that reads: where a child ends within a line, read of
+ * busybox' shell forgets what it has of the line, and the command is never answered.
+ */
 export const commandsScript = `#!/bin/busybox sh
 cd ${guestFolder}
 exec </dev/ttyS1 >/dev/ttyS1 2>/dev/console
@@ -45,7 +48,7 @@ done 3<>done &
 echo "${answerMark} ready"
 while read -r id seconds text; do
   echo "$text" | base64 -d >"$id.sh"
-  { timeout -s KILL "$seconds" sh "$id.sh" </dev/null >"$id.out" 2>"$id.err"; echo "$id $?" >done; } &
+  ({ timeout -s KILL "$seconds" sh "$id.sh" </dev/null >"$id.out" 2>"$id.err"; echo "$id $?" >done; } &)
 done
 `;
 

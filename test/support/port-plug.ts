@@ -5,11 +5,12 @@ import type { Guest } from "./guest-handle.ts";
 const limitMs = 240_000;
 const retryMs = 20;
 
-/** Resolves when QEMU no longer has the port; the guest's driver may still be busy with that. */
-export async function unplugPort({ qmp }: Guest, name: string): Promise<void> {
+/** Resolves when neither QEMU nor the guest's driver has the port; what the guest's programs make of that may come later. */
+export async function unplugPort(guest: Guest, name: string): Promise<void> {
   const id = `p-${name}`;
-  await qmp.execute("device_del", { id });
-  await qmp.event("DEVICE_DELETED", limitMs, ({ data }) => data?.["device"] === id);
+  await guest.qmp.execute("device_del", { id });
+  await guest.qmp.event("DEVICE_DELETED", limitMs, ({ data }) => data?.["device"] === id);
+  await guest.run(`while grep -qsx ${name} /sys/class/virtio-ports/*/name; do usleep 100000; done`);
 }
 
 /** Of the first virtio-serial device. `nr`: the port's number there, which is 1 for the first. */
