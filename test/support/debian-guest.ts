@@ -40,7 +40,10 @@ const untilWaiting = `until [ -p ${gate} ]; do usleep 50000; done`;
 /** The root's disk was empty when it was looked at first. */
 const goOn = `blockdev --flushbufs /dev/vda; echo go >${gate}`;
 
-/** Does an initramfs' work: finds the disk and hands over to the init on it. */
+/**
+ * Does an initramfs' work: finds the disk and hands over to the init on it. To open the gate for both ways waits for nobody: where another
+ * process ends meanwhile, an open that waits fails in busybox' shell, and it would go on without the word.
+ */
 const firstProgram = (moduleNames: string[]): string => `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mkdir -p /dev /proc /run/commands /root
@@ -50,7 +53,7 @@ ${moduleNames.map((name) => `insmod /${name}.ko`).join("\n")}
 until [ -b /dev/vda ]; do usleep 10000; done
 /etc/commands &
 mkfifo ${gate}
-read -r word <${gate}
+until read -r word <>${gate}; do :; done
 kill -KILL -1
 umount /proc
 mount -t ext4 /dev/vda /root
