@@ -210,7 +210,8 @@ function readOptions(words: readonly string[]): string[] {
 
 /** Kilobytes without a letter, as trace-cmd takes them. */
 function readBufferKb(text: string): number {
-  const kilobytes = /^\d{1,9}$/.test(text) ? Number(text) : Math.ceil(parseSize("buffer size", text) / 1024);
+  const inBytes = /^\d{1,9}[kKmMgG]$/.test(text);
+  const kilobytes = inBytes ? Math.ceil(parseSize("buffer size", text) / 1024) : /^\d+$/.test(text) ? Number(text) : 0;
   if (kilobytes > 0 && kilobytes <= 4_294_967_295) return kilobytes;
   throw new AgentError("usage", `cannot read buffer size "${text}"`, {
     remedy: "give kilobytes per CPU, as in 4096, or as in 4M",

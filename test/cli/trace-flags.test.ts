@@ -120,6 +120,17 @@ describe("the other options", () => {
     expect(readWanted({ ...none, children: true }, []).options).toEqual([]);
   });
 
+  test("a buffer size that cannot be read is told in its unit, which is not that of other sizes", () => {
+    const refused = (): unknown => {
+      try {
+        return readWanted({ ...none, "buffer-size": "4X" }, []);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(refused()).toMatchObject({ remedy: "give kilobytes per CPU, as in 4096, or as in 4M" });
+  });
+
   test.each([
     [{ tracer: "blk" }, 'cannot use tracer "blk"'],
     [{ function: ["vfs_read:traceoff"] }, "cannot use function"],
@@ -130,7 +141,9 @@ describe("the other options", () => {
     [{ pid: [Array.from({ length: 65 }, (_, pid) => pid + 1).join(",")] }, "cannot trace 65 tasks"],
     [{ option: ["verbose"] }, 'cannot set trace option "verbose"'],
     [{ "buffer-size": "0" }, "cannot read buffer size"],
-    [{ "buffer-size": "4X" }, "not a size"],
+    [{ "buffer-size": "4X" }, "cannot read buffer size"],
+    [{ "buffer-size": "4294967296" }, "cannot read buffer size"],
+    [{ "buffer-size": "9999999G" }, "cannot read buffer size"],
     [{ clock: "sundial" }, "unknown trace clock"],
   ])("%p is refused", (values, reason) => {
     expect(() => readWanted({ ...none, ...values }, [])).toThrow(reason);
