@@ -30,14 +30,21 @@ const SEEK_END = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
-/** Opens `path`; the caller closes the fd. */
-export function openFd(path: string, flags: number, mode = 0): number {
-  const name = cString(path);
+/** A path as libc takes it, for a file that is opened again and again, or when time counts. */
+export type PreparedPath = { path: string; name: Uint8Array<ArrayBuffer> };
+
+export function preparePath(path: string): PreparedPath {
+  return { path, name: cString(path) };
+}
+
+/** Opens a file; the caller closes the fd. */
+export function openFd(path: string | PreparedPath, flags: number, mode = 0): number {
+  const { path: text, name } = typeof path === "string" ? preparePath(path) : path;
   for (;;) {
     const fd = libc.open(ptr(name), flags | O.CLOEXEC, mode);
     if (fd >= 0) return fd;
     const number = errno();
-    if (number !== E.EINTR) throw new SystemError("open", JSON.stringify(path), number);
+    if (number !== E.EINTR) throw new SystemError("open", JSON.stringify(text), number);
   }
 }
 
@@ -77,21 +84,6 @@ export function writeFrom(
 export function seekBehindWhole(fd: number, unit: number): void {
   const size = Number(libc.lseek(fd, 0, SEEK_END));
   if (size > 0) libc.lseek(fd, size - (size % unit), SEEK_SET);
-}
-
-/**
- * The beginning of a small file, as a Worker reads it: node:fs would cost each Worker two milliseconds and half a MiB.
- */
-export function readText(path: string, most: number): string {
-  const fd = openFd(path, O.RDONLY);
-  try {
-    const bytes = new Uint8Array(new ArrayBuffer(most));
-    const count = readInto(fd, bytes);
-    if (count < 0) throw new SystemError("read", JSON.stringify(path), -count);
-    return String.fromCharCode(...bytes.subarray(0, count));
-  } finally {
-    closeFd(fd);
-  }
 }
 
 /** The open flags of the file description (O_NONBLOCK, O_APPEND and the access mode). */

@@ -6,7 +6,7 @@
  * non-overwriting mode. They count since the buffer was last reset.
  */
 import { SystemError } from "../../ffi/errno.ts";
-import { readText } from "../../ffi/fd.ts";
+import { SmallFile } from "../../ffi/small-file.ts";
 
 export type CpuStats = {
   /** Events in the buffer, not yet read. */
@@ -54,8 +54,13 @@ export function parseCpuStats(text: string): Partial<CpuStats> {
 
 /** The stats of one CPU, or undefined if the kernel does not provide them (the CPU or the instance is gone). */
 export function readCpuStats(tracingDirectory: string, cpu: number): CpuStats | undefined {
-  const text = readStatsText(tracingDirectory, cpu);
+  const text = textOf(cpuStatsFile(tracingDirectory, cpu));
   return text === undefined ? undefined : { ...noStats, ...parseCpuStats(text) };
+}
+
+/** The file; for those who read it again and again. */
+export function cpuStatsFile(tracingDirectory: string, cpu: number): SmallFile {
+  return new SmallFile(`${tracingDirectory}/per_cpu/cpu${cpu}/stats`, statsBytesMax);
 }
 
 /**
@@ -63,8 +68,8 @@ export function readCpuStats(tracingDirectory: string, cpu: number): CpuStats | 
  * the bare number. In the unit of the events' time stamps, cut to microseconds; undefined if the kernel does not
  * provide it.
  */
-export function readTraceTime(tracingDirectory: string, cpu: number): bigint | undefined {
-  return parseTraceTime(readStatsText(tracingDirectory, cpu) ?? "");
+export function readTraceTime(stats: SmallFile): bigint | undefined {
+  return parseTraceTime(textOf(stats) ?? "");
 }
 
 /** The same, from a text. */
@@ -74,9 +79,9 @@ export function parseTraceTime(stats: string): bigint | undefined {
   return fraction === undefined ? BigInt(whole) : BigInt(whole) * 1_000_000_000n + BigInt(fraction) * 1_000n;
 }
 
-function readStatsText(tracingDirectory: string, cpu: number): string | undefined {
+function textOf(stats: SmallFile): string | undefined {
   try {
-    return readText(`${tracingDirectory}/per_cpu/cpu${cpu}/stats`, statsBytesMax);
+    return stats.read();
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return undefined;

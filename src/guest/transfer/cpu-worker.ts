@@ -87,9 +87,9 @@ function serve(stream: Stream, run: RunState): CpuWorkerEnd {
 
 /** trace_pipe_raw is open only while running: an open one makes the kernel refuse a change of the tracer. */
 function runOnce(stream: Stream, run: RunState, worker: number): Outcome {
-  const { tracingDirectory, cpu, doneFd } = stream.settings;
+  const { doneFd } = stream.settings;
   try {
-    stream.rawFd = openFd(`${tracingDirectory}/per_cpu/cpu${cpu}/trace_pipe_raw`, O.RDONLY | O.NONBLOCK);
+    stream.rawFd = openFd(stream.rawPath, O.RDONLY | O.NONBLOCK);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     stream.failure = error.errno;
@@ -117,7 +117,6 @@ function runOnce(stream: Stream, run: RunState, worker: number): Outcome {
  * Earlier events in the ring buffer are the host's to keep or drop. Read here, because some clocks differ from
  * CPU to CPU.
  */
-function noteBeginTime({ settings }: Stream, run: RunState): void {
-  const { tracingDirectory, cpu, worker } = settings;
-  run.setBeginTime(worker, readTraceTime(tracingDirectory, cpu) ?? 0n);
+function noteBeginTime({ settings, statsFile }: Stream, run: RunState): void {
+  run.setBeginTime(settings.worker, readTraceTime(statsFile) ?? 0n);
 }

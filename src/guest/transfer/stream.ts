@@ -1,10 +1,12 @@
 /** One CPU's stream in its worker: fds, sizes, and the loop's state between two iterations. */
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { EdgeWatch } from "../../../ffi/epoll.ts";
-import { closeFd, readText } from "../../../ffi/fd.ts";
+import { closeFd, type PreparedPath, preparePath } from "../../../ffi/fd.ts";
 import { pipeSize, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
+import { SmallFile } from "../../../ffi/small-file.ts";
 import { assert } from "../../base/errors.ts";
+import { cpuStatsFile } from "../../tracefs/cpu-stats.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import type { PortQueue } from "./port-queue.ts";
@@ -35,6 +37,10 @@ export const dataSlot = 1;
 
 export class Stream {
   readonly settings: StreamSettings;
+  /** What a start opens: the names are made while nothing waits. */
+  readonly rawPath: PreparedPath;
+  readonly statsFile: SmallFile;
+  readonly #subBufferSizeFile: SmallFile;
   readonly words: Int32Array;
   readonly counters: Float64Array;
   readonly counterBase: number;
@@ -102,6 +108,10 @@ export class Stream {
 
   constructor(settings: StreamSettings, run: RunState) {
     this.settings = settings;
+    const { tracingDirectory, cpu } = settings;
+    this.rawPath = preparePath(`${tracingDirectory}/per_cpu/cpu${cpu}/trace_pipe_raw`);
+    this.statsFile = cpuStatsFile(tracingDirectory, cpu);
+    this.#subBufferSizeFile = new SmallFile(`${tracingDirectory}/buffer_subbuf_size_kb`, numberBytesMax);
     this.words = run.words;
     this.counters = run.counters;
     this.counterBase = counterIndex(settings.worker, 0);
@@ -132,7 +142,7 @@ export class Stream {
    */
   ringBufferBytes(): number {
     const { tracingDirectory, cpu } = this.settings;
-    const text = readText(`${tracingDirectory}/per_cpu/cpu${cpu}/buffer_size_kb`, 64);
+    const text = new SmallFile(`${tracingDirectory}/per_cpu/cpu${cpu}/buffer_size_kb`, numberBytesMax).read();
     const dataBytes = Number.parseInt(text, 10) * 1024;
     assert(dataBytes >= 0, `buffer_size_kb is a number: "${text}"`);
     const subBuffers = Math.ceil(dataBytes / (this.subBufferBytes - subBufferHeaderBytes)) + 1;
@@ -141,7 +151,7 @@ export class Stream {
 
   /** Reads the sub-buffer size: after an open, and when a read was larger than expected. */
   learnSubBufferSize(): void {
-    const bytes = subBufferSize(this.settings.tracingDirectory);
+    const bytes = subBufferSize(this.#subBufferSizeFile);
     if (bytes === undefined) return;
     this.subBufferBytes = bytes;
     this.spliceBytes = wholeSubBuffers(this.settings.spliceBytes, bytes);
@@ -182,10 +192,13 @@ function partialFor(subBufferBytes: number, spliceBytes: number): Uint8Array<Arr
   return new Uint8Array(new ArrayBuffer(Math.max(2 * subBufferBytes, spliceBytes)));
 }
 
-/** In bytes; undefined before Linux 6.8, where it is a page and cannot change. Cheaper for a Worker than node:fs. */
-function subBufferSize(tracingDirectory: string): number | undefined {
+/** A number and its unit or explanation. */
+const numberBytesMax = 64;
+
+/** In bytes; undefined before Linux 6.8, where it is a page and cannot change. */
+function subBufferSize(file: SmallFile): number | undefined {
   try {
-    const bytes = Number.parseInt(readText(`${tracingDirectory}/buffer_subbuf_size_kb`, 64), 10) * 1024;
+    const bytes = Number.parseInt(file.read(), 10) * 1024;
     return bytes >= 1024 && bytes <= tracefsLimits.subBufferMaxBytes ? bytes : undefined;
   } catch (error) {
     if (error instanceof SystemError && error.errno === E.ENOENT) return undefined;
