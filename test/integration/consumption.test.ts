@@ -118,12 +118,23 @@ function increases(before: Switches, after: Switches): { name: string; count: nu
 
 const sum = (list: { count: number }[]): number => list.reduce((total, { count }) => total + count, 0);
 
-/** Waits for a second in which no more workers wake; the test that asked for it judges what comes then. */
+/** Times that each worker got a CPU, and "R" behind them where it has one or waits for one. */
+function turns(agent: AgentProcess): Map<string, string> {
+  const workers = threadStatuses(agent.pid).filter(({ field }) => field("Name") === "Worker");
+  return new Map(
+    workers.map(({ thread, field }) => {
+      const count = Number(field("voluntary_ctxt_switches")) + Number(field("nonvoluntary_ctxt_switches"));
+      return [thread, `${count}${field("State").startsWith("R") ? "R" : ""}`];
+    }),
+  );
+}
+
+/** Waits for a second in which no more workers wake, or want to; the test that asked for it judges what comes then. */
 async function quietSecond(agent: AgentProcess, workersMax: number): Promise<void> {
-  for (let tries = 0; tries < 30; tries++) {
-    const before = switches(agent);
+  for (let tries = 0; tries < 60; tries++) {
+    const before = turns(agent);
     await Bun.sleep(1000);
-    const awake = increases(before, switches(agent)).filter(({ name, count }) => name === "Worker" && count > 0);
+    const awake = [...turns(agent)].filter(([thread, turn]) => turn.endsWith("R") || turn !== before.get(thread));
     if (awake.length <= workersMax) return;
   }
 }
