@@ -7,6 +7,7 @@
  */
 import {
   type Stats,
+  chmodSync,
   closeSync,
   lstatSync,
   mkdirSync,
@@ -190,10 +191,13 @@ export class ImageRoot {
   }
 }
 
-/** The directory that a place is in. */
+/** The directory that a place is in. Those that are made are open to all, whatever the umask: /usr/local/bin may be one. */
 function makeWay(place: string): Directory {
-  mkdirSync(dirname(place), { recursive: true });
-  return Directory.openToRead(dirname(place));
+  const way = dirname(place);
+  const first = mkdirSync(way, { recursive: true });
+  if (first !== undefined)
+    for (let path = way; path.length >= first.length; path = dirname(path)) chmodSync(path, 0o755);
+  return Directory.openToRead(way);
 }
 
 function copyInto(file: OutputFile, from: string): void {

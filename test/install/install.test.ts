@@ -114,6 +114,17 @@ describe("install into a tree", () => {
     expect(before.filter((entry) => !listing().includes(entry))).toEqual([]);
   });
 
+  test("makes directories that everybody may enter, whatever the umask", () => {
+    const before = process.umask(0o077);
+    try {
+      install(new ImageRoot(tree), "systemd", program);
+    } finally {
+      process.umask(before);
+    }
+    expect(listing().filter((entry) => entry.endsWith(" 755 "))).toContain("usr/local/bin 755 ");
+    expect(listing().filter((entry) => entry.endsWith(" 700 "))).toEqual([]);
+  });
+
   test("runs nothing: a tree whose every program is missing or foreign is fine", () => {
     put("usr/lib/systemd/systemd", "not a program");
     const trap = join(scratch, "ran-a-program-of-the-image");

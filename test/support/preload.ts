@@ -1,6 +1,6 @@
 /**
  * Before every test file (bunfig.toml): property tests begin with the seed of all random tests, nothing is kept, and what the caller's
- * environment says of shells counts for nothing.
+ * environment says of shells, and its umask, count for nothing.
  */
 import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,6 +10,9 @@ import { endAll } from "./at-end.ts";
 import { testSeed } from "./seed.ts";
 
 fc.configureGlobal({ seed: testSeed });
+
+// Tests make directories for other users.
+process.umask(0o022);
 
 // script(1) runs its line by it. A shell that stays between it and the program is ended by a Ctrl-C that is for the program.
 process.env["SHELL"] = "/bin/sh";
