@@ -1,6 +1,6 @@
 /**
- * fallocate(2), copy_file_range(2) and sync_file_range(2): reserving space for a large file, filling it from another one inside
- * the kernel, and writing it to the disk early.
+ * fallocate(2), copy_file_range(2), sync_file_range(2) and syncfs(2): reserving space for a large file, filling it from another one
+ * inside the kernel, and writing it, or all files, to the disk.
  */
 import { ptr } from "bun:ffi";
 import { errno, libc } from "./libc.ts";
@@ -50,4 +50,13 @@ export function copyFileRange(
  */
 export function startWriteback(fd: number, offset: number, length: number): void {
   if (fd >= 0) libc.sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+/**
+ * Returns when the disk has all that was written to the file system of this file, by whomever, contents and names. Throws what went
+ * wrong since the file was opened; kernels before 5.8 do not tell.
+ */
+export function syncFileSystem(fd: number): void {
+  if (!(fd >= 0)) return;
+  if (libc.syncfs(fd) < 0) throw new SystemError("syncfs", `${fd}`, errno());
 }

@@ -47,6 +47,7 @@ const library = dlopen("libc.so.6", {
   fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
   copy_file_range: { args: ["i32", "ptr", "i32", "ptr", "u64", "u32"], returns: "i64" },
   sync_file_range: { args: ["i32", "i64", "i64", "u32"], returns: "i32" },
+  syncfs: { args: ["i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   setgroups: { args: ["u64", "ptr"], returns: "i32" },
   setresgid: { args: ["u32", "u32", "u32"], returns: "i32" },

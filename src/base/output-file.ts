@@ -132,6 +132,17 @@ export class OutputFile {
     this.#appear();
   }
 
+  /** Makes the disk begin to write all of it: so the disk has many files in the time of few. */
+  begin(): void {
+    if (this.place.directory !== undefined) startWriteback(this.#fd, 0, this.#position);
+  }
+
+  /** The same where the disk has its bytes: the caller has brought the file system there, and does so again, for the names. */
+  finishSynced(): void {
+    this.#rename();
+    this.#close();
+  }
+
   /** The same where other work goes on meanwhile: the disk may take long. */
   async finishLater(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

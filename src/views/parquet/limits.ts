@@ -15,6 +15,11 @@ export const parquetLimits = {
   tablesBytes: 64 * MiB,
   /** Tables whose file is open, with two descriptors each: a process may have 1,024. */
   openFiles: 400,
+  /**
+   * Files that are brought to the disk one by one. Of more all of the file system is, at once: that takes as long as what others wrote
+   * there, but not as long as a thousand turns of the disk.
+   */
+  singlySynced: 64,
   /** Texts of ours whose places in a column are remembered. */
   knownTexts: 256,
   /** Text of one value: what a trace_printk prints; an array of numbers may have as many bytes as an event. */

@@ -26,7 +26,7 @@ type Group = { chunks: Chunk[]; rows: number; offset: number; bytes: number; pac
 
 export class ParquetFile {
   rows = 0;
-  readonly #out: Bytes;
+  #out: Bytes;
   readonly #groups: Group[] = [];
   readonly #thrift = new ThriftWriter();
   #position = 0;
@@ -41,6 +41,17 @@ export class ParquetFile {
     for (const column of columns) this.#writeChunk(column.kind, column.encode(rows, scratch), group, scratch);
     this.#groups.push(group);
     this.rows += rows;
+  }
+
+  /** Bytes of all row groups, and of what stands before them. */
+  get groupBytes(): number {
+    const last = this.#groups.at(-1);
+    return last === undefined ? magic.length : last.offset + last.packedBytes;
+  }
+
+  /** From now on, or for another end, it goes into a file that has its row groups already. */
+  continueIn(out: Bytes): void {
+    this.#out = out;
   }
 
   /** Ends the file. `names`: of the columns, in their order. */

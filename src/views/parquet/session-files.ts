@@ -1,7 +1,9 @@
 /**
  * The files of one recording's tables. A table's file is begun with its first row group and ended with all others, under the
- * names that columns have in this directory; so a reader sees all of a session or, for a moment, a part of it.
+ * names that columns have in this directory; so a reader sees all of a session or, for a moment, a part of it. A file that had to be
+ * ended earlier is ended again then, by another in its place, which tells what is known only at the end.
  */
+import { closeFd, O } from "../../../ffi/fd.ts";
 import type { Directory } from "../../base/directory.ts";
 import { placeError } from "../../base/directory.ts";
 import { errnoOf } from "../../base/errors.ts";
@@ -14,6 +16,7 @@ import { parquetLimits } from "./limits.ts";
 import { Memory } from "./memory.ts";
 import { type ColumnHead, ParquetFile } from "./parquet-file.ts";
 import { partitionName, sessionFileStem } from "./path-names.ts";
+import { PendingFiles } from "./pending-files.ts";
 import { Table, type TableName } from "./table.ts";
 import type { Scratch } from "./values.ts";
 
@@ -35,6 +38,10 @@ type Open = { folder: Directory; output: OutputFile; file: ParquetFile; isNew: b
 type Entry = { table: Table; open: Open | undefined; parts: number; isWritten: boolean };
 /** `isNew`: nothing was replaced. */
 type Written = { folder: readonly string[]; name: string; isNew: boolean };
+/** Ended before the others, without what is told of the recording. */
+type Early = { table: TableName; heads: readonly ColumnHead[]; file: ParquetFile; folder: string[]; name: string };
+/** The disk's part, and how many files may be open: for tests. */
+type ForTests = { openMax?: number; sync?: (fd: number) => void };
 
 export class SessionFiles {
   readonly #top: Directory;
@@ -46,10 +53,13 @@ export class SessionFiles {
   readonly #entries = new Map<Table, Entry>();
   /** In the order of their last row groups. */
   readonly #opened = new Set<Entry>();
+  readonly #early: Early[] = [];
+  /** Files that are ended, and have no names yet. */
+  readonly #pending: PendingFiles;
   /** By path. */
   readonly #written = new Map<string, Written>();
 
-  /** The caller closes the directory after finish() or abandon(). `openMax`: for tests. */
+  /** The caller closes the directory after finish() or abandon(). */
   constructor(
     top: Directory,
     place: SessionPlace,
@@ -57,9 +67,11 @@ export class SessionFiles {
       group,
       scratch,
       openMax = parquetLimits.openFiles,
-    }: { group: number | undefined; scratch: Scratch; openMax?: number },
+      sync,
+    }: { group: number | undefined; scratch: Scratch } & ForTests,
   ) {
     this.#openMax = openMax;
+    this.#pending = new PendingFiles(sync);
     this.#scratch = scratch;
     this.#top = top;
     this.#place = place;
@@ -95,6 +107,8 @@ export class SessionFiles {
         entry.table.writeTo(open.file, this.#scratch);
         this.#end(entry, heads[index] ?? [], keyValuesOf(entry.table.name));
       }
+      for (const early of this.#early) this.#endAgain(early, keyValuesOf(early.table));
+      this.#pending.finish();
       this.#removeOld();
     });
   }
@@ -106,6 +120,7 @@ export class SessionFiles {
       open?.folder.close();
     }
     this.#opened.clear();
+    this.#pending.abandon();
     for (const { folder, name, isNew } of this.#written.values()) {
       if (!isNew) continue;
       const directory = makeFolders(this.#top, folder, this.#group);
@@ -135,13 +150,14 @@ export class SessionFiles {
 
   #openFile(entry: Entry): Open {
     if (entry.open !== undefined) return entry.open;
-    if (this.#opened.size >= this.#openMax) this.#endOldest();
+    this.#makeRoom();
     const path = this.#folderOf(entry.table.name);
     const where = `${this.#top.path}/${path.join("/")}`;
     let folder: Directory | undefined;
     let output: OutputFile | undefined;
     try {
       folder = makeFolders(this.#top, path, this.#group);
+      this.#pending.expect(folder);
       const name = this.#fileName(entry);
       const isNew = folder.statusOf(name) === undefined;
       output = new OutputFile(OutputPlace.in(folder, name, { group: this.#group }));
@@ -155,15 +171,26 @@ export class SessionFiles {
     return entry.open;
   }
 
+  /** For one more file. Those that are ended only wait for the disk. */
+  #makeRoom(): void {
+    if (this.#opened.size + this.#pending.count < this.#openMax) return;
+    if (this.#pending.count > 0) this.#pending.appear();
+    else this.#endOldest();
+  }
+
   /** Where more tables than there may be files grow at the same time: the rest of it becomes another file. */
   #endOldest(): void {
     const [oldest] = this.#opened;
-    if (oldest === undefined) return;
+    if (oldest?.open === undefined) return;
+    const { file } = oldest.open;
+    const { name: table, heads: columnsOf } = oldest.table;
     whileLocked(this.#top, () => {
       const columns = ColumnList.read(this.#top);
-      const heads = columns.named(oldest.table.name.table, oldest.table.heads);
+      const heads = columns.named(table.table, columnsOf);
       columns.save(this.#top, this.#group);
+      this.#early.push({ table, heads, file, folder: this.#folderOf(table), name: this.#fileName(oldest) });
       this.#end(oldest, heads, new Map());
+      this.#pending.appear();
     });
     oldest.parts++;
   }
@@ -172,13 +199,44 @@ export class SessionFiles {
     const { open } = entry;
     if (open === undefined) return;
     open.file.finish(heads, keyValues);
-    open.output.finish();
-    const [folder, name] = [this.#folderOf(entry.table.name), this.#fileName(entry)];
-    this.#written.set([...folder, name].join("/"), { folder, name, isNew: open.isNew });
-    open.folder.close();
+    this.#willAppear(open, {
+      folder: this.#folderOf(entry.table.name),
+      name: this.#fileName(entry),
+      isNew: open.isNew,
+    });
     entry.open = undefined;
     entry.table.shrink();
     this.#opened.delete(entry);
+  }
+
+  #willAppear({ folder, output }: { folder: Directory; output: OutputFile }, written: Written): void {
+    this.#pending.add(folder, output, () => {
+      const path = [...written.folder, written.name].join("/");
+      // One that is ended again was new the first time.
+      if (!this.#written.has(path)) this.#written.set(path, written);
+    });
+  }
+
+  /** A copy with another end takes its place: a reader never sees a file without an end. */
+  #endAgain({ heads, file, folder: path, name }: Early, keyValues: ReadonlyMap<string, string>): void {
+    this.#makeRoom();
+    const folder = makeFolders(this.#top, path, this.#group);
+    let output: OutputFile | undefined;
+    let from: number | undefined;
+    try {
+      from = folder.open(name, O.RDONLY);
+      output = new OutputFile(OutputPlace.in(folder, name, { group: this.#group }));
+      output.copyFrom(from, 0, file.groupBytes);
+      file.continueIn(output);
+      file.finish(heads, keyValues);
+    } catch (cause) {
+      output?.abandon();
+      folder.close();
+      throw errnoOf(cause) === undefined ? cause : placeError(`${folder.path}/${name}`, "write", cause);
+    } finally {
+      if (from !== undefined) closeFd(from);
+    }
+    this.#willAppear({ folder, output }, { folder: path, name, isNew: false });
   }
 
   #folderOf({ table, guest }: TableName): string[] {
