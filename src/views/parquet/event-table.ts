@@ -6,9 +6,10 @@ import { ByteWriter } from "../../base/byte-writer.ts";
 import type { EventType } from "../../events/event-catalog.ts";
 import type { EventField } from "../../events/event-format.ts";
 import type { EventRecord } from "../../events/event-record.ts";
-import { ElementCursor, elementBytes, fieldPlace, isElementSize } from "../../events/field-array.ts";
+import { fieldPlace, isElementSize } from "../../events/field-array.ts";
 import type { Printer } from "../../events/print-format/printer.ts";
 import type { TaskNames } from "../../events/task-names.ts";
+import { ArrayColumn } from "./array-column.ts";
 import type { Column } from "./column.ts";
 import { NarrowColumn, SameTimeColumn, TimeColumn, WideColumn } from "./number-columns.ts";
 import type { Table } from "./table.ts";
@@ -182,31 +183,9 @@ function textField(field: EventField, littleEndian: boolean): Omit<Field, "end">
   };
 }
 
-/** Numbers as a list that JSON has, too. */
 function arrayField(field: EventField, littleEndian: boolean): Omit<Field, "end"> {
-  const column = new TextColumn(field.name);
-  const place = fieldPlace(field, littleEndian);
-  const size = elementBytes(field);
-  const isSigned = field.signed && !field.pointer;
-  const shift = size >= 4 ? 0 : 32 - size * 8;
-  const elements = new ElementCursor(littleEndian);
-  const text = new ByteWriter(() => {});
-  return {
-    column,
-    fill: (record, row) => {
-      text.length = 0;
-      text.byte(0x5b);
-      elements.begin(record, place.offset(record), place.bytes(record), size);
-      while (elements.next()) {
-        if (elements.index > 0) text.byte(0x2c);
-        if (!isSigned) text.unsigned64(elements.high, elements.low);
-        else if (size === 8) text.signed64(elements.high, elements.low);
-        else text.signed32((elements.low << shift) >> shift);
-      }
-      text.byte(0x5d);
-      column.set(row, text.bytes, 0, text.length);
-    },
-  };
+  const column = new ArrayColumn(field, littleEndian);
+  return { column, fill: (record, row) => column.setArray(row, record) };
 }
 
 /** A field that holds the address of a text: the text, without its last newline. */

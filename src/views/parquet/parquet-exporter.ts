@@ -60,7 +60,7 @@ class RecordingsExport implements Export {
     this.#current = undefined;
     part?.source.release?.();
     // Its columns, which are large, would else be collected long after the next one's were made.
-    Bun.gc(true);
+    if (this.#waiting.length > 0) Bun.gc(true);
   }
 
   /** What fails leaves nothing of the recording that it was at. */

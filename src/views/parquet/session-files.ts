@@ -48,6 +48,8 @@ export class SessionFiles {
   readonly #place: SessionPlace;
   readonly #group: number | undefined;
   readonly #held = { bytes: 0 };
+  /** Of columns that were written since. */
+  #sinceCollected = 0;
   readonly #scratch: Scratch;
   readonly #openMax: number;
   readonly #entries = new Map<Table, Entry>();
@@ -136,7 +138,11 @@ export class SessionFiles {
     const { file } = this.#openFile(entry);
     this.#opened.delete(entry);
     this.#opened.add(entry);
+    this.#sinceCollected += table.memory.bytes;
     table.writeTo(file, this.#scratch);
+    if (this.#sinceCollected < parquetLimits.collectedBytes) return;
+    this.#sinceCollected = 0;
+    Bun.gc(true);
   }
 
   #writeLargest(): void {

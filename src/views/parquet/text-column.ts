@@ -7,23 +7,25 @@ import { Column } from "./column.ts";
 import { resized } from "./resized.ts";
 import { parquetLimits } from "./limits.ts";
 import { bitWidth } from "./hybrid-runs.ts";
+import { TextList } from "./text-list.ts";
 import type { Scratch, Values } from "./values.ts";
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** TASK_COMM_LEN of the kernel. */
 export const nameBytes = 16;
 const [lateEntries, lateInts] = [128, 5];
 const slotsAtFirst = 16;
 const bytesAtFirst = 128;
-/** Ints of an entry: where its bytes begin, how many, their hash. */
-const [entryInts, lengthAt, hashAt] = [3, 1, 2];
+/** A row group begins with the room that the one before had, up to these: most columns have few different texts. */
+const [slotsKept, bytesKept] = [4096, 64 * 1024];
 
 export class TextColumn extends Column {
   /** By row the text's place; -1 is null. */
   values = new Int32Array(0);
   #bytes = new Uint8Array(bytesAtFirst);
   #used = 0;
-  #entries = new Int32Array(slotsAtFirst * entryInts);
+  /** By place where the text begins, and at the end where the last one ends. */
+  #starts = new Int32Array(slotsAtFirst + 1);
+  #hashes = new Int32Array(slotsAtFirst);
   #count = 0;
   #slots = new Int32Array(slotsAtFirst);
   /** Bytes of all rows, were each written for itself. */
@@ -43,12 +45,17 @@ export class TextColumn extends Column {
       this.values.byteLength +
       this.#late.byteLength +
       this.#bytes.length +
-      this.#entries.byteLength +
+      this.#starts.byteLength +
+      this.#hashes.byteLength +
       this.#slots.byteLength
     );
   }
 
   protected override resizeTo(capacity: number): void {
+    if (capacity < this.values.length) {
+      this.#bytes = new Uint8Array(bytesAtFirst);
+      this.#makeSlots(slotsAtFirst);
+    }
     this.values = resized(this.values, new Int32Array(capacity));
     // A table of few rows, of which there may be thousands, remembers few names.
     const entries = Math.min(lateEntries, capacity);
@@ -59,9 +66,9 @@ export class TextColumn extends Column {
 
   override clear(): void {
     super.clear();
-    this.#bytes = new Uint8Array(bytesAtFirst);
-    this.#entries = new Int32Array(slotsAtFirst * entryInts);
-    this.#slots = new Int32Array(slotsAtFirst);
+    if (this.#bytes.length > bytesKept) this.#bytes = new Uint8Array(bytesKept);
+    if (this.#slots.length > slotsKept) this.#makeSlots(slotsKept);
+    else this.#slots.fill(0);
     this.#used = this.#count = this.#rowBytes = 0;
     this.#known.clear();
     this.#late.fill(0);
@@ -90,7 +97,7 @@ export class TextColumn extends Column {
   /** Again the text of a place that this row group has. */
   setPlace(row: number, place: number): void {
     this.values[row] = place;
-    this.#rowBytes += this.#entries[place * entryInts + lengthAt] ?? 0;
+    this.#rowBytes += (this.#starts[place + 1] ?? 0) - (this.#starts[place] ?? 0);
   }
 
   /** A name of a task in its field of 16 bytes, of which there are few: one that came lately is known by its bytes. */
@@ -148,29 +155,27 @@ export class TextColumn extends Column {
         present[row] = 0;
       }
     }
-    const texts = Array.from({ length: this.#count }, (_, place) => this.#text(place));
-    const [least, greatest] = extremes(texts);
-    const size = texts.length;
-    const dictionaryBytes = sum(texts) + 4 * size + (count * bitWidth(size)) / 8;
+    const texts = new TextList(this.#bytes, this.#starts, this.#count).asUtf8();
+    const { size, bytes } = texts;
+    const [least, greatest] = texts.extremes();
+    const dictionaryBytes = bytes + 4 * size + (count * bitWidth(size)) / 8;
     if (dictionaryBytes <= this.#rowBytes + 4 * count)
-      return { count, present, plain: plainOf(texts, scratch), places: { at, size }, least, greatest };
-    const all = Array.from(at.subarray(0, count), (place) => texts[place] ?? nothing);
-    return { count, present, plain: plainOf(all, scratch), places: undefined, least, greatest };
+      return { count, present, plain: texts.plain(scratch), places: { at, size }, least, greatest };
+    return { count, present, plain: texts.plain(scratch, at.subarray(0, count)), places: undefined, least, greatest };
   }
 
   #placeOf(bytes: Uint8Array, offset: number, length: number, hash: number): number {
-    const entries = this.#entries;
-    const slots = this.#slots;
+    const [starts, hashes, slots] = [this.#starts, this.#hashes, this.#slots];
     const mask = slots.length - 1;
     let slot = hash & mask;
     for (;;) {
       const place = (slots[slot] ?? 0) - 1;
       if (place < 0) return this.#add(slot, bytes, offset, length, hash);
-      const entry = place * entryInts;
+      const start = starts[place] ?? 0;
       if (
-        entries[entry + hashAt] === hash &&
-        entries[entry + lengthAt] === length &&
-        this.#isSame(entries[entry] ?? 0, bytes, offset, length)
+        hashes[place] === hash &&
+        (starts[place + 1] ?? 0) - start === length &&
+        this.#isSame(start, bytes, offset, length)
       )
         return place;
       slot = (slot + 1) & mask;
@@ -192,83 +197,34 @@ export class TextColumn extends Column {
       this.#bytes.set(old);
       this.account();
     }
-    this.#bytes.set(bytes.subarray(offset, offset + length), this.#used);
-    const entry = place * entryInts;
-    this.#entries[entry] = this.#used;
-    this.#entries[entry + lengthAt] = length;
-    this.#entries[entry + hashAt] = hash;
-    this.#used += length;
+    const own = this.#bytes;
+    let used = this.#used;
+    for (let at = offset; at < offset + length; at++) own[used++] = bytes[at] ?? 0;
+    this.#used = used;
+    this.#hashes[place] = hash;
+    this.#starts[place + 1] = used;
     if (this.#count * 2 > this.#slots.length) this.#rehash();
     return place;
   }
 
   #rehash(): void {
-    const size = this.#slots.length * 2;
-    const old = this.#entries;
-    this.#entries = new Int32Array(size * entryInts);
-    this.#entries.set(old);
-    const slots = new Int32Array(size);
+    const [starts, hashes] = [this.#starts, this.#hashes];
+    this.#makeSlots(this.#slots.length * 2);
+    this.#starts.set(starts);
+    this.#hashes.set(hashes);
+    const slots = this.#slots;
     for (let place = 0; place < this.#count; place++) {
-      let slot = (old[place * entryInts + hashAt] ?? 0) & (size - 1);
-      while (slots[slot] !== 0) slot = (slot + 1) & (size - 1);
+      let slot = (hashes[place] ?? 0) & (slots.length - 1);
+      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = place + 1;
     }
-    this.#slots = slots;
     this.account();
   }
 
-  #text(place: number): Uint8Array {
-    const entry = place * entryInts;
-    const start = this.#entries[entry] ?? 0;
-    return asUtf8(this.#bytes.subarray(start, start + (this.#entries[entry + lengthAt] ?? 0)));
+  /** Twice as many slots as texts. */
+  #makeSlots(size: number): void {
+    this.#slots = new Int32Array(size);
+    this.#starts = new Int32Array(size / 2 + 2);
+    this.#hashes = new Int32Array(size / 2 + 1);
   }
-}
-
-const nothing = new Uint8Array(0);
-
-function asUtf8(bytes: Uint8Array): Uint8Array {
-  let high = 0;
-  for (let at = 0; at < bytes.length; at++) high |= bytes[at] ?? 0;
-  if (high < 0x80) return bytes;
-  try {
-    utf8.decode(bytes);
-    return bytes;
-  } catch {
-    return Buffer.from(Buffer.from(bytes).toString("latin1"), "utf8");
-  }
-}
-
-function sum(texts: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const text of texts) bytes += text.length;
-  return bytes;
-}
-
-/** Each with its length before it. */
-function plainOf(texts: readonly Uint8Array[], scratch: Scratch): Uint8Array {
-  const size = sum(texts) + 4 * texts.length;
-  const out = scratch.bytes(size);
-  let at = 0;
-  for (const text of texts) {
-    const { length } = text;
-    out[at] = length & 0xff;
-    out[at + 1] = (length >>> 8) & 0xff;
-    out[at + 2] = (length >>> 16) & 0xff;
-    out[at + 3] = length >>> 24;
-    out.set(text, at + 4);
-    at += 4 + length;
-  }
-  return out.subarray(0, size);
-}
-
-/** Copies; undefined where one is too long to be told. */
-function extremes(texts: readonly Uint8Array[]): [least: Uint8Array | undefined, greatest: Uint8Array | undefined] {
-  let [least, greatest] = [texts[0], texts[0]];
-  for (const text of texts) {
-    if (least !== undefined && Buffer.compare(text, least) < 0) least = text;
-    if (greatest !== undefined && Buffer.compare(text, greatest) > 0) greatest = text;
-  }
-  const told = (text: Uint8Array | undefined): Uint8Array | undefined =>
-    text === undefined || text.length > parquetLimits.statisticsBytes ? undefined : text.slice();
-  return [told(least), told(greatest)];
 }
