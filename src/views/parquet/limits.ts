@@ -13,7 +13,9 @@ export const parquetLimits = {
   tableBytes: 16 * MiB,
   /** Columns of all tables together; then the largest table writes its row group. */
   tablesBytes: 64 * MiB,
-  /** Columns that are written until what they left is collected: by itself the runtime waits for twice as much as is in use. */
+  /** Of the process; above it what written columns leave behind is collected: by itself the runtime waits for twice as much as is in use. */
+  residentBytes: 192 * MiB,
+  /** Columns that are written from one collection to the next. */
   collectedBytes: 24 * MiB,
   /** Tables whose file is open, with two descriptors each: a process may have 1,024. */
   openFiles: 400,

@@ -141,6 +141,7 @@ export class SessionFiles {
     this.#sinceCollected += table.memory.bytes;
     table.writeTo(file, this.#scratch);
     if (this.#sinceCollected < parquetLimits.collectedBytes) return;
+    if (process.memoryUsage.rss() < parquetLimits.residentBytes) return;
     this.#sinceCollected = 0;
     Bun.gc(true);
   }
