@@ -59,6 +59,18 @@ export class PageVisits {
   }
 }
 
+/**
+ * Waits until a condition, as JavaScript text, holds in the page. waitForFunction() can ask only once for such a text where the page's
+ * content policy forbids eval: later it asks from within the page.
+ */
+export async function untilInPage(page: Page, condition: string): Promise<void> {
+  const deadline = Date.now() + 240_000;
+  while (!(await page.evaluate<boolean>(`Boolean(${condition})`))) {
+    if (Date.now() > deadline) throw new Error(`never in the page: ${condition}`);
+    await Bun.sleep(5);
+  }
+}
+
 /** How much time is in view, by what the page says: "3.146 s from ...". */
 export async function spanInView(page: Page): Promise<number> {
   const text = (await page.textContent(".in-view")) ?? "";

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import type { RecordedAbout } from "../../../src/trace-dat/parts.ts";
 import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
 import { type MadeSched, type MadeTask, madeMachine, madeMetadata } from "../../support/made-machine.ts";
-import { makePage, PageVisits, spanInView, type Visit } from "../../support/made-page.ts";
+import { makePage, PageVisits, spanInView, untilInPage, type Visit } from "../../support/made-page.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { openedGuest, openedHost } from "../vcpus/opened.ts";
@@ -135,7 +135,8 @@ describe("a page", () => {
       await page.keyboard.down("Control");
       await page.mouse.wheel(0, -400);
       await page.keyboard.up("Control");
-      await page.waitForFunction(
+      await untilInPage(
+        page,
         `!document.querySelector(".in-view").textContent.startsWith("${(whole / 1e6).toFixed(3)}")`,
       );
       const near = await spanInView(page);
@@ -229,7 +230,7 @@ describe("a page", () => {
       );
     expect(await pixel()).toBeGreaterThan(200);
     await page.emulateMedia({ colorScheme: "dark" });
-    await page.waitForFunction("getComputedStyle(document.documentElement).backgroundColor === 'rgb(20, 23, 28)'");
+    await untilInPage(page, "getComputedStyle(document.documentElement).backgroundColor === 'rgb(20, 23, 28)'");
     expect(await pixel()).toBeLessThan(60);
   });
 

@@ -4,11 +4,13 @@ import { lowerBound, lowerBoundFrom } from "./search.ts";
 
 export type Scale = { from: number; to: number; x: number; width: number; pixel: number };
 /** `colour`: undefined for one that is not drawn. `label`: of a wide one, written in `ink`. */
+/** `short`: where the whole has no room. */
+type Label = { whole: string; short: string };
 export type Band = {
   y: number;
   height: number;
   colour: (index: number) => string | undefined;
-  label?: (index: number) => string;
+  label?: (index: number) => Label;
   ink?: string;
   /** Dense ones fill the height by their share of the time. */
   grows?: boolean;
@@ -77,16 +79,36 @@ export function drawIntervals(
 
 function drawLabel(
   context: CanvasRenderingContext2D,
-  text: string,
+  label: Label,
   left: number,
   wide: number,
   y: number,
   height: number,
 ): void {
-  const room = Math.floor((wide - 0.4 * height) / (0.42 * height));
-  if (room < 2) return;
-  const shown = text.length <= room ? text : `${text.slice(0, room - 1)}…`;
-  context.fillText(shown, left + 0.2 * height, y + height / 2);
+  const shown = fitting(context, label, wide - 0.4 * height);
+  if (shown !== "") context.fillText(shown, left + 0.2 * height, y + height / 2);
+}
+
+function fitting(context: CanvasRenderingContext2D, { whole, short }: Label, room: number): string {
+  if (widthOf(context, whole) <= room) return whole;
+  const width = widthOf(context, short);
+  if (width <= room) return short;
+  const letters = Math.floor((short.length * room) / width) - 1;
+  return letters < 1 ? "" : `${short.slice(0, letters)}…`;
+}
+
+/** Names come again in each picture. */
+const widths = new Map<string, number>();
+const widthsMax = 4_096;
+
+function widthOf(context: CanvasRenderingContext2D, text: string): number {
+  const key = `${context.font} ${text}`;
+  const known = widths.get(key);
+  if (known !== undefined) return known;
+  if (widths.size >= widthsMax) widths.clear();
+  const { width } = context.measureText(text);
+  widths.set(key, width);
+  return width;
 }
 
 /** A thin line at each time; one for all in a pixel. `has`: which of them. */

@@ -27,7 +27,7 @@ export function isFoundMark({ marks }: Row, { names, fields }: Found, index: num
 }
 
 /** Things of one kind in one row, by time. */
-type Sequence = {
+export type Sequence = {
   row: Row;
   of: "slices" | "interrupts" | "marks";
   times: Float64Array;

@@ -1,4 +1,5 @@
 /** Keys of the timeline: those of ui.perfetto.dev where it has them. */
+import { runBeside } from "./follow.ts";
 import { timesOf } from "./hit.ts";
 import { lowerBound } from "./search.ts";
 import type { Stage } from "./stage.ts";
@@ -8,6 +9,7 @@ export const keyTexts: readonly (readonly [keys: string, what: string])[] = [
   ["A D", "earlier and later"],
   ["← →", "choose what ran before and after in the row"],
   ["↑ ↓", "another row"],
+  [", .", "where the task that is chosen ran before and after, on any CPU"],
   ["F", "show what is chosen"],
   ["0, Home", "show all"],
   ["Enter", "to whom it waited for"],
@@ -38,6 +40,8 @@ export function takeKey(stage: Stage, event: KeyboardEvent, targets: KeyTargets)
     arrowright: () => step(stage, 1),
     arrowup: () => stage.focusRow(-1),
     arrowdown: () => stage.focusRow(1),
+    ",": () => follow(stage, -1),
+    ".": () => follow(stage, 1),
     f: () => showChosen(stage),
     "0": () => window.showWhole(),
     home: () => window.showWhole(),
@@ -70,6 +74,11 @@ function step(stage: Stage, by: number): void {
     return;
   }
   stage.goTo({ row, of: "slices", index: Math.min(count - 1, Math.max(0, index)) });
+}
+
+function follow(stage: Stage, by: 1 | -1): void {
+  const run = stage.chosen === undefined ? undefined : runBeside(stage.chosen, by);
+  if (run !== undefined) stage.goTo(run);
 }
 
 function showChosen({ chosen, window }: Stage): void {

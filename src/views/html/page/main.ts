@@ -3,9 +3,11 @@ import { unpack } from "./decode.ts";
 import type { Description } from "./describe.ts";
 import { button, element } from "./dom.ts";
 import { nextFound } from "./finder.ts";
+import { runBeside } from "./follow.ts";
 import { find, foundText } from "./found.ts";
 import { durationText, timeText } from "./format.ts";
 import { headOf } from "./head.ts";
+import { timesOf } from "./hit.ts";
 import { inViewTable } from "./in-view-table.ts";
 import { keyTexts, takeKey } from "./keyboard.ts";
 import { type Model, modelOf } from "./model.ts";
@@ -163,7 +165,24 @@ function detailsOf(stage: Stage, { title, facts, places }: Description): HTMLEle
     if (rest !== "") items.push(element("li", { className: "dim" }, rest));
     return element("div", {}, element("h3", {}, of), element("ul", {}, ...items));
   });
-  return [element("h2", {}, title), element("div", { className: "columns" }, list, ...lists)];
+  return [element("h2", {}, title), element("div", { className: "columns" }, list, ...lists, ...besideOf(stage))];
+}
+
+/** Where the same task ran before and after. */
+function besideOf(stage: Stage): HTMLElement[] {
+  const { chosen } = stage;
+  if (chosen === undefined) return [];
+  const items = ([-1, 1] as const).flatMap((step) => {
+    const run = runBeside(chosen, step);
+    if (run === undefined) return [];
+    const { from, to } = timesOf(run);
+    const go = button(step < 0 ? "‹ before" : "after ›", () => stage.goTo(run), { className: "culprit" });
+    return [
+      element("li", {}, go, ` on ${run.row.label} at ${timeText(stage.epoch, from)} s for ${durationText(to - from)}`),
+    ];
+  });
+  if (items.length === 0) return [];
+  return [element("div", {}, element("h3", {}, "This task ran"), element("ul", {}, ...items))];
 }
 
 main().catch((error: unknown) => {

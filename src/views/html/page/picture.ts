@@ -94,7 +94,7 @@ export class Picture {
 
   #drawRow(
     context: CanvasRenderingContext2D,
-    { theme, found }: Scene,
+    { theme, found, chosen }: Scene,
     scale: Scale,
     row: Row,
     bands: ReturnType<typeof bandsOf>,
@@ -113,10 +113,21 @@ export class Picture {
     }
     context.font = `${0.72 * theme.rem}px ${theme.font}`;
     const colourOf = (index: number): string | undefined => colours[slices.task[index] ?? 0];
-    const label = (index: number): string => taskText(machine, slices.task[index] ?? 0);
+    const label = (index: number): { whole: string; short: string } => {
+      const task = slices.task[index] ?? 0;
+      return { whole: taskText(machine, task), short: machine.tasks[task]?.[1] ?? "" };
+    };
     const band = { y, height, colour: colourOf, label, ink: theme.text };
-    if (wanted === undefined) drawIntervals(context, slices, scale, band);
-    else {
+    if (wanted === undefined) {
+      drawIntervals(context, slices, scale, band);
+      if (chosen?.of === "slices" && chosen.row.machine === machine) {
+        const followed = chosen.row.slices.task[chosen.index];
+        const colour = (index: number): string | undefined =>
+          slices.task[index] === followed ? theme.accent : undefined;
+        const strip = { y: y + height - 0.2 * theme.rem, height: 0.2 * theme.rem };
+        drawIntervals(context, slices, scale, { ...strip, colour, grows: false });
+      }
+    } else {
       context.globalAlpha = 0.18;
       drawIntervals(context, slices, scale, { y, height, colour: colourOf });
       context.globalAlpha = 1;

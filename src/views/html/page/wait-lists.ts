@@ -11,15 +11,17 @@ const [rowsAtFirst, culpritsShown] = [6, 3];
 
 export function waitList(stage: Stage, machine: Machine, waits: readonly LongWaitRow[]): HTMLElement {
   return listOf(
-    waits.map(({ pid, comm, cause, from, waitNs, ended, cpu, waker, meanwhile, othersNs, interruptsNs }) => {
+    waits.map(({ pid, comm, cause, from, waitNs, ended, cpu, waker, interruptsNs, ...rest }) => {
       const row = machine.lines.find((line) => line.cpu === cpu);
       const own = row === undefined ? undefined : sliceAt(row, from + waitNs);
       const head = goButton(stage, `${ended ? "" : "> "}${durationText(waitNs)}`, `${comm}-${pid}`, own, from);
       const by = waker === null ? "" : `, ${cause === "new" ? "made" : "woken"} by ${wakerText(waker)}`;
       const where = element("span", { className: "dim" }, ` on CPU ${cpu} at ${timeText(stage.epoch, from)} s${by}`);
-      const others = culprits(stage, machine, row, { ran: meanwhile, othersNs }, from, from + waitNs);
+      const ran = { ran: rest.meanwhile, othersNs: rest.othersNs };
+      const others = culprits(stage, machine, row, ran, from, from + waitNs);
       const interrupts = interruptsNs > 0 ? ` (of that ${durationText(interruptsNs)} in interrupts)` : "";
-      const what = others.length === 0 ? [] : [element("div", {}, "meanwhile ", ...others, interrupts)];
+      const unknown = rest.meanwhileKnown ? "" : ", the rest is not known";
+      const what = others.length === 0 ? [] : [element("div", {}, "meanwhile ", ...others, interrupts, unknown)];
       return element("li", {}, head, where, ...what);
     }),
   );
