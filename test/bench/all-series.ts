@@ -1,5 +1,6 @@
 /** The series in the order in which they run. */
 import { absent } from "./series/absent.ts";
+import { cut } from "./series/cut.ts";
 import { drain } from "./series/drain.ts";
 import { guest } from "./series/guest.ts";
 import { idle } from "./series/idle.ts";
@@ -29,6 +30,7 @@ export const allSeries: readonly Series[] = [
   metadata,
   start,
   many,
+  cut,
   record,
   report,
   reading,

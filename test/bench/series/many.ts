@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../../support/agent-process.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { type Child, cpuTimeNs, hasEnded, Lines, startChild } from "../support/child.ts";
 import { controlPortName, dataPortName } from "../../../src/protocol/ports.ts";
+import { type Child, cpuTimeNs, hasEnded, startChild } from "../support/child.ts";
+import { Feed } from "../support/feed.ts";
 import { kernelSymbols, ManyGuests } from "../support/many-guests.ts";
 import { residentBytes } from "../support/process.ts";
-import { benchProgram } from "../support/programs.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const MiB = 2 ** 20;
@@ -85,7 +85,7 @@ async function withGuests(
 ): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), "trace-agent-bench-"));
   const guests = new ManyGuests(folder, count + more, cpus, tiny ? "0 t a\n" : kernelSymbols());
-  const feed = new Feed(guests.dataPorts.slice(0, count * cpus), tiny ? 0.3 : 4);
+  const feed = new Feed(guests.dataPorts.slice(0, count * cpus), bytesPerSecond, tiny ? 0.3 : 4);
   try {
     await feed.isReady();
     return await use({ folder, guests, feed, tiny, hostile: more });
@@ -93,35 +93,6 @@ async function withGuests(
     await feed.end();
     guests.close();
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The program that writes what the guests send. */
-class Feed {
-  readonly #child: Child;
-  readonly #lines: Lines;
-
-  constructor(ports: readonly string[], seconds: number) {
-    const words = [benchProgram("feed"), `${bytesPerSecond}`, `${seconds}`, "fifo", ...ports];
-    this.#child = startChild(words);
-    this.#lines = new Lines(this.#child.stdout, this.#child.stderr);
-  }
-
-  async isReady(): Promise<void> {
-    await this.#lines.next();
-  }
-
-  /** Resolves when all is written. */
-  async run(): Promise<{ bytes: number; takenMs: number }> {
-    void this.#child.stdin.write("begin\n");
-    void this.#child.stdin.flush();
-    const [bytes = 0, takenUs = 0] = (await this.#lines.next()).split(" ").map(Number);
-    return { bytes, takenMs: takenUs / 1000 };
-  }
-
-  async end(): Promise<void> {
-    void this.#child.stdin.end();
-    await this.#child.exited;
   }
 }
 

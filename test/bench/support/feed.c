@@ -4,9 +4,9 @@
  *   feed RATE SECONDS fifo|socket PATH...   RATE bytes per second into all of them together; sockets are listened on
  *
  * Prints "ready" when all ports are open, begins at a line on its standard input, and prints at its end
- * "BYTES P99.9 MAX LATE": bytes written; microseconds for which a port had something that nobody had taken, at the 99.9th
- * percentile and at most, looked at every millisecond; pieces that a port had no room for, which are not made up for. Holds the ports
- * until its standard input ends.
+ * "BYTES P99.9 MAX LATE BYTES-OF-PORT...": bytes written; microseconds for which a port had something that nobody had taken, at the 99.9th
+ * percentile and at most, looked at every millisecond; pieces that a port had no room for, which are not made up for; bytes by port.
+ * Holds the ports until its standard input ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,12 +26,14 @@
 
 #define SUB_BUFFER 4096
 #define PIECE_BYTES (16 * SUB_BUFFER)
+#define EVENT_BYTES 48
+#define EVENTS 84
 #define TICK_NS 1000000
 #define MAX_PORTS 4096
 #define MAX_AGES (1 << 22)
 
 static int ports[MAX_PORTS], listeners[MAX_PORTS];
-static uint64_t since[MAX_PORTS];
+static uint64_t since[MAX_PORTS], sent[MAX_PORTS];
 static uint32_t ages[MAX_AGES];
 static size_t age_count;
 
@@ -65,15 +67,24 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One sub-buffer with a single event of 4072 bytes, so that whoever reads it finds it sound. */
+/* Sub-buffers with events of 48 bytes, as of the scheduler, so that whoever reads them finds them sound. */
 static void fill(char *piece)
 {
 	memset(piece, 'x', PIECE_BYTES);
 	for (char *at = piece; at < piece + PIECE_BYTES; at += SUB_BUFFER) {
-		*(uint64_t *)at = 1000000;
-		*(uint64_t *)(at + 8) = 12;
-		*(uint32_t *)(at + 16) = 2 | (100 << 5);
+		*(uint64_t *)(at + 8) = EVENTS * EVENT_BYTES;
+		for (int i = 0; i < EVENTS; i++)
+			*(uint32_t *)(at + 16 + i * EVENT_BYTES) = EVENT_BYTES / 4 - 1;
 	}
+}
+
+/* They begin now, by the clock that fake guests tell. */
+static void stamp(char *piece)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	for (char *at = piece; at < piece + PIECE_BYTES; at += SUB_BUFFER)
+		*(uint64_t *)at = t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
 static int waiting(int fd, int is_socket)
@@ -125,12 +136,14 @@ int main(int argc, char **argv)
 		for (owed += rate * (t - last) / 1e9; owed >= PIECE_BYTES; owed -= PIECE_BYTES) {
 			int port = next++ % count;
 			uint64_t before = written;
+			stamp(piece);
 			for (size_t at = 0; at < PIECE_BYTES; at += SUB_BUFFER) {
 				ssize_t got = write(ports[port], piece + at, SUB_BUFFER);
 				if (got != SUB_BUFFER)
 					break;
 				written += got;
 			}
+			sent[port] += written - before;
 			late += written - before != PIECE_BYTES;
 			if (since[port] == 0)
 				since[port] = now();
@@ -143,8 +156,11 @@ int main(int argc, char **argv)
 		if (since[i] != 0 && age_count < MAX_AGES)
 			ages[age_count++] = (t - since[i]) / 1000;
 	qsort(ages, age_count, sizeof(*ages), compare);
-	printf("%lu %u %u %lu\n", written, age_count ? ages[(size_t)(age_count * 0.999)] : 0,
+	printf("%lu %u %u %lu", written, age_count ? ages[(size_t)(age_count * 0.999)] : 0,
 	       age_count ? ages[age_count - 1] : 0, late);
+	for (int i = 0; i < count; i++)
+		printf(" %lu", sent[i]);
+	printf("\n");
 	fflush(stdout);
 	/* Ports whose writer is gone end their readers. */
 	while (fgets(line, sizeof(line), stdin) != NULL)

@@ -45,6 +45,13 @@ export class ManyGuests {
     if (guest !== undefined) guest.isSilent = true;
   }
 
+  /** What came into each of `dataPorts`: guests tell it when they are stopped. */
+  sent(bytes: readonly number[]): void {
+    const guests = [...this.#guests.values()];
+    const cpus = bytes.length / guests.length;
+    for (const [index, guest] of guests.entries()) guest.sent = bytes.slice(index * cpus, (index + 1) * cpus);
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#ready.close();
@@ -83,6 +90,8 @@ const smallFrames = framesOf(
 class Guest {
   isSilent = false;
   readonly orders: number;
+  /** By CPU. */
+  sent: readonly number[] = [];
   readonly #out: number;
   readonly #cpus: number;
   readonly #symbols: Frames;
@@ -121,7 +130,7 @@ class Guest {
 
   #carryOut(order: string): void {
     const [word = "", ...rest] = order.split(" ");
-    const cpus = Array.from({ length: this.#cpus }, (_, cpu) => ({ cpu, bytes: 0 }));
+    const cpus = Array.from({ length: this.#cpus }, (_, cpu) => ({ cpu, bytes: this.sent[cpu] ?? 0 }));
     if (word === "1" || word === "0") this.#state = word === "1" ? "running" : "armed";
     const state = this.#state;
     switch (word) {
