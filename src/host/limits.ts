@@ -106,7 +106,7 @@ export const hostLimits = {
   machineNameBytes: 240,
   /** A segment is cut at a time that has passed: beside the guest's own latency, so long may its data be on their way. */
   cutLagMs: 300,
-  /** What lies between ports and segments is kept in files of so many bytes, at most a 32nd of what is kept in all, an eighth of a segment. */
+  /** What lies between ports and segments is kept in files of so many bytes, at most a 32nd of what is kept in all, half of a segment. */
   pieceMaxBytes: 64 * MiB,
   pieceMinBytes: 64 * KiB,
   pieceShare: 32,

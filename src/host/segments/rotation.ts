@@ -141,9 +141,10 @@ export class Rotation implements Cutter {
     return bytes === undefined ? every.bytes : Math.min(every.bytes ?? Infinity, bytes / 4);
   }
 
-  /** Of a machine, in each piece of all its CPUs. A segment is a fourth of what is kept, at most. To make and remove many files costs. */
+  /** Of a machine, in each piece of all its CPUs. To make and remove many files costs. */
   get #partBytes(): number {
-    return ((this.#segmentBytes ?? Infinity) * 4) / hostLimits.pieceShare / Math.max(1, this.#members.length);
+    const kept = (this.#store.keep.bytes ?? Infinity) / hostLimits.pieceShare;
+    return Math.min((this.#segmentBytes ?? Infinity) / 2, kept) / Math.max(1, this.#members.length);
   }
 
   get #spoolBytes(): number {
