@@ -13,28 +13,36 @@ const places = [0.5, 0.25, 0.75];
 /** `reason`: why no offset is known. */
 export type Searched = { readonly known: KnownOffset | undefined; readonly reason: string };
 
-export function searchOffset(host: TraceSource, guest: TraceSource, tasks: readonly number[]): Searched {
+/** `most`: switches of the guest's threads that are searched. */
+export function searchOffset(
+  host: TraceSource,
+  guest: TraceSource,
+  tasks: readonly number[],
+  most = 2 * timelineLimits.searchSlices,
+): Searched {
   if (tasks.every((task) => task <= 0)) return { known: undefined, reason: "the threads of its vCPUs are not known" };
   const unshifted = { ...guest, metadata: withParts(guest.metadata, { timeShift: undefined }) };
   const switches = new HostSwitches(host);
   const slices = switches.slicesOf(tasks);
-  switches.readTo(Infinity, 2 * timelineLimits.searchSlices);
+  switches.readTo(Infinity, most);
   if (slices.switches === 0) return { known: undefined, reason: "no sched_switch of its vCPU threads on the host" };
-  const end = lastTime(new EventIterator(unshifted));
-  let most = 0;
+  const last = lastTime(new EventIterator(unshifted));
+  // Of a long recording the beginning is searched: both mostly began together.
+  const end = slices.switches < most ? last : Math.min(last, slices.end - slices.begin);
+  let events = 0;
   for (const place of places) {
-    const events = new EventIterator(unshifted);
-    const sample = sampleAt(events, end * place, tasks);
-    most = Math.max(most, sample.length);
+    const iterator = new EventIterator(unshifted);
+    const sample = sampleAt(iterator, end * place, tasks);
+    events = Math.max(events, sample.length);
     const found = coarseOffset(sample, slices);
     if (found === undefined) continue;
     // Of times that count from the guest's epoch, to absolute ones.
-    const between = Number(slices.epoch - events.epoch);
+    const between = Number(slices.epoch - iterator.epoch);
     const range = { low: found.low + between, high: found.high + between };
-    return { known: { range: () => range, guestEpoch: events.epoch }, reason: "" };
+    return { known: { range: () => range, guestEpoch: iterator.epoch }, reason: "" };
   }
   const { syncLeastEvents } = timelineLimits;
-  const reason = most < syncLeastEvents ? "its events are too few" : "no offset fits its events clearly";
+  const reason = events < syncLeastEvents ? "its events are too few" : "no offset fits its events clearly";
   return { known: undefined, reason };
 }
 

@@ -10,14 +10,14 @@ export const headerPage = `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0
 
 type Made = { host: MadeEvent[][]; guest: MadeEvent[][] };
 
-/** Two vCPUs for four seconds; `period`: they run at the same times in each, so that the recordings fit in many ways. */
-export function made(period = Infinity, seed = 9, ran: readonly number[] = madeTasks): Made {
+/** Two vCPUs for some seconds; `period`: they run at the same times in each, so that the recordings fit in many ways. */
+export function made(period = Infinity, seed = 9, ran: readonly number[] = madeTasks, seconds = 4): Made {
   const random = mulberry(seed);
   const host: MadeEvent[][] = [[], []];
   const guest: MadeEvent[][] = [[], []];
   for (const vcpu of [0, 1]) {
     let at = 1_000 * (vcpu + 1);
-    while (at < 4e9) {
+    while (at < seconds * 1e9) {
       const end = at + (period === Infinity ? 20_000 + 100_000 * random() : 50_000);
       host[vcpu]?.push({ time: at, type: "sched_switch", first: 0, second: ran[vcpu] ?? 0 });
       host[vcpu]?.push({ time: end, type: "sched_switch", first: ran[vcpu] ?? 0, second: 0 });

@@ -3,6 +3,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { vcpuCandidates, vcpuThreadsOf } from "../../../src/timeline/sync/machine-tasks.ts";
+import { searchOffset } from "../../../src/timeline/sync/search-offset.ts";
 import { type SyncedFile, syncFiles, type SyncOptions } from "../../../src/timeline/sync/sync-files.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { commonFields } from "../../support/event-text.ts";
@@ -63,6 +64,19 @@ test.each([
     expect(host.metadata.guests?.map(({ tasks }) => tasks)).toEqual(ran);
     host.close();
   }
+});
+
+test("of a recording that is too long to be searched whole the beginning tells the offset", () => {
+  const threads = [201, 202];
+  const events = made(Infinity, 30, threads, 24);
+  const host = madeRecording(events.host, hostEpoch);
+  const guest = madeRecording(events.guest, guestEpoch);
+  const firstFifth = events.host.flat().length / 5;
+  const { known, reason } = searchOffset(host, guest, threads, firstFifth);
+  expect(reason).toBe("");
+  const { low = 0, high = 0 } = known?.range(0) ?? {};
+  const truth = Number(offset.ns);
+  expect([low < truth, truth < high]).toEqual([true, true]);
 });
 
 test("a guest whose events fit none of several guests' threads is not placed by them, and it is told what to give", () => {
