@@ -12,7 +12,7 @@ import { type Numbers, numbersIn } from "../support/numbered.ts";
 export const numbersPerLife = 100_000_000;
 
 type NumbersOf = (source: TraceSource) => Map<number, Numbers>;
-type Place = { last: number; segment: number };
+type Place = { last: number; segment: number; traceId: string | undefined };
 
 export class Accounting {
   readonly faults: string[] = [];
@@ -59,7 +59,7 @@ export class Accounting {
     return Math.max(0, ...recordings.map(({ number = 0 }) => number));
   }
 
-  #take(machine: string, { file, number = 0, state, events = 0 }: SessionRecording): void {
+  #take(machine: string, { file, number = 0, state, events = 0, traceId }: SessionRecording): void {
     if (this.#seen.has(file)) return;
     this.#seen.add(file);
     const path = `${this.#directory}/${file}`;
@@ -75,7 +75,7 @@ export class Accounting {
         sum += numbers.events;
         // A life's end within a segment is no gap of ours.
         for (const fault of numbers.faults) if (!this.#isLifeChange(fault)) this.#fault(file, fault, machine, number);
-        this.#follow(`${machine}/${cpu}`, machine, numbers, { file, number });
+        this.#follow(`${machine}/${cpu}`, machine, numbers, { file, number, traceId });
       }
       if (sum !== events) this.faults.push(`${file}: session.json tells of ${events} events, it has ${sum}`);
       this.segments++;
@@ -91,16 +91,17 @@ export class Accounting {
     place: string,
     machine: string,
     { first, last }: { first: number; last: number },
-    { file, number }: { file: string; number: number },
+    { file, number, traceId }: { file: string; number: number; traceId: string | undefined },
   ): void {
     const before = this.#places.get(place);
-    this.#places.set(place, { last, segment: number });
+    this.#places.set(place, { last, segment: number, traceId });
     if (before === undefined || lifeOf(first) !== lifeOf(before.last)) {
       if (before !== undefined && lifeOf(first) < lifeOf(before.last)) this.faults.push(`${file}: an earlier life`);
       return;
     }
     if (first <= before.last) this.faults.push(`${file}: ${place}: ${first} is there again, ${before.last} was`);
-    else if (first > before.last + 1 && number === before.segment + 1)
+    // A recorder that was killed, and had more to write than three files, goes on as another recording.
+    else if (first > before.last + 1 && number === before.segment + 1 && traceId === before.traceId)
       this.#fault(file, `${place}: ${first} after ${before.last}`, machine, number);
   }
 

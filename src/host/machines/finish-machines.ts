@@ -9,6 +9,7 @@ import type { TraceDatFormat } from "../../trace-dat/write/write.ts";
 import { recordedTable } from "../../views/recorded-text.ts";
 import { makeRecording } from "../run/make-recording.ts";
 import { recoverSegments } from "../segments/recover-segments.ts";
+import type { Keep } from "../segments/segment-store.ts";
 import { sumOfLosses } from "./losses.ts";
 import { offsetText } from "../../views/offset-text.ts";
 import { type Placed, placeMachines } from "./place-machines.ts";
@@ -77,8 +78,8 @@ export async function recoverSession(path: string, group: number | undefined, ho
   }
 }
 
-/** What a killed recorder left. */
-export async function finishLeft(directory: SessionDirectory, how: HowToFinish): Promise<string[]> {
+/** What a killed recorder left. `keep`: of the one that comes now. */
+export async function finishLeft(directory: SessionDirectory, how: HowToFinish, keep: Keep = {}): Promise<string[]> {
   const missing: string[] = [];
   const left: Unfinished[] = [];
   const cut: Unfinished[] = [];
@@ -92,7 +93,7 @@ export async function finishLeft(directory: SessionDirectory, how: HowToFinish):
     }
   }
   missing.push(...(await finishMachines(directory, left, how)));
-  missing.push(...(await recoverSegments(directory, cut)));
+  missing.push(...(await recoverSegments(directory, cut, keep)));
   return missing;
 }
 

@@ -24,7 +24,7 @@ export async function recordMachines(plan: MachinesPlan, options: MachinesOption
   let control: RecorderControl | undefined;
   try {
     control = new RecorderControl(directory, options.metrics);
-    const missing = await finishLeft(directory, { format: options.format, remove: false });
+    const missing = await finishLeft(directory, { format: options.format, remove: false }, options.cut?.keep);
     for (const { name, kind } of requests) {
       const refusal = directory.refusal(name, kind);
       if (refusal !== undefined) throw new AgentError("usage", `cannot record "${name}": ${refusal}`);

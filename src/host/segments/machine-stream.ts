@@ -80,6 +80,7 @@ export class MachineStream {
     stream.#pieceBytes = session.pieceBytes ?? 0;
     stream.#readers = streams.map(({ cpu, from, bytes }) => ({ cpu, received: from + bytes }));
     stream.from = new Map(streams.map(({ cpu, from }) => [cpu, from]));
+    for (const { cpu, from } of streams) stream.#first.set(cpu, Math.floor(from / Math.max(1, stream.#pieceBytes)));
     stream.bursts.push(...spool.readBursts());
     stream.end = spool.readEnd();
     return stream;

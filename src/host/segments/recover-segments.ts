@@ -9,21 +9,26 @@ import type { SessionDirectory } from "../machines/session-directory.ts";
 import type { Unfinished } from "../machines/unfinished.ts";
 import { MachineStream, type Positions } from "./machine-stream.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
-import { bytesOf, SegmentStore } from "./segment-store.ts";
+import { bytesOf, type Keep, SegmentStore } from "./segment-store.ts";
 
-/** What is missing from the whole, by sentences. */
-export async function recoverSegments(directory: SessionDirectory, left: readonly Unfinished[]): Promise<string[]> {
+/** What is missing from the whole, by sentences. `keep`: of the recorder that comes now; the oldest segments make room for those of the pieces. */
+export async function recoverSegments(
+  directory: SessionDirectory,
+  left: readonly Unfinished[],
+  keep: Keep,
+): Promise<string[]> {
   if (left.length === 0) return [];
-  const store = new SegmentStore(directory, {}, { bytes: 0 });
+  const store = new SegmentStore(directory, keep, { bytes: 0 });
   const end = new EndRequest();
   const missing: string[] = [];
   try {
     const streams = left.flatMap((one) => opened(one, missing));
     const host = streams.find(({ stream }) => stream.kind === "host")?.stream;
     const guests = streams.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
+    const spoolBytes = (): number => streams.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
     for (const { stream, unfinished } of streams) {
       try {
-        await recover({ stream, unfinished, store, timeline: { host, guests } }, () => end.count > 0);
+        await recover({ stream, unfinished, store, timeline: { host, guests }, spoolBytes }, () => end.count > 0);
         missing.push(...told(unfinished));
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
@@ -55,9 +60,14 @@ type Work = {
   unfinished: Unfinished;
   store: SegmentStore;
   timeline: { host: MachineStream | undefined; guests: readonly MachineStream[] };
+  /** Of all that are left. */
+  spoolBytes: () => number;
 };
 
-async function recover({ stream, unfinished, store, timeline }: Work, isEnough: () => boolean): Promise<void> {
+async function recover(
+  { stream, unfinished, store, timeline, spoolBytes }: Work,
+  isEnough: () => boolean,
+): Promise<void> {
   const { directory } = store;
   const { machine, recording } = unfinished;
   let { started = new Date().toISOString() } = recording;
@@ -70,6 +80,7 @@ async function recover({ stream, unfinished, store, timeline }: Work, isEnough: 
     if (bytesOf({ from, to }) > 0 && !directory.segments.has(machine.name, file)) {
       const times = { from: undefined, to: time };
       const plan: SegmentPlan = planOf(stream, { number, file, started, ended, from, to, times, trigger: undefined });
+      store.makeRoom(bytesOf(plan) + store.marginOf(to.size), spoolBytes());
       await store.write(plan, timeline, letEventsThrough);
       directory.note();
       count++;
@@ -85,6 +96,8 @@ async function recover({ stream, unfinished, store, timeline }: Work, isEnough: 
         ...(recording.traceId === undefined ? {} : { traceId: recording.traceId }),
       });
     }
+    // Killed here, the next one finds the file and no bytes for it.
+    stream.removeBelow(to);
     stream.from = to;
     started = ended;
   };

@@ -164,7 +164,7 @@ export class Rotation implements Cutter {
 
   /** What may come before the ports are no longer read. */
   get #marginBytes(): number {
-    return Math.min((this.#store.keep.bytes ?? 0) / 8, this.#ports * hostLimits.portMarginBytes);
+    return this.#store.marginOf(this.#ports);
   }
 
   get #ports(): number {

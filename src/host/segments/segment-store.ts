@@ -62,6 +62,11 @@ export class SegmentStore {
     return `${machine}/${stamp}-${`${number}`.padStart(4, "0")}.dat`;
   }
 
+  /** Of what is kept: what may come from so many ports before they are no longer read. */
+  marginOf(ports: number): number {
+    return Math.min((this.keep.bytes ?? 0) / 8, ports * hostLimits.portMarginBytes);
+  }
+
   /** Removes the oldest until so many bytes more are within what is kept. False where that is not to be had. `liveBytes`: that lie there beside segments. */
   makeRoom(moreBytes: number, liveBytes: number): boolean {
     const { count, bytes = Infinity } = this.keep;

@@ -1,7 +1,7 @@
 /** Recordings that are cut while they go on: every event of the stream is in exactly one segment, also when the recorder is killed. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import type { SessionRecording } from "../../../src/trace-dat/session/session-file.ts";
@@ -21,6 +21,7 @@ import { unmountTracefs } from "../../support/tracefs.ts";
 setDefaultTimeout(300_000);
 endsGuests();
 afterAll(unmountTracefs);
+const MiB = 1024 * 1024;
 const noTraceCmd = await whyNoTools("trace-cmd");
 
 const clocks = { words: ["clock"], files: { trace_clock: "local [mono_raw]\n" }, time: true, subBuffers: 0 };
@@ -158,6 +159,32 @@ describe("record --rotate", () => {
       expect(least).toBeGreaterThanOrEqual(0.1);
       for (const { faults, last, events, first } of (await numbersOf(world)).values())
         expect({ faults, events }).toEqual({ faults: [], events: last - first + 1 });
+    });
+  });
+
+  testUnless(whyNoSmallDisk(), "stays below its bound when it begins with what a killed one left", async () => {
+    await withSmallDisk("64m", async (disk) => {
+      const world = newWorld();
+      world.out = `${disk}/out`;
+      await startGuest(world.guest("vm1"), { ...clocks, numbered: 6 });
+      const args = ["record", world.guest("vm1"), "--free", "64K", "-o", world.out];
+      const first = new RecorderProcess([...args, "--rotate", "6M"]);
+      await segments(world, 1);
+      const spool = `${world.out}/.spool/vm1`;
+      await eventually(() => existsSync(spool) && spooledSubBuffers(spool) * 4096 > 4 * MiB, "4 MiB are in no segment");
+      await first.killHard();
+      const keep = Math.ceil(bytesUnder(world.out) / 1024) + 256;
+      const { bsize, bavail } = statfsSync(disk);
+      // A file of all that is in the spool, beside it, has no room until a segment is removed.
+      writeFileSync(`${disk}/filler`, Buffer.alloc(bsize * bavail - 2 * MiB));
+      const second = await new RecorderProcess([...args, "--rotate", "1M", "--keep", `${keep}K`, "-d", "0.3"]).ended();
+      expect({ code: second.code, stderr: second.stderr }).toEqual({
+        code: 74,
+        stderr: expect.stringContaining("the recorder was killed"),
+      });
+      expect(second.stderr).not.toContain("ENOSPC");
+      expect(bytesUnder(world.out)).toBeLessThanOrEqual(keep * 1024);
+      expect(sessionOf(world).machines[0]?.removed?.recordings).toBeGreaterThan(0);
     });
   });
 
