@@ -30,7 +30,8 @@ export class SegmentStore {
     this.keep = keep;
     this.#free = free;
     for (const machine of directory.file.machines) this.#forgetLost(machine);
-    this.#number = 1 + Math.max(0, ...this.#all().map(({ recording }) => recording.number ?? 0));
+    const removed = directory.file.machines.map((machine) => machine.removed?.number ?? 0);
+    this.#number = 1 + Math.max(0, ...removed, ...this.#all().map(({ recording }) => recording.number ?? 0));
   }
 
   get number(): number {
@@ -187,8 +188,13 @@ export class SegmentStore {
 
   #forget(machine: SessionMachine, recording: SessionRecording): void {
     machine.recordings.splice(machine.recordings.indexOf(recording), 1);
-    const { recordings = 0, events = 0 } = machine.removed ?? {};
-    machine.removed = { recordings: recordings + 1, events: events + (recording.events ?? 0) };
+    const { recordings = 0, events = 0, number = 0 } = machine.removed ?? {};
+    machine.removed = {
+      recordings: recordings + 1,
+      events: events + (recording.events ?? 0),
+      // A number is never given twice, also when none is left that has one.
+      number: Math.max(number, recording.number ?? 0),
+    };
   }
 
   /** Files are removed before session.json says so, and a user may remove them too. */

@@ -67,8 +67,8 @@ const machine = v.object({
   kind: v.picklist(["host", "guest"]),
   leftOut: v.optional(text),
   recordings: v.optional(list(recording), []),
-  /** Recordings that were removed to make room, and their events. */
-  removed: v.optional(v.object({ recordings: count, events: count })),
+  /** Recordings that were removed to make room, their events, and the highest number that one of them had. */
+  removed: v.optional(v.object({ recordings: count, events: count, number: v.optional(count) })),
 });
 
 /** A machine was not recorded between these times, UTC. */
