@@ -112,10 +112,12 @@ async function agent(
     return [warning(name, `not asked: ${error.message}`, error.remedy ?? "")];
   }
   try {
-    const hello = await withControlPort(guest, ports.control, (session) =>
-      session.hello(waitMs ?? hostLimits.checkWaitMs),
-    );
-    if (hello !== undefined) return [...answered(hello), guestCpus(guest, hello, ports, ends), ...settings(hello)];
+    const conditions = await withControlPort(guest, ports.control, async (session) => {
+      const hello = await session.hello(waitMs ?? hostLimits.checkWaitMs);
+      const { protocol } = session;
+      return hello && [...answered(hello, protocol), guestCpus(guest, hello, ports, ends), ...settings(hello)];
+    });
+    if (conditions !== undefined) return conditions;
     const remedy =
       "in the guest: is trace-agent running (systemctl status trace-agent)? What does trace-agent check say there?";
     return [failure(name, "does not answer", remedy)];
@@ -127,9 +129,10 @@ async function agent(
   }
 }
 
-function answered(hello: HelloReply): Condition[] {
+/** `protocol`: that both have agreed on; a hello comes before the agent knows what its host speaks. */
+function answered(hello: HelloReply, protocol: number): Condition[] {
   const conditions = [ok("agent", `${hello.state} on ${hello.hostname}, Linux ${hello.kernel} ${hello.machine}`)];
-  const versions = `version ${hello.version}, protocol ${hello.protocol}`;
+  const versions = `version ${hello.version}, protocol ${protocol}`;
   if (hello.protocol > protocolVersion) {
     conditions.push(
       failure(

@@ -10,6 +10,7 @@ import { checkHost } from "../../src/check/host-check.ts";
 import * as kernel from "../../src/check/kernel-conditions.ts";
 import { MachineView } from "../../src/check/machine-view.ts";
 import { controlPort, dataPorts, virtioConsole } from "../../src/check/port-conditions.ts";
+import { protocolVersion } from "../../src/protocol/words.ts";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { executable } from "../support/agent-process.ts";
@@ -247,7 +248,10 @@ describe("check of a guest on its host", () => {
     const report = JSON.parse(stdout.toString()) as { guest: string; ready: boolean; conditions: Condition[] };
     const found = Object.fromEntries(report.conditions.map((condition) => [condition.name, condition]));
     expect(found["agent"]).toMatchObject({ state: "ok", found: expect.stringContaining("armed on ") });
-    expect(found["version"]).toMatchObject({ state: "ok", found: expect.stringContaining("protocol 1") });
+    expect(found["version"]).toMatchObject({
+      state: "ok",
+      found: expect.stringContaining(`protocol ${protocolVersion}`),
+    });
     expect(found["guest's CPUs"]).toMatchObject({ state: "ok" });
     expect(report.ready).toBe(exitCode === 0);
   });

@@ -62,14 +62,16 @@ export class Controller {
       latency,
       setAcks: (acks) => Atomics.store(parts.run.words, acksIndex, acks ? 1 : 0),
       bytesTaken: () => supervisor.slots.reduce((sum, { bytes }) => sum + bytes, 0),
+      whileHeld: (one) => this.#restoring(one),
       send: (reply) => replies.send(reply),
     });
     this.#findings = new Findings(tracingDirectory);
-    const knowsProgress = (): boolean => this.#session.knowsProgress;
-    this.#progress = new Progress(parts.run.words, knowsProgress, (reply) => {
+    this.#progress = new Progress(
+      parts.run.words,
+      () => this.#session.knowsProgress,
       // A line that is being sent is itself a sign of life.
-      if (replies.lineFits) replies.send(reply);
-    });
+      (reply) => replies.lineFits && replies.send(reply),
+    );
     this.#metadata = new MetadataOrder({
       answer: (sections, signal) =>
         this.#working(
@@ -232,13 +234,17 @@ export class Controller {
     this.#metadata.outdate();
     const failures = await this.#working(
       "restore",
-      settings.restoreByAndBy(keys, (restore) => this.#progress.whileHeld("restore", restore)),
+      settings.restoreByAndBy(keys, (one) => this.#restoring(one)),
     );
     if (keys.length === 0) this.#parts.latency.restore();
     for (const failure of failures) log.error(`cannot restore what a host had set: ${failure}`);
-    this.#findings.forgetFilters();
     this.#session.noteSetting();
     replies.send({ reply: "restore", failures: failures.slice(0, protocolLimits.restoreFailures) });
+  }
+
+  #restoring(restore: () => string[]): string[] {
+    this.#findings.forgetFilters();
+    return this.#progress.whileHeld("restore", restore);
   }
 
   #setLatency(ms: number): void {
@@ -254,10 +260,7 @@ export class Controller {
     if (ending !== undefined) await this.#working("drain", ending);
   }
 
-  /**
-   * The host waits for this and gets progress replies. (A stop is different: the agent waits for the host to take
-   * data.)
-   */
+  /** The host waits for this and gets progress replies. (At a stop the agent waits for the host to take data.) */
   #working<T>(word: ProgressWord, work: Promise<T>): Promise<T> {
     return this.#session.lease.hold(this.#progress.during(word, work));
   }

@@ -22,6 +22,8 @@ export type HostSessionParts = {
   /** Called with whether the host acknowledges what it takes. */
   setAcks: (acks: boolean) => void;
   bytesTaken: () => number;
+  /** Restores something while the kernel may keep this thread: a host that waits is told so. */
+  whileHeld: (restore: () => string[]) => string[];
   send: (reply: Reply) => void;
 };
 
@@ -123,6 +125,8 @@ export class HostSession {
     latency.restore();
     log.info(`the session of a host is over (${reason}): its settings are restored`);
     if (startedRun && runControl.state === "running") await runControl.end(guestLimits.sessionFlushMs);
-    for (const failure of settings.restore()) log.error(`cannot restore what a host had set: ${failure}`);
+    // Its successor may wait for this already.
+    const failures = await settings.restoreByAndBy([], this.#parts.whileHeld);
+    for (const failure of failures) log.error(`cannot restore what a host had set: ${failure}`);
   }
 }

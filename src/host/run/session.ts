@@ -13,7 +13,7 @@ import type { BodyTarget } from "../../protocol/framed-body.ts";
 import { type KnownOrder, type SetOrder, writeOrder } from "../../protocol/orders.ts";
 import { type ReadReply, ReplyReader } from "../../protocol/reply-reader.ts";
 import type { ClockReply, HelloReply, Reply, StartReply, StatusReply } from "../../protocol/replies.ts";
-import { type AgentWord, agentWords, hostWords, protocolVersion } from "../../protocol/words.ts";
+import { type AgentWord, agentWords, firstProtocol, hostWords, protocolVersion } from "../../protocol/words.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
 import { goneText, type GuestDirectory, guestTitle } from "../guest-directory.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
@@ -45,6 +45,8 @@ type AskedRound = { readonly nonce: string; reply: ClockReply | undefined };
 export class Session {
   readonly guest: GuestDirectory;
   readonly pump: Pump;
+  /** The protocol that is spoken, from the hello on. */
+  protocol: number = firstProtocol;
   /** The newest status reply, whoever waited for it. */
   lastStatus: StatusReply | undefined;
   /** The agent's last progress word, and its time (performance.now()). */
@@ -189,7 +191,9 @@ export class Session {
     this.#words = hello.words;
     this.#answers = true;
     const words = this.#acks ? [hostWords.ack] : [];
-    if (this.knows("host")) await this.request({ order: "host", protocol: protocolVersion, words }, "host");
+    this.protocol = hello.protocol;
+    if (!this.knows("host")) return;
+    this.protocol = (await this.request({ order: "host", protocol: protocolVersion, words }, "host")).reply.protocol;
   }
 
   async #await(kind: Kind, word: string, patience: Patience, sinceMs: number): Promise<ReadReply | undefined> {
@@ -248,16 +252,12 @@ export class Session {
     const round = this.#round;
     if (round !== undefined && round.reply === undefined) this.#arrivedAt.take();
     for (const read of this.#reader.push(bytes)) {
-      if (read.reply.reply === "progress") {
-        this.progress = { word: read.reply.word, atMs: performance.now() };
-        continue;
-      }
-      if (read.reply.reply === "clock") {
-        if (read.reply.nonce === round?.nonce) round.reply ??= read.reply;
-        continue;
-      }
-      if (read.reply.reply === "error" && read.reply.order === agentWords.lease) this.ended = read.reply.error;
-      if (read.reply.reply === "status") this.lastStatus = read.reply;
+      const { reply } = read;
+      if (reply.reply === "progress") this.progress = { word: reply.word, atMs: performance.now() };
+      if (reply.reply === "clock" && reply.nonce === round?.nonce) round.reply ??= reply;
+      if (reply.reply === "progress" || reply.reply === "clock") continue;
+      if (reply.reply === "error" && reply.order === agentWords.lease) this.ended = reply.error;
+      if (reply.reply === "status") this.lastStatus = reply;
       this.#inbox.push(read);
       // A guest that sends unrequested replies must not fill our memory.
       if (this.#inbox.length > hostLimits.repliesKept) this.#inbox.shift();

@@ -12,7 +12,7 @@ import { Settings } from "../../../src/guest/control/settings.ts";
 import { Waiters } from "../../../src/guest/control/waiters.ts";
 import { guestLimits } from "../../../src/guest/limits.ts";
 import { Supervisor } from "../../../src/guest/supervisor.ts";
-import { RunState, WorkerState } from "../../../src/guest/transfer/run-state.ts";
+import { Held, heldIndex, RunState, WorkerState } from "../../../src/guest/transfer/run-state.ts";
 import { protocolLimits } from "../../../src/protocol/limits.ts";
 import { OrderDecoder } from "../../../src/protocol/order-decoder.ts";
 import { onlineCpus } from "../../../src/tracefs/cpus.ts";
@@ -35,8 +35,8 @@ class World {
   readonly tracing = new FakeTracing([cpu]);
   readonly states: string[] = [];
   readonly settings = new Settings(this.tracing.path, { add: () => {}, clear: () => {} });
-  readonly #run = new RunState(1);
-  readonly latency = new Latency(this.#run, () => {});
+  readonly run = new RunState(1);
+  readonly latency = new Latency(this.run, () => {});
   readonly controller: Controller;
   readonly #supervisor: Supervisor;
   readonly #doneFd = makeEventFd();
@@ -46,7 +46,7 @@ class World {
   #text = "";
 
   constructor() {
-    const run = this.#run;
+    const { run } = this;
     const changes = new Waiters();
     const { path: tracingDirectory } = this.tracing;
     const replies = new ReplyWriter(new PortLock(run.words, PortUser.main));
@@ -174,12 +174,25 @@ describe("a controller", () => {
     ]);
     expect(tracing.read("set_event")).toBe("irq:irq_handler_entry");
     await world!.order("hello b\n", 1);
-    await eventually(
-      () => tracing.read("set_event") === "",
-      "events are put back",
-      () => tracing.read("set_event"),
-    );
-    expect(tracing.read("trace_clock")).toContain("local");
+    const left = (): string => `${tracing.read("set_event")} ${tracing.read("trace_clock")}`;
+    await eventually(() => /^ .*local/.test(left()), "events and clock are put back", left);
+  });
+
+  test("restores key by key, so that the next host is heard meanwhile and told of progress", async () => {
+    await make();
+    const { settings, run } = world!;
+    await world!.order("hello a\nset events irq:irq_handler_entry\nset clock mono\n", 3);
+    const held: [string | undefined, number][] = [];
+    const restore = settings.restore.bind(settings);
+    settings.restore = (keys) => {
+      held.push([keys?.join(" "), Atomics.load(run.words, heldIndex)]);
+      return restore(keys);
+    };
+    await world!.order("hello b\nhost 2\nset latency_ms 50\n", 3);
+    expect(held).toEqual([
+      ["events", Held.free],
+      ["clock", Held.restore],
+    ]);
   });
 
   test("takes a long value in parts, all of it or nothing, and restores it by an order", async () => {
