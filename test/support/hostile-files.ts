@@ -89,6 +89,11 @@ const oneCpu = [{ cpu: 0, chunks: [page(1_000_000_000n, [eventData(5, 1)])] }];
 const hugeSubBuffer = Buffer.alloc(8 * MiB);
 const lines = (bytes: number, text = "\n"): Buffer => Buffer.alloc(bytes, text);
 
+const tinyChunks = (chunk: Buffer): Buffer =>
+  joinTraceDat({ sections: packedSections({}), options: [] }, [
+    { cpu: 0, chunks: Array.from({ length: 130_000 }, () => chunk) },
+  ]);
+
 /** A switch to another task in each event. */
 function switching(events: number): { sections: Section[]; chunks: Buffer[] } {
   const text = formatText(5, "sched_switch", switchFields.join(""), '"x"');
@@ -191,6 +196,8 @@ export const hostileFiles: Record<string, () => Buffer> = {
       },
       oneCpu,
     ),
+  "130,000 chunks of a byte": () => tinyChunks(Buffer.alloc(1)),
+  "130,000 empty chunks": () => tinyChunks(Buffer.alloc(0)),
   "a chunk of 64 MiB": () =>
     joinTraceDat({ sections: packedSections({}), options: [] }, [{ cpu: 0, chunks: [Buffer.alloc(64 * MiB)] }]),
   "a gigabyte of empty sub-buffers": () =>

@@ -1,7 +1,9 @@
 /** One CPU's sub-buffers in a trace.dat, in chunks that are compressed separately. */
+import type { AgentError } from "../../base/errors.ts";
 import { chunkCountBytes } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
 import type { TraceFile } from "./file.ts";
+import type { ReadWindow } from "./read-window.ts";
 import type { SubBufferReader } from "../trace-source.ts";
 
 export type Unpack = (packed: Uint8Array<ArrayBuffer>, bytes: number) => Uint8Array<ArrayBuffer>;
@@ -41,8 +43,10 @@ export class KeptChunks {
   }
 }
 
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
 type Packing = {
-  littleEndian: boolean;
+  window: ReadWindow;
   unpack: Unpack;
   /** Size of the largest valid chunk. */
   chunkBytes: number;
@@ -121,21 +125,28 @@ export class PackedCpuData implements SubBufferReader {
     const bytes = this.#u32();
     if (packed > this.#packing.chunkBytes || bytes > this.#packing.chunkBytes)
       throw this.#file.damaged(`a chunk of ${Math.max(packed, bytes)} bytes`);
-    const data = new Uint8Array(new ArrayBuffer(packed));
-    this.#readAt(data);
+    const data = this.#packing.window.bytes(this.#take(packed), packed);
+    if (data.length < packed) throw this.#beyond();
+    if (bytes === 0) return nothing;
     this.#packing.kept.unpacked(bytes);
     return this.#packing.unpack(data, bytes);
   }
 
   #u32(): number {
-    const bytes = new Uint8Array(4);
-    this.#readAt(bytes);
-    return new DataView(bytes.buffer).getUint32(0, this.#packing.littleEndian);
+    const value = this.#packing.window.u32(this.#take(4));
+    if (value === undefined) throw this.#beyond();
+    return value;
   }
 
-  #readAt(target: Uint8Array): void {
-    if (this.#position + target.length > this.#end || this.#file.readAt(target, this.#position) !== target.length)
-      throw this.#file.damaged(`the chunks of CPU ${this.cpu} go beyond their end`);
-    this.#position += target.length;
+  /** Where the next so many bytes are. */
+  #take(bytes: number): number {
+    const position = this.#position;
+    if (position + bytes > this.#end) throw this.#beyond();
+    this.#position += bytes;
+    return position;
+  }
+
+  #beyond(): AgentError {
+    return this.#file.damaged(`the chunks of CPU ${this.cpu} go beyond their end`);
   }
 }

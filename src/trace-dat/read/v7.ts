@@ -8,16 +8,26 @@ import { KeptChunks, PackedCpuData, type Unpack } from "./packed-data.ts";
 import { PlainCpuData } from "./cpu-data.ts";
 import { FileCursor, once } from "./cursor.ts";
 import { memoryFile, type TraceFile } from "./file.ts";
+import { ReadWindow } from "./read-window.ts";
 import { type BufferTable, type Option, readSystem, readSystems, type TraceDatTables } from "./tables.ts";
 
-type Reader = { file: TraceFile; cursor: FileCursor; littleEndian: boolean; unpack: Unpack; chunks: KeptChunks };
+type Reader = {
+  file: TraceFile;
+  cursor: FileCursor;
+  littleEndian: boolean;
+  unpack: Unpack;
+  chunks: KeptChunks;
+  window: ReadWindow;
+};
 
 /** What follows the version in the file's head; `warnings` is told of what was passed over. */
 export function readSections(cursor: FileCursor, pageSize: number, warnings: string[]): TraceDatTables {
   const { file, littleEndian } = cursor;
   const algorithm = cursor.string(traceDatLimits.compressorNameChars);
   cursor.string(traceDatLimits.compressorNameChars);
-  const reader = { file, cursor, littleEndian, unpack: unpackerOf(algorithm, file), chunks: new KeptChunks() };
+  const unpack = unpackerOf(algorithm, file);
+  const [chunks, window] = [new KeptChunks(), new ReadWindow(file, littleEndian)];
+  const reader: Reader = { file, cursor, littleEndian, unpack, chunks, window };
   const optionsPointer = cursor.position;
   const options = readOptions(reader, cursor.u64());
   const laterSection = (id: number): (() => FileCursor) | undefined => {
@@ -169,7 +179,7 @@ function openSection(reader: Reader, place: number, id: number): { body: () => F
 }
 
 function readBuffer(reader: Reader, bytes: Uint8Array<ArrayBuffer>, filePageSize: number): BufferTable {
-  const { file, littleEndian, unpack } = reader;
+  const { file, littleEndian, unpack, window } = reader;
   const option = new FileCursor(memoryFile(file.path, bytes), littleEndian);
   const place = option.u64();
   const name = option.string(traceDatLimits.nameChars);
@@ -190,7 +200,7 @@ function readBuffer(reader: Reader, bytes: Uint8Array<ArrayBuffer>, filePageSize
     if (size > 0 && offset + size > file.size) throw file.damaged(`it ends before the events of CPU ${cpu}`);
     const open =
       compressed && size > 0
-        ? () => new PackedCpuData(file, cpu, offset, size, { littleEndian, unpack, chunkBytes, kept: reader.chunks })
+        ? () => new PackedCpuData(file, cpu, offset, size, { window, unpack, chunkBytes, kept: reader.chunks })
         : () => new PlainCpuData(file, cpu, offset, size);
     return { cpu, offset, bytes: size, open };
   });
