@@ -38,6 +38,8 @@ export const traceDatLimits = {
   formatsUsual: 8_192,
   /** Memory per CPU and buffer before its events are read. */
   cpuTableBytes: 512,
+  /** Recordings that have a descriptor at a time; of more, those that are read. A quarter of what a process may open as a rule. */
+  filesOpen: 256,
   /** Samples of host and guest times, of all CPUs: one a second for half a day. */
   timeSamplesMax: 65_536,
   /** trace-cmd packs ten pages at a time, which may have 8 MiB each. */

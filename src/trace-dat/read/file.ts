@@ -1,8 +1,7 @@
 /** A trace.dat as bytes, in a file or in memory. */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { foreignText } from "../../base/foreign-text.ts";
-import { placeError } from "../../base/directory.ts";
 import { AgentError } from "../../base/errors.ts";
+import { SharedDescriptor } from "./shared-descriptors.ts";
 import { TableBudget } from "./table-budget.ts";
 
 export type TraceFile = {
@@ -18,35 +17,14 @@ export type TraceFile = {
 
 /** Throws an AgentError. */
 export function openTraceFile(path: string): TraceFile {
-  let fd: number;
-  try {
-    // A FIFO would be waited for.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch (cause) {
-    throw placeError(path, "open", cause);
-  }
-  const stat = fstatSync(fd);
-  if (!stat.isFile()) {
-    closeSync(fd);
-    throw new AgentError("input", `cannot read "${path}": it is not a regular file`, {
-      remedy: "a recording is read in any order, so it cannot come out of a pipe: name a trace.dat",
-    });
-  }
+  const descriptor = new SharedDescriptor(path);
   return {
     path,
-    size: stat.size,
-    readAt: (target, position) => {
-      let got = 0;
-      while (got < target.length) {
-        const bytes = readSync(fd, target, got, target.length - got, position + got);
-        if (bytes === 0) break;
-        got += bytes;
-      }
-      return got;
-    },
+    size: descriptor.size,
+    readAt: (target, position) => descriptor.readAt(target, position),
     damaged: (what) => new AgentError("input", `cannot read "${path}": the file is damaged: ${foreignText(what)}`),
     budget: new TableBudget(),
-    close: () => closeSync(fd),
+    close: () => descriptor.close(),
   };
 }
 
