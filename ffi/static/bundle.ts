@@ -7,8 +7,9 @@
  *                     `------ one new PT_LOAD -----'  mapped or copied by the entry code
  *
  * The kernel's view (the program headers of the file) loses PT_INTERP and PT_DYNAMIC and gains that PT_LOAD; PT_PHDR
- * goes too, because only an interpreter reads it. The loader's view is a copy of the original headers inside the table
- * page. What the table holds is `struct bundle` of entry.c: keep the two alike.
+ * goes too, because only an interpreter reads it; and the program's part of the writable segment is a segment of its own,
+ * read-only (payload.ts). The loader's view is a copy of the original headers inside the table page. What the table
+ * holds is `struct bundle` of entry.c: keep the two alike.
  */
 import { BuildError } from "./build-error.ts";
 import {
@@ -24,6 +25,7 @@ import {
   replaceHeaders,
   segmentTypes,
 } from "./elf.ts";
+import { withReadOnlyPayload } from "./payload.ts";
 
 export type Parts = {
   machine: Machine;
@@ -75,7 +77,9 @@ export function makeStatic(program: Uint8Array, name: string, parts: Parts): Uin
   }
 
   const table = writeTable(elf, dynamic.address, tableAddress, placed);
-  const kept = elf.headers.filter((header) => !droppedTypes.has(header.type));
+  const kept = withReadOnlyPayload(program, name, elf.headers, pageSize).filter(
+    (header) => !droppedTypes.has(header.type),
+  );
   const lastLoad = kept.findLastIndex((header) => header.type === segmentTypes.load);
   const headers = kept.toSpliced(lastLoad + 1, 0, segment);
   const startSize = elf.headersOffset + elf.headers.length * programHeaderSize;

@@ -1,5 +1,5 @@
 /*
- * What a caller may have left: standard descriptors that are closed, and a limit on the size of files.
+ * What a caller may have left: standard descriptors that are closed, and limits on files.
  */
 enum { SIGXFSZ = 25, SIG_IGN = 1, SIGNAL_SET_BYTES = 8 };
 struct signal_action { word handler, flags, restorer, mask; }; /* struct sigaction of the kernel */
@@ -34,4 +34,17 @@ __attribute__((noreturn)) static void too_small_files(void)
 {
   give_up("the size of files is limited to less than the 2 MiB of a library in memory", EFBIG,
           "raise the limit (ulimit -f, LimitFSIZE= of a service)");
+}
+
+__attribute__((noreturn)) static void too_few_descriptors(const char *what)
+{
+  give_up(what, EMFILE, "raise the limit on open files (ulimit -n, LimitNOFILE= of a service)");
+}
+
+/* The loader opens one file after the other, and says what it lacks in its own words. */
+static void check_spare_descriptor(void)
+{
+  long fd = system_call(SYS_openat, AT_FDCWD, (long)"/", O_CLOEXEC, 0, 0, 0);
+  if (fd == -EMFILE) too_few_descriptors("cannot load libraries");
+  if (fd >= 0) system_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }

@@ -122,7 +122,8 @@ static long library_file(const struct image *library, long executable)
 {
   long fd = system_call(SYS_memfd_create, (long)library->name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
   if (fd == -EINVAL) fd = system_call(SYS_memfd_create, (long)library->name, MFD_CLOEXEC, 0, 0, 0, 0);
-  if (fd < 0) give_up("memfd_create", -fd, "allow this system call (Linux 3.17 or later; seccomp, limits)");
+  if (fd == -EMFILE) too_few_descriptors("memfd_create");
+  if (fd < 0) give_up("memfd_create", -fd, "allow this system call (Linux 3.17 or later; seccomp)");
   word offset = library->file_offset, end = offset + library->size;
   while (offset < end) {
     long sent = system_call(SYS_sendfile, fd, executable, (long)&offset, (long)(end - offset), 0, 0);
@@ -199,6 +200,7 @@ word start_loader(word *kernel_block, word *block)
   check_world(vector);
   long executable = system_call(SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_CLOEXEC, 0, 0, 0);
   if (executable == -ENOENT) give_up("/proc is not mounted", 0, "mount it first: mount -t proc proc /proc");
+  if (executable == -EMFILE) too_few_descriptors("cannot open /proc/self/exe");
   if (executable < 0) give_up("cannot open /proc/self/exe", -executable, "is this file readable, is /proc mounted?");
   int agent = is_agent(kernel_block);
   word cpus = cpu_count(), code_bytes = 0; /* 0: the runtime may reserve what it likes */
@@ -232,14 +234,14 @@ word start_loader(word *kernel_block, word *block)
   limit_thread_stacks(block, vector, state);
   state->page_size = page_size;
   state->executable = executable;
-  char *text = state->preload;
-  copy_bytes(text, "LD_PRELOAD=", 11);
-  text += 11;
+  char *text = state->preload + 11;
+  copy_bytes(state->preload, "LD_PRELOAD=", 11);
   for (word i = 0; i < bundle.libraries_count; i++) {
     state->memfds[i] = library_file(&bundle.libraries[i], executable);
     if (i) *text++ = ':';
     text = append_path(text, state->memfds[i]);
   }
+  check_spare_descriptor();
   return loader + bundle.loader.entry;
 }
 

@@ -28,11 +28,11 @@ static const char one_glibc_arena[] = "MALLOC_ARENA_MAX=1";
 
 /* Compiled code: main's and the runtime's, and that of each CPU's worker, which compiles the splice loop for itself. */
 static const char code_variable[] = "BUN_JSC_jitMemoryReservationSize=";
-enum { agent_code_bytes = 4 * MiB, cpu_code_bytes = MiB / 4, command_code_bytes = 32 * MiB };
+enum { agent_code_bytes = 3 * MiB, cpu_code_bytes = MiB / 4, command_code_bytes = 32 * MiB };
 
 /*
  * What is mapped beside structures and code when all was asked of it, metadata too: libraries, arenas, stacks. Committed
- * is what can be written to; of 2 CPUs 164 MiB in all were measured, and 10 MiB more for each further one. The kernel keeps
+ * is what can be written to; of 2 CPUs 158 MiB in all were measured, and 10 MiB more for each further one. The kernel keeps
  * a 32nd of what a process has mapped for others (mm/util.c). A command of the host may hold 200 MiB of a recording.
  */
 enum { agent_committed = 90 * MiB, agent_reserved = 175 * MiB, cpu_committed = 12 * MiB, cpu_reserved = 38 * MiB };

@@ -129,7 +129,7 @@ export class Stream {
     this.outputFd = settings.outputFd;
     this.outputShared = settings.outputShared;
     this.wakeFd = settings.wakeFd;
-    this.partial = partialFor(settings.subBufferBytes, settings.spliceBytes);
+    this.partial = partialFor(settings.subBufferBytes);
     this.dataPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
     this.portPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
     this.portPoll.set(dataSlot, settings.outputFd, POLL.OUT);
@@ -157,7 +157,7 @@ export class Stream {
     this.spliceBytes = wholeSubBuffers(this.settings.spliceBytes, bytes);
     this.readsOnly = pipeSize(this.pipeWrite) < bytes && setPipeSize(this.pipeWrite, bytes) < bytes;
     if (this.partial.length >= 2 * bytes) return;
-    const larger = partialFor(bytes, this.settings.spliceBytes);
+    const larger = partialFor(bytes);
     larger.set(this.partial);
     this.partial = larger;
   }
@@ -188,8 +188,8 @@ function wholeSubBuffers(bytes: number, subBufferBytes: number): number {
   return Math.max(Math.floor(bytes / subBufferBytes), 1) * subBufferBytes;
 }
 
-function partialFor(subBufferBytes: number, spliceBytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(Math.max(2 * subBufferBytes, spliceBytes)));
+function partialFor(subBufferBytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(2 * subBufferBytes));
 }
 
 /** A number and its unit or explanation. */

@@ -43,15 +43,16 @@ describe("makeStatic", () => {
   const output = rewrite({});
   const elf = readElf(output, "output", "executable", "x64");
 
-  test("leaves the kernel no interpreter, no dynamic section, and one segment more", () => {
+  test("leaves the kernel no interpreter and no dynamic section, and two segments more: a read-only program, our code", () => {
     expect(elf.headers).toEqual([
       header(1, { flags: 5, address: 0x400000, fileSize: 0x2000, memorySize: 0x2000, align: 0x1000 }),
-      header(1, { flags: 6, offset: 0x2000, address: 0x402000, fileSize: 0x1000, memorySize: 0x5678, align: 0x1000 }),
-      header(1, { flags: 5, offset: 0x4000, address: 0x408000, fileSize: 0x112c, memorySize: 0x112c, align: 0x1000 }),
+      header(1, { flags: 6, offset: 0x2000, address: 0x402000, fileSize: 0x1000, memorySize: 0x1000, align: 0x1000 }),
+      header(1, { flags: 4, offset: 0x3000, address: 0x403000, fileSize: 0x1000, memorySize: 0x1000, align: 0x1000 }),
+      header(1, { flags: 5, offset: 0x5000, address: 0x404000, fileSize: 0x112c, memorySize: 0x112c, align: 0x1000 }),
       header(0x6474e551, { flags: 6 }),
       header(4, { offset: 0x240, address: 0x400240, fileSize: 0x44, memorySize: 0x44, align: 4 }),
     ]);
-    expect(elf.entry).toBe(0x409000);
+    expect(elf.entry).toBe(0x405000);
   });
 
   test("changes nothing else of the input", () => {
@@ -65,29 +66,29 @@ describe("makeStatic", () => {
   });
 
   test("puts code and libraries behind it, each at a page of its own", () => {
-    expect(output.subarray(0x5000, 0x512c)).toEqual(Buffer.alloc(300, 0x90));
-    for (const offset of [0x6000, 0x7000, 0x8000]) {
+    expect(output.subarray(0x6000, 0x612c)).toEqual(Buffer.alloc(300, 0x90));
+    for (const offset of [0x7000, 0x8000, 0x9000]) {
       expect(output.subarray(offset, offset + library.length)).toEqual(Buffer.from(library));
     }
-    expect(output.length).toBe(0x8000 + library.length);
+    expect(output.length).toBe(0x9000 + library.length);
   });
 
   test("tells the entry code where everything is", () => {
-    const [entry, dynamic, headersOffset = 0, headerCount, libraryCount] = words(output, 0x4000, 5);
+    const [entry, dynamic, headersOffset = 0, headerCount, libraryCount] = words(output, 0x5000, 5);
     expect([entry, dynamic, headerCount, libraryCount]).toEqual([0x401100, 0x402100, 7, 2]);
-    const loaderSegments = [0x6000, 0, 0x800, 0x800, 5, 0x6800, 0x1800, 0x100, 0x900, 3];
-    expect(words(output, 0x4028, 17)).toEqual([0x6000, 0x900, 0x80, 0x2100, 0x1800, 0x80, 2, ...loaderSegments]);
+    const loaderSegments = [0x7000, 0, 0x800, 0x800, 5, 0x7800, 0x1800, 0x100, 0x900, 3];
+    expect(words(output, 0x5028, 17)).toEqual([0x7000, 0x900, 0x80, 0x2100, 0x1800, 0x80, 2, ...loaderSegments]);
     const imageSize = 7 * 8 + 6 * 40 + 32;
-    expect(words(output, 0x4028 + 2 * imageSize, 2)).toEqual([0x8000, 0x900]);
-    expect(output.toString("latin1", 0x4028 + 3 * imageSize - 32, 0x4028 + 3 * imageSize - 22)).toBe("libm.so.6\0");
+    expect(words(output, 0x5028 + 2 * imageSize, 2)).toEqual([0x9000, 0x900]);
+    expect(output.toString("latin1", 0x5028 + 3 * imageSize - 32, 0x5028 + 3 * imageSize - 22)).toBe("libm.so.6\0");
     expect(headersOffset).toBe(40 + 9 * imageSize);
   });
 
   test("gives the loader Bun's own headers, PT_PHDR pointing at them", () => {
-    const at = 0x4000 + (words(output, 0x4010, 1)[0] ?? 0);
+    const at = 0x5000 + (words(output, 0x5010, 1)[0] ?? 0);
     const [first = header(0), ...others] = programParts.headers;
     const copied = Buffer.from(
-      tinyElf({ ...programParts, headers: [{ ...first, address: 0x408000 + at - 0x4000 }, ...others] }),
+      tinyElf({ ...programParts, headers: [{ ...first, address: 0x404000 + at - 0x5000 }, ...others] }),
     );
     expect(output.subarray(at, at + 7 * 56)).toEqual(copied.subarray(64, 64 + 7 * 56));
   });
@@ -102,6 +103,12 @@ describe("makeStatic", () => {
     };
     const arm = readElf(rewrite({ machine }, armParts), "output", "executable", "arm64");
     expect(arm.headers.find((each) => each.offset === 0x10000)?.address).toBe(0x410000);
+  });
+
+  test("leaves a program writable that shares its page with what is written to", () => {
+    const list = [{ name: ".bun", offset: 0x3800, address: 0x403800, size: 0x700 }];
+    const { headers } = readElf(rewrite({ sections: { at: 0x4000, list } }), "output", "executable", "x64");
+    expect(headers.filter(({ type }) => type === segmentTypes.load).map((each) => each.flags)).toEqual([5, 6, 5]);
   });
 
   test("gives the same bytes for the same input", () => {
@@ -134,6 +141,26 @@ describe("makeStatic refuses", () => {
     ["a static program", without(segmentTypes.dynamic), "is static already: it has no PT_DYNAMIC"],
   ])("%s", (_, bytes, words) => {
     expect(refusal(bytes)).toContain(words);
+  });
+
+  test.each([
+    ["nowhere", [], "it has no section .bun"],
+    ["outside of every segment", [{ address: 0x500000 }], "its section .bun is in no segment"],
+    [
+      "in front of something that is written to",
+      [{}, { name: ".bss", address: 0x403800 }],
+      "is not the end of a segment",
+    ],
+  ])("a program that is %s", (_, found, words) => {
+    const list = found.map((part) => ({ name: ".bun", offset: 0x3000, address: 0x403000, size: 0x700, ...part }));
+    expect(refusal(tinyElf({ ...programParts, sections: { at: 0x4000, list } }))).toContain(words);
+  });
+
+  test("a program in front of zeroed memory", () => {
+    const headers = programParts.headers.map((each) =>
+      each.address === 0x402000 ? { ...each, memorySize: each.fileSize + 0x100 } : each,
+    );
+    expect(refusal(tinyElf({ ...programParts, headers }))).toContain("its section .bun is not the end of a segment");
   });
 
   test("what it made itself", () => {

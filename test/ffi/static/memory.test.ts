@@ -108,6 +108,21 @@ describe("too little memory", () => {
   });
 });
 
+test("too few descriptors are told", () => {
+  for (const [limit, call] of [
+    [3, "cannot open /proc/self/exe"],
+    [6, "memfd_create"],
+    [9, "cannot load libraries"],
+  ] as const) {
+    const { stderr, exitCode } = limited(`ulimit -n ${limit}`);
+    expect({ stderr, exitCode }).toEqual({
+      stderr: `trace-agent: cannot start: ${call}: EMFILE(24); raise the limit on open files (ulimit -n, LimitNOFILE= of a service)\n`,
+      exitCode: 69,
+    });
+  }
+  expect(limited("ulimit -n 32").exitCode).toBe(0);
+});
+
 /** prctl(2): PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN (Linux 6.3), as MemoryDenyWriteExecute= of newer systemd has it. */
 const prctl = process.arch === "arm64" ? 167 : 157;
 const denying = ["perl", "-e", `syscall(${prctl}, 65, 1, 0, 0, 0) == 0 or exit 42; exec @ARGV`];

@@ -24,7 +24,7 @@ export const readerVariables = {
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
   return {
     ...commandVariables,
-    BUN_JSC_jitMemoryReservationSize: `${(4 + onlineCpus / 4) * 2 ** 20}`,
+    BUN_JSC_jitMemoryReservationSize: `${(3 + onlineCpus / 4) * 2 ** 20}`,
     BUN_JSC_structureHeapSizeInKB: "65536",
     MIMALLOC_ARENA_RESERVE: "32MiB",
     MIMALLOC_ARENA_EAGER_COMMIT: "0",
