@@ -18,9 +18,9 @@ import { traceAgent } from "./program.ts";
 const seconds = 3;
 /** In each guest: wakes up often, and works a little. */
 const work = "cp /bin/busybox /bin/web; while :; do /bin/web usleep 4000; /bin/web seq 60 >/dev/null; done";
-/** On this machine, before all others: busy for some 60 ms, then asleep. */
+/** On this machine, before all others: busy for some 60 ms, then asleep. It ends also where the recording takes long. */
 const backup = `#!/bin/bash
-while :; do for ((i = 0; i < 36000; i++)); do :; done; sleep 0.2; done
+for ((n = 0; n < 100; n++)); do for ((i = 0; i < 36000; i++)); do :; done; sleep 0.2; done
 `;
 
 const [out] = process.argv.slice(2);
