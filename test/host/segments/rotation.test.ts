@@ -175,8 +175,9 @@ describe("record --rotate", () => {
       await first.killHard();
       const keep = Math.ceil(bytesUnder(world.out) / 1024) + 256;
       const { bsize, bavail } = statfsSync(disk);
-      // A file of all that is in the spool, beside it, has no room until a segment is removed.
-      writeFileSync(`${disk}/filler`, Buffer.alloc(bsize * bavail - 2 * MiB));
+      // A file of all that is in the spool has no room until a segment, which is larger than 1 MiB and its tables, is removed.
+      const room = spooledSubBuffers(spool) * 4096 - MiB;
+      writeFileSync(`${disk}/filler`, Buffer.alloc(bsize * bavail - room));
       const second = await new RecorderProcess([...args, "--rotate", "1M", "--keep", `${keep}K`, "-d", "0.3"]).ended();
       expect({ code: second.code, stderr: second.stderr }).toEqual({
         code: 74,
