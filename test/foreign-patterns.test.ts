@@ -4,8 +4,8 @@ import { filesUnder, textOf } from "./support/imports.ts";
 
 /** Rooms whose text is foreign, more or less. Above them stand the user's own options. */
 const rooms = ["base", "protocol", "tracefs", "ring-buffer", "events", "trace-dat", "timeline", "views", "host/live"];
-const length = 12_000;
-/** A linear one takes a fraction of a millisecond, a quadratic one a second. */
+const length = 24_000;
+/** A linear one takes a fraction of a millisecond, a quadratic one from 0.3 seconds on. */
 const mostMs = 50;
 
 /** Over paths that the user gives, which the kernel bounds to 4096 bytes. */
