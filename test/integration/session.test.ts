@@ -96,12 +96,13 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session", () =>
     expect(await ports.ask("set lease 10", "set", context)).toMatchObject({ value: "10", previous: "60" });
     await ports.ask(`set events ${quietEvent}`, "set", context);
     await ports.ask("set clock mono", "set", context);
+    // Each byte that a port takes renews the lease, and a busy machine may write the last markers late.
+    const begin = performance.now();
     await ports.ask("1", "start", context);
     writeMarkers(fixture.tracefs.path, cpus, 0, 3000);
-    const begin = performance.now();
     const told = await ports.ask("", "error", context);
     expect(told).toMatchObject({ order: "lease", error: "nothing received from the host for 10 s" });
-    expect(performance.now() - begin).toBeGreaterThan(9000);
+    expect(performance.now() - begin).toBeGreaterThan(9900);
     await eventually(isAsBefore, "as before", () => JSON.stringify(settings()) + agent.log);
     expect(agent.log).toContain("stopped");
     for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).takeAll(), cpu)).toEqual(sequence(0, 3000));
