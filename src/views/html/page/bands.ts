@@ -3,9 +3,9 @@ import type { Intervals } from "./model.ts";
 import { lowerBound, lowerBoundFrom } from "./search.ts";
 
 export type Scale = { from: number; to: number; x: number; width: number; pixel: number };
-/** `colour`: undefined for one that is not drawn. `label`: of a wide one, written in `ink`. */
 /** `short`: where the whole has no room. */
 type Label = { whole: string; short: string };
+/** `colour`: undefined for one that is not drawn. `label`: of a wide one, written in `ink`. */
 export type Band = {
   y: number;
   height: number;
