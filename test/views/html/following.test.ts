@@ -1,26 +1,20 @@
 /** Pages in a browser: a task is followed from CPU to CPU, and what a list or a search leaves open is said. */
-import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import type { Page } from "playwright-core";
-import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
 import { type MadeSched, type MadeTask, madeMachine } from "../../support/made-machine.ts";
-import { makePage, PageVisits, untilInPage } from "../../support/made-page.ts";
-import { testUnless } from "../../support/test-unless.ts";
+import { makePage, untilInPage } from "../../support/made-page.ts";
+import { pageTests } from "../../support/page-test.ts";
 
 /** A browser takes long to start, and to draw, on a loaded machine. */
 setDefaultTimeout(300_000);
 
-const noBrowser = await whyNoBrowser();
-let visits: PageVisits | undefined;
-beforeAll(async () => {
-  if (noBrowser === undefined) visits = new PageVisits(await startBrowser());
-});
-afterAll(async () => await visits?.close());
-
+const testPage = await pageTests();
 const inBrowser = (title: string, events: () => MadeSched[], work: (page: Page) => Promise<void>): void =>
-  testUnless(noBrowser, title, async () => {
-    const { html } = makePage([{ machine: "", source: madeMachine(events()) }]);
-    await visits?.visit(html, async ({ page }) => await work(page));
-  });
+  testPage(
+    title,
+    () => makePage([{ machine: "", source: madeMachine(events()) }]).html,
+    ({ page }) => work(page),
+  );
 
 const idle: MadeTask = { pid: 0, comm: "swapper" };
 const mover: MadeTask = { pid: 5, comm: "mover" };

@@ -1,20 +1,14 @@
 /** What hostile texts cannot do in a page. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { hostileTexts, steersTerminal } from "../../support/hostile-text.ts";
 import { type MadeSched, type MadeTask, madeMachine, madeMetadata } from "../../support/made-machine.ts";
-import { makePage, PageVisits } from "../../support/made-page.ts";
-import { testUnless } from "../../support/test-unless.ts";
+import { makePage } from "../../support/made-page.ts";
+import { pageTests } from "../../support/page-test.ts";
 
 /** A browser takes long to start, and to draw, on a loaded machine. */
 setDefaultTimeout(300_000);
 
-const noBrowser = await whyNoBrowser();
-let visits: PageVisits | undefined;
-beforeAll(async () => {
-  if (noBrowser === undefined) visits = new PageVisits(await startBrowser());
-});
-afterAll(async () => await visits?.close());
+const testPage = await pageTests();
 
 const idle: MadeTask = { pid: 0, comm: "swapper" };
 const asleep = 1;
@@ -46,8 +40,10 @@ describe("hostile texts", () => {
   const opened = { source: madeMachine(events, { uname, formats }), machine: "", about };
   const { html } = makePage([opened]);
 
-  testUnless(noBrowser, "are texts: no element, no request and no error comes of them", async () => {
-    await visits?.visit(html, async ({ page }) => {
+  testPage(
+    "are texts: no element, no request and no error comes of them",
+    () => html,
+    async ({ page }) => {
       expect(await page.innerText("h1")).toBe(bad);
       expect(await page.title()).toContain(bad);
       const shown = await page.innerText("#page");
@@ -66,8 +62,8 @@ describe("hostile texts", () => {
       expect(said).toContain("comm=</script><b>x");
       expect(steersTerminal(Buffer.from(said))).toBe(false);
       expect(await page.locator("img, b, iframe, main script").count()).toBe(0);
-    });
-  });
+    },
+  );
 
   test("stand in no other place of the file than its title, escaped", () => {
     expect(html.split("alert(1)").length).toBe(3);

@@ -1,10 +1,9 @@
 /** A page of many events on 8 CPUs: a million in the long form. How fast it is, test/bench does not say: it depends on the machine. */
-import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
-import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
+import { expect, setDefaultTimeout } from "bun:test";
 import { inLongForm } from "../../support/long.ts";
 import { type MadeSched, type MadeTask, madeMachine } from "../../support/made-machine.ts";
-import { makePage, PageVisits, spanInView } from "../../support/made-page.ts";
-import { testUnless } from "../../support/test-unless.ts";
+import { makePage, spanInView } from "../../support/made-page.ts";
+import { pageTests } from "../../support/page-test.ts";
 import { mulberry } from "../../timeline/sync/schedules.ts";
 
 setDefaultTimeout(600_000);
@@ -12,12 +11,7 @@ setDefaultTimeout(600_000);
 const events = inLongForm(20_000, 1_000_000);
 const cpus = 8;
 const names = ["nginx", "postgres", "kworker/0:1", "redis-server", "node", "rcu_sched", "java", "systemd"];
-const noBrowser = await whyNoBrowser();
-let visits: PageVisits | undefined;
-beforeAll(async () => {
-  if (noBrowser === undefined) visits = new PageVisits(await startBrowser());
-});
-afterAll(async () => await visits?.close());
+const testPage = await pageTests();
 
 /** Each CPU switches to a task that it was woken for, of 400. */
 function busyMachine(): MadeSched[] {
@@ -41,11 +35,15 @@ function busyMachine(): MadeSched[] {
   return made;
 }
 
-testUnless(noBrowser, `a page of ${events} events is small, opens, and is searched and zoomed`, async () => {
-  const { html } = makePage([{ machine: "", source: madeMachine(busyMachine(), { cpus }) }]);
-  // A third of them are switches, each with a wait: more than a machine has.
-  expect(html.length).toBeLessThan(inLongForm(400_000, 3_900_000));
-  await visits?.visit(html, async ({ page }) => {
+testPage(
+  `a page of ${events} events is small, opens, and is searched and zoomed`,
+  () => {
+    const { html } = makePage([{ machine: "", source: madeMachine(busyMachine(), { cpus }) }]);
+    // A third of them are switches, each with a wait: more than a machine has.
+    expect(html.length).toBeLessThan(inLongForm(400_000, 3_900_000));
+    return html;
+  },
+  async ({ page }) => {
     const isMarked = (await page.innerText("#page")).includes("Left out: a mark for each");
     expect(isMarked).toBe(events > 250_000);
     const whole = await spanInView(page);
@@ -56,5 +54,5 @@ testUnless(noBrowser, `a page of ${events} events is small, opens, and is search
     expect(await page.textContent("output")).toMatch(/^[\d,]+ tasks, [\d,]+ runs(, [\d,]+ events)?$/);
     await page.press("#search", "Enter");
     expect(await page.innerText(".chosen h2")).toStartWith("redis-server-");
-  });
-});
+  },
+);

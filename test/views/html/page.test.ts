@@ -1,26 +1,17 @@
 /** Pages in a browser: what a reader does in them. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout } from "bun:test";
+import { describe, expect, setDefaultTimeout } from "bun:test";
 import type { Page } from "playwright-core";
 import type { RecordedAbout } from "../../../src/trace-dat/parts.ts";
-import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
 import { type MadeSched, type MadeTask, madeMachine, madeMetadata } from "../../support/made-machine.ts";
-import { makePage, PageVisits, spanInView, untilInPage, type Visit } from "../../support/made-page.ts";
+import { makePage, spanInView, untilInPage } from "../../support/made-page.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
-import { testUnless } from "../../support/test-unless.ts";
+import { pageTests } from "../../support/page-test.ts";
 import { openedGuest, openedHost } from "../vcpus/opened.ts";
 
 /** A browser takes long to start, and to draw, on a loaded machine. */
 setDefaultTimeout(300_000);
 
-const noBrowser = await whyNoBrowser();
-let visits: PageVisits | undefined;
-beforeAll(async () => {
-  if (noBrowser === undefined) visits = new PageVisits(await startBrowser());
-});
-afterAll(async () => await visits?.close());
-
-const inBrowser = (title: string, html: () => string, work: (visit: Visit) => Promise<void>, size = {}): void =>
-  testUnless(noBrowser, title, async () => await visits?.visit(html(), work, size));
+const inBrowser = await pageTests();
 
 const idle: MadeTask = { pid: 0, comm: "swapper" };
 const [asleep, preempted] = [1, 0x100];
