@@ -95,6 +95,28 @@ test("a process that hangs is killed with its children and is a failure", async 
   expect(commandLines()).not.toContain(`sleep\0${marker}\0`);
 });
 
+test("a process that left the group and holds its output does not hold the gate", async () => {
+  const file = join(folder, "left");
+  const script = `setsid sh -c 'echo $$ >"$1"; exec sleep 600' sh "$1" & until [ -s "$1" ]; do sleep 0.01; done; echo whole`;
+  try {
+    const { output, exitCode } = await runLimited(["sh", "-c", script, "sh", file], {
+      limitMs: 240_000,
+      outputLimitMs: 1_000,
+    });
+    expect(exitCode).toBe(0);
+    expect(output).toStartWith("whole\nits output is held open");
+  } finally {
+    process.kill(Number(readFileSync(file, "latin1")), "SIGKILL");
+  }
+});
+
+test("what tests print on standard output, which may come behind the counts, changes none of them", () => {
+  const errors = "\na.test.ts:\n(pass) a\n(skip) b\n\n 1 pass\n 1 skip\n 0 fail\nRan 2 tests across 1 file. [1.00ms]\n";
+  const late = "a table\n\n 7 pass\n\nof a test\n";
+  const run = { output: errors + late, errors, exitCode: 0, timedOut: false, wallSeconds: 1, cpuSeconds: 1 };
+  expect(reportOf(run)).toMatchObject({ passed: 1, failed: 0, skipped: 1, skippedTests: [{ file: "a.test.ts" }] });
+});
+
 describe("the folder of a group", () => {
   test("is its TMPDIR, which other users may use, and goes with all that a killed one left", async () => {
     const group = new GroupFolder(folder);

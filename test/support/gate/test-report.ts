@@ -13,14 +13,14 @@ export type TestReport = {
 /** Of one failure so many lines are repeated. */
 const failureLinesMax = 60;
 
-/** A process that crashed, hung or failed outside of its tests counts as one failure more. */
+/**
+ * A process that crashed, hung or failed outside of its tests counts as one failure more. Counts are taken of standard error alone:
+ * what tests print on standard output may come at any moment beside it.
+ */
 export function reportOf(run: LimitedRun): TestReport {
-  const count = (word: string): number => {
-    const summary = run.output.slice(run.output.lastIndexOf("\n\n"));
-    return Number(new RegExp(`^ (\\d+) ${word}$`, "m").exec(summary)?.[1] ?? 0);
-  };
-  const finished = /^Ran \d+ tests? across/m.test(run.output);
-  if (!finished) {
+  const summary = summaryIn(run.errors);
+  const count = (word: string): number => Number(new RegExp(`^ (\\d+) ${word}$`, "m").exec(summary ?? "")?.[1] ?? 0);
+  if (summary === undefined) {
     const lines = run.output.trimEnd().split("\n");
     const why = run.timedOut ? "killed: over its time limit" : `ended with code ${run.exitCode} before its end`;
     const passed = lines.filter((line) => line.startsWith("(pass)")).length;
@@ -41,6 +41,11 @@ export function reportOf(run: LimitedRun): TestReport {
     report.failures.push(`exit code ${run.exitCode} though no test failed`);
   }
   return report;
+}
+
+/** The last lines of `bun test`, from " N pass" to "Ran N tests"; undefined where it did not come so far. */
+function summaryIn(errors: string): string | undefined {
+  return [...errors.matchAll(/^ \d+ pass\n(?:.*\n)*?Ran \d+ tests? across/gm)].at(-1)?.[0];
 }
 
 /** Bun prints the name of a file before its tests. */
