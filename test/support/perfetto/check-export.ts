@@ -1,6 +1,9 @@
 /** Exports a recording and asks trace_processor whether all of it arrived. */
 import { expect } from "bun:test";
 import { writeFileSync } from "node:fs";
+import type { EventType } from "../../../src/events/event-catalog.ts";
+import type { EventField } from "../../../src/events/event-format.ts";
+import type { NumberNode } from "../../../src/events/print-format/number-node.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
 import { PerfettoExport } from "../../../src/views/perfetto/perfetto-export.ts";
@@ -20,6 +23,28 @@ const slicePairs = [
   { begin: "sys_enter", end: "sys_exit", slices: "select count(*) n from slice where name like 'sys_%'" },
 ];
 
+/**
+ * Fields that name a task, and those with its pid. A task takes another name when it becomes another program, and of one that is no part
+ * of the workload not every switch is recorded: the later name may stand in the event that woke it, and nowhere else.
+ */
+const namings = [
+  ["prev_comm", "prev_pid"],
+  ["next_comm", "next_pid"],
+  ["comm", "pid"],
+  ["newcomm", "pid"],
+  ["parent_comm", "parent_pid"],
+  ["child_comm", "child_pid"],
+] as const;
+
+type Naming = { comm: EventField; pid: NumberNode };
+
+function namingsIn(kind: EventType): Naming[] {
+  return namings.flatMap(([nameField, pidField]) => {
+    const [comm, pid] = [kind.text(nameField), kind.number(pidField)];
+    return comm === undefined || pid === undefined ? [] : [{ comm, pid }];
+  });
+}
+
 export type ExportCheck = { counts: Map<string, number>; stats: Row[]; trace: string };
 
 /** Counts by name and CPU, stats, slices and names of threads. Returns what tests of single recordings look at further. */
@@ -33,22 +58,19 @@ export function checkExport(folder: string, path: string): ExportCheck {
   writeFileSync(trace, Buffer.concat(parts));
   const counts = new Map<string, number>();
   const names = new Map<number, Set<string>>();
+  const namingsOf = new Map<EventType, Naming[]>();
   const lossyCpus = new Set<number>();
   const stream = new EventIterator(source, {}, { lost: (cpu) => lossyCpus.add(cpu) });
   while (stream.next()) {
     const key = `${stream.kind?.format.name ?? "?"} ${stream.record.cpu}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
-    if (stream.kind?.format.name !== "sched_switch") continue;
-    for (const side of ["prev", "next"]) {
-      const comm = stream.kind.text(`${side}_comm`);
-      const pid = stream.kind.number(`${side}_pid`)?.low(stream.record) ?? 0;
-      const at = stream.record.at + (comm?.offset ?? 0);
-      const name =
-        Buffer.from(stream.record.bytes.subarray(at, at + (comm?.size ?? 0)))
-          .toString("latin1")
-          .split("\0", 1)[0] ?? "";
-      if (!names.has(pid)) names.set(pid, new Set());
-      names.get(pid)?.add(name);
+    if (stream.kind === undefined) continue;
+    if (!namingsOf.has(stream.kind)) namingsOf.set(stream.kind, namingsIn(stream.kind));
+    for (const { comm, pid } of namingsOf.get(stream.kind) ?? []) {
+      const [number, at] = [pid.low(stream.record), stream.record.at + comm.offset];
+      const bytes = Buffer.from(stream.record.bytes.subarray(at, at + comm.size));
+      if (!names.has(number)) names.set(number, new Set());
+      names.get(number)?.add(bytes.toString("latin1").split("\0", 1)[0] ?? "");
     }
   }
   source.close();
