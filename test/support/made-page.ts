@@ -6,6 +6,7 @@ import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
 import { partsOf, type RecordedAbout } from "../../src/trace-dat/parts.ts";
 import { type ExportResult, finishExport } from "../../src/views/exporter.ts";
 import { htmlExporter } from "../../src/views/html/html-exporter.ts";
+import { openTab } from "./browser.ts";
 
 export type OpenedMachine = { machine: string; source: TraceSource; about?: RecordedAbout };
 export type MadePage = { html: string; result: ExportResult };
@@ -36,7 +37,7 @@ export class PageVisits {
   async visit(html: string, work: (visit: Visit) => Promise<void>, { width = 1280, height = 900 } = {}): Promise<void> {
     const path = `${this.#directory}/${++this.#count}.html`;
     writeFileSync(path, html);
-    const page = await this.#browser.newPage({ viewport: { width, height }, colorScheme: "light" });
+    const page = await openTab(this.#browser, { viewport: { width, height }, colorScheme: "light" });
     try {
       const visit: Visit = { page, requests: [], errors: [] };
       page.on("request", (request) => request.url() === `file://${path}` || visit.requests.push(request.url()));
@@ -44,7 +45,7 @@ export class PageVisits {
       page.on("dialog", (dialog) => visit.errors.push(`dialog: ${dialog.message()}`));
       page.on("console", (message) => message.type() === "error" && visit.errors.push(message.text()));
       await page.goto(`file://${path}`);
-      await page.waitForSelector("html[data-ready=all]", { timeout: 280_000 });
+      await page.waitForSelector("html[data-ready=all]");
       await work(visit);
       if (visit.errors.length > 0 || visit.requests.length > 0)
         throw new Error(`the page failed: ${[...visit.errors, ...visit.requests].join("; ")}`);

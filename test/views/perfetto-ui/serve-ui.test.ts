@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { serveUi, type UiServer } from "../../../src/views/perfetto-ui/serve-ui.ts";
 import { openUiFiles } from "../../../src/views/perfetto-ui/ui-files.ts";
 import { executable } from "../../support/agent-process.ts";
-import { startBrowser, whyNoBrowser } from "../../support/browser.ts";
+import { openTab, startBrowser, whyNoBrowser } from "../../support/browser.ts";
 import { readUntil } from "../../support/read-until.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { zipFile } from "../../support/zip-file.ts";
@@ -163,10 +163,10 @@ describe("trace-agent open --ui", () => {
     const browser = await startBrowser();
     try {
       const [, address = ""] = /(http:\S+)\n/.exec(await readUntil(opened.stdout, /http:\S+\n/)) ?? [];
-      const tab = await browser.newPage();
+      const tab = await openTab(browser);
       for (const visit of ["first", "again"]) {
         await tab.goto(address);
-        await tab.waitForFunction("document.title !== ''", undefined, { timeout: 280_000 });
+        await tab.waitForFunction("document.title !== ''");
         expect([visit, JSON.parse(await tab.title())]).toEqual([
           visit,
           {
