@@ -8,12 +8,13 @@ type Line = { show(text: string): void; clear(): void };
 
 export class ExportProgress {
   readonly #line: Line;
-  readonly #beginMs = performance.now();
+  readonly #beginMs: number;
   #shownMs = 0;
   #readers: readonly SubBufferReader[] = [];
 
-  constructor(line: Line = new TerminalLine()) {
+  constructor(line: Line = new TerminalLine(), beginMs = performance.now()) {
     this.#line = line;
+    this.#beginMs = beginMs;
   }
 
   /** The same parts; what is read from them is the progress. */

@@ -43,8 +43,8 @@ test.each(["linux-6.12", "v7-zstd"])("is 0 before, and 100 %% after all of %s wa
 test("nothing is shown for a short export; a long one is shown now and then, and cleared", () => {
   const said: string[] = [];
   const source = openTraceDat(fixturePath("linux-6.12"));
-  const progress = new ExportProgress({ show: (text) => said.push(text), clear: () => said.push("") });
   const beginMs = performance.now();
+  const progress = new ExportProgress({ show: (text) => said.push(text), clear: () => said.push("") }, beginMs);
   for (const reader of progress.watch([{ machine: "", buffer: "", source }])[0]?.source.open() ?? [])
     while (reader.read(new Uint8Array(65_536)) > 0);
   source.close();
