@@ -186,7 +186,8 @@ describe.skipIf(reason !== undefined)("a recording of this machine", () => {
     const summary = ourReport(recording(), { form: "summary" });
     const switches = eventLines(ourReport(recording(), { events: ["sched:sched_switch"] })).length;
     expect(summary).toMatch(new RegExp(`^sched:sched_switch +${switches} `, "m"));
-    expect(summary).toMatch(/^lost      \d+ events/m);
+    // Of a busy machine's losses the kernel may not have said how many.
+    expect(summary).toMatch(/^lost      (?:\d+ events|an unknown number)/m);
     expect(summary).toMatch(/^WAKE-UPS +P50 US +P99 US +MAX US$/m);
   }, 300_000);
 

@@ -44,7 +44,8 @@ describe.skipIf(reason !== undefined)("the spool that a killed recorder leaves",
     const path = join(directory, "whole.dat");
     const data = recordLocally(path, {
       events: ["sched", "kmem"],
-      workload: "echo from a test > $I/trace_marker; ls /usr > /dev/null",
+      // The marker last: the first events may be lost on a busy machine.
+      workload: "ls /usr > /dev/null; echo from a test > $I/trace_marker",
     });
     const spool = Spool.create(join(directory, "part.dat"));
     spool.writeSession({ guest: "g", traceId: 1n });
@@ -76,7 +77,9 @@ describe.skipIf(reason !== undefined)("the spool that a killed recorder leaves",
     const lines = ourReport(spool.path).trimEnd().split("\n");
     setLogLevel("info");
     expect(lines.length).toBe(ourReport(path).trimEnd().split("\n").length);
-    expect(lines.slice(1).every((line) => line.includes("[UNKNOWN EVENT]"))).toBe(true);
+    const events = lines.slice(1).filter((line) => !/^CPU:\d+ \[.*EVENTS DROPPED\]$/.test(line));
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.every((line) => line.includes("[UNKNOWN EVENT]"))).toBe(true);
   }, 300_000);
 });
 
