@@ -15,8 +15,10 @@ export async function interruptWriting(
 ): Promise<Interrupted> {
   for (let tries = 0; tries < triesMax; tries++) {
     before();
-    // Behind this process on a busy machine, so that the signal comes in time.
-    const child = Bun.spawn(["nice", "-n", "19", ...command], { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+    // More and more behind this process, so that the signal comes in time on a busy machine; as far behind as it can be it would get
+    // no CPU there for minutes.
+    const nice = ["nice", "-n", `${Math.min(19, tries)}`];
+    const child = Bun.spawn([...nice, ...command], { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
     const stderr = child.stderr.text();
     while (child.exitCode === null && !writes(child.pid, directory)) await Bun.sleep(1);
     child.kill(signal);

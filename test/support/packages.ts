@@ -116,8 +116,9 @@ async function withFreshLists(attempt: () => Promise<void>): Promise<void> {
 
 export async function apt(words: string[], cwd?: string): Promise<void> {
   // The download user of apt may not write into our folder; dpkg may be busy with another installation.
-  const settings = ["-o", "APT::Sandbox::User=root", "-o", "DPkg::Lock::Timeout=300"];
-  await command(["apt-get", "-q", ...settings, ...words], cwd);
+  // A server that does not answer once is asked again.
+  const settings = ["APT::Sandbox::User=root", "DPkg::Lock::Timeout=300", "Acquire::Retries=5"];
+  await command(["apt-get", "-q", ...settings.flatMap((setting) => ["-o", setting]), ...words], cwd);
 }
 
 /** Standard output of the command; throws an Error with what it said. */

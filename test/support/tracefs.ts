@@ -71,7 +71,7 @@ function holderOf(path: string): string | undefined {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-        if (readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(path)) return pid;
+        if (`${readlinkSync(`/proc/${pid}/fd/${fd}`)}/`.startsWith(`${path}/`)) return pid;
       }
     } catch {
       // Ended meanwhile.
@@ -115,12 +115,22 @@ export class TracefsInstance {
     this.write("set_event", "");
     for (let tries = 0; ; tries++) {
       const holder = holderOf(this.path);
-      if (holder === undefined) break;
+      if (holder === undefined && this.#isRemoved()) break;
       // A loaded machine takes long to end what was killed.
       if (tries > 2_400) throw new Error(`instance ${this.name} is held by process ${holder}`);
       await Bun.sleep(100);
     }
-    rmdirSync(this.path);
     unmountTracefs();
+  }
+
+  /** False while somebody opens a file of it, who has no descriptor yet or no longer. */
+  #isRemoved(): boolean {
+    try {
+      rmdirSync(this.path);
+      return true;
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "EBUSY") return false;
+      throw error;
+    }
   }
 }
