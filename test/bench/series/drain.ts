@@ -1,6 +1,7 @@
 /** How fast and at what CPU cost a full ring buffer goes out. */
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { cpuTimeNs, runChild } from "../support/child.ts";
+import { drained } from "../support/drained.ts";
 import { benchProgram } from "../support/programs.ts";
 import { type Contender, clockNs, Rig } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
@@ -66,7 +67,7 @@ async function drainOnce(rig: Rig, contender: Contender, context: SeriesContext,
   const cpuBefore = await cpuTimeNs(rig.agentPid);
   const begin = clockNs();
   rig.order("1");
-  const [bytes = 0, first = 0, last = 0] = (await rig.sinkLine()).split(" ").map(Number);
+  const { bytes, first, last } = await drained(rig, rig.cpus.length * mebibytes * MiB * 0.95);
   const cpuNs = (await cpuTimeNs(rig.agentPid)) - cpuBefore;
   await rig.endAgent();
   await rig.endSink();

@@ -7,6 +7,7 @@
  */
 import { whyNoGuest } from "../../support/guest.ts";
 import { type GuestContender, GuestRig, guestCpus, tinyGuestMb } from "../support/guest-rig.ts";
+import { drained } from "../support/drained.ts";
 import { clockNs } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
@@ -138,21 +139,6 @@ async function drainOnce(rig: GuestRig, contender: GuestContender, mebibytes: nu
     cpuPerGib: (cpuNs / 1e9 / bytes) * 1024 * MiB,
     firstMs: (first - begin) / 1e6,
   };
-}
-
-/**
- * Nearly all of it: the kernel's agent keeps the last sub-buffers. A guest on a loaded machine can be silent in the middle for longer
- * than the sink waits.
- */
-async function drained(rig: GuestRig, bytesLeast: number): Promise<{ bytes: number; first: number; last: number }> {
-  const all = { bytes: 0, first: 0, last: 0 };
-  while (all.bytes < bytesLeast) {
-    const [bytes = 0, first = 0, last = 0] = (await rig.sinkLine()).split(" ").map(Number);
-    all.bytes += bytes;
-    all.first ||= first;
-    all.last = last;
-  }
-  return all;
 }
 
 /** What is gone from the guest's free memory while nobody reads, per CPU; the ring buffer's own size does not change. */

@@ -131,17 +131,17 @@ export class Rig {
     this.#agent = undefined;
   }
 
-  /** Events since the buffer was last emptied: those that were overwritten before anybody read them, and all. */
-  get counts(): { overrun: number; seen: number } {
-    let overrun = 0;
-    let seen = 0;
+  /** Events since the buffer was last emptied: those that were overwritten before anybody read them, those that were read, and all. */
+  get counts(): { overrun: number; read: number; seen: number } {
+    let [overrun, read, seen] = [0, 0, 0];
     for (const cpu of this.cpus) {
       const stats = readCpuStats(this.tracefs.path, cpu);
       if (stats === undefined) continue;
       overrun += stats.overrun;
+      read += stats.readEvents;
       seen += stats.overrun + stats.entries + stats.readEvents;
     }
-    return { overrun, seen };
+    return { overrun, read, seen };
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@
  *   sink stamps FIFO...  reads, and prints at its end for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many
  *                        microseconds old it was
  *
- * Ends when its standard input does. FIFOs are held for both ways, so they never hang up.
+ * Ends when its standard input does, and has taken what lay in the FIFOs then. FIFOs are held for both ways, so they never hang up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -90,14 +90,11 @@ int main(int argc, char **argv)
 			fflush(stdout);
 			total = 0;
 		}
-		if (ready > 0 && set[count].revents != 0) {
-			for (size_t i = 0; i < age_count; i++)
-				printf("%u\n", ages[i]);
-			return 0;
-		}
+		int has_data = 0;
 		for (int i = 0; ready > 0 && i < count; i++) {
 			if (!(set[i].revents & POLLIN))
 				continue;
+			has_data = 1;
 			ssize_t got = stamps ? read(set[i].fd, text, FIFO_BYTES)
 					     : splice(set[i].fd, NULL, null, NULL, FIFO_BYTES, SPLICE_F_NONBLOCK);
 			if (got <= 0)
@@ -113,6 +110,11 @@ int main(int argc, char **argv)
 			}
 			if (stamps)
 				find_stamps(text, got, &youngest[i]);
+		}
+		if (ready > 0 && !has_data && set[count].revents != 0) {
+			for (size_t i = 0; i < age_count; i++)
+				printf("%u\n", ages[i]);
+			return 0;
 		}
 	}
 }
