@@ -244,7 +244,7 @@ describe("check of a guest on its host", () => {
     const path = directory([controlPortName, ...fixture.cpus.map((cpu) => dataPortName(cpu))].flatMap(port));
     const agent = fixture.launch(["--ports", path]);
     await agent.says("armed: ");
-    const { stdout, exitCode } = Bun.spawnSync([executable, "check", path, "--json"]);
+    const { stdout, exitCode } = Bun.spawnSync([executable, "check", path, "--json", "--wait", "240"]);
     const report = JSON.parse(stdout.toString()) as { guest: string; ready: boolean; conditions: Condition[] };
     const found = Object.fromEntries(report.conditions.map((condition) => [condition.name, condition]));
     expect(found["agent"]).toMatchObject({ state: "ok", found: expect.stringContaining("armed on ") });

@@ -13,6 +13,8 @@ import { startInstanceGuest } from "../support/instance-guest.ts";
 setDefaultTimeout(300_000);
 
 const fixture = new AgentFixture("check-gaps");
+/** An agent that is there answers, however late the machine is. */
+const patiently = ["--wait", "240"];
 const lines = (conditions: readonly Condition[]): string => conditionLines(conditions).replaceAll(/ {2,}/g, " ");
 
 describe.skipIf(fixture.skipReason !== undefined)("check in a guest", () => {
@@ -78,7 +80,7 @@ describe.skipIf(fixture.skipReason !== undefined)("check of a guest", () => {
     const { tracefs } = fixture;
     const { directory } = await startInstanceGuest(fixture);
     const settings = (): string[] =>
-      Bun.spawnSync([executable, "check", directory])
+      Bun.spawnSync([executable, "check", directory, ...patiently])
         .stdout.toString()
         .split("\n")
         .filter((line) => line.includes("settings"))
@@ -113,7 +115,7 @@ describe.skipIf(fixture.skipReason !== undefined)("check of a guest whose data p
     const agent = fixture.launch(["--ports", path]);
     await agent.says("armed: ");
     spoil(path);
-    const { stdout, exitCode } = Bun.spawnSync([executable, "check", path]);
+    const { stdout, exitCode } = Bun.spawnSync([executable, "check", path, ...patiently]);
     return { code: exitCode, text: stdout.toString().replaceAll(/ {2,}/g, " ") };
   }
 
@@ -157,7 +159,7 @@ describe.skipIf(fixture.skipReason !== undefined)("check of a guest whose data p
       for (const half of ["in", "out"]) rmSync(`${path}/trace-path-cpu1.${half}`);
       // Somebody else holds one: then the VM is not known by its FIFOs.
       closeSync(openSync(`${path}/lock`, constants.O_RDONLY));
-      const { stdout, exitCode } = Bun.spawnSync([executable, "check", path]);
+      const { stdout, exitCode } = Bun.spawnSync([executable, "check", path, ...patiently]);
       expect(exitCode).toBe(69);
       expect(stdout.toString()).toMatch(/^failure +guest's CPUs +CPUs 1 send into FIFOs that are no longer in /m);
     } finally {
