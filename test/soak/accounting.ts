@@ -63,11 +63,11 @@ export class Accounting {
     if (this.#seen.has(file)) return;
     this.#seen.add(file);
     const path = `${this.#directory}/${file}`;
-    if (!existsSync(path)) {
+    const source = opened(path);
+    if (source === undefined) {
       this.unread++;
       return;
     }
-    const source = openTraceDat(path);
     try {
       let sum = 0;
       const own = this.#readers.get(machine);
@@ -112,6 +112,16 @@ export class Accounting {
 
   #fault(file: string, text: string, machine: string, number: number): void {
     if (number > (this.#excused.get(machine) ?? 0)) this.faults.push(`${file}: ${text}`);
+  }
+}
+
+/** Undefined if it was removed, be it just now. */
+function opened(path: string): TraceSource | undefined {
+  try {
+    return openTraceDat(path);
+  } catch (error) {
+    if (existsSync(path)) throw error;
+    return undefined;
   }
 }
 
