@@ -54,6 +54,7 @@ supervise() {
 	while [ -z "$stopping" ]; do
 		"$program" &
 		agent=$!
+		[ -z "$stopping" ] || kill "$agent"
 		wait "$agent"
 		code=$?
 		# A signal ends the first wait before the agent has ended.
