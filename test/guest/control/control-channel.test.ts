@@ -166,7 +166,11 @@ test("a port that is opened again while it is held is given back first", async (
 
 test("orders are read while main works, wait for it together, and are passed on before the end of the port behind them", async () => {
   const path = join(directory, "socket");
-  const server = Bun.listen({ unix: path, socket: { data() {}, open: (socket) => void (host = socket) } });
+  let answered = "";
+  const server = Bun.listen({
+    unix: path,
+    socket: { data: (_, bytes) => void (answered += bytes.toString()), open: (socket) => void (host = socket) },
+  });
   let host: { write: (text: string) => number; end: () => void } | undefined;
   await channel.open({ end: socket.guest, path, readPath: path });
   await eventually(() => host !== undefined, "connected");
@@ -175,11 +179,16 @@ test("orders are read while main works, wait for it together, and are passed on 
   host?.write("1");
   await eventually(() => heard.includes("start"), "main works");
   heard = [];
-  // Byte by byte, and so long that the worker has surely read some of it in between.
-  for (const byte of "status\nset clock mono\nstat") {
+  // Byte by byte; its worker answers the last order itself when it has read the others.
+  for (const byte of "status\nset clock mono\nclock n1\nstat") {
     host?.write(byte);
     await Bun.sleep(5);
   }
+  await eventually(
+    () => answered.includes("\n"),
+    "all is read",
+    () => heard.join(" "),
+  );
   host?.end();
   await Bun.sleep(50);
   expect(heard).toEqual([]);
