@@ -36,9 +36,11 @@ const names = ["vm1", "vm2"] as const;
 /** Wakes up and sleeps, as most guests do, on each CPU. */
 const onEach = [1, 2].map((mask) => `taskset ${mask} sh -c 'while :; do ls /proc >/dev/null; usleep 20000; done' &`);
 const work = `trap 'kill $(jobs -p)' EXIT; trap exit TERM; ${onEach.join(" ")} wait`;
-/** What each CPU of a guest does at least while it is recorded, and how often its agent reads an order that comes alone. */
+/** What each CPU of a guest does at least while it is recorded, and how often its agent reads an order that comes alone and answers it. */
 const wakeupsLeast = 100;
-const readsLeast = 2;
+const exchangesLeast = 2;
+/** The last reply may come when the recording has ended. */
+const readsLeast = exchangesLeast + 2;
 /** "status" and a newline. */
 const orderBytes = 7;
 /** Both CPUs, without a pause. */
@@ -58,6 +60,7 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
   const agents = new Map<string, GuestProcess>();
   /** Of the recorder. */
   const controlPorts = new Map<string, ControlFds>();
+  const agentThreads = new Map<string, readonly number[]>();
   const out = `${base}/session`;
   let program = "";
   let measured: readonly (readonly Truth[])[] = [];
@@ -91,8 +94,8 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
   /** What truly lay between each guest and this machine meanwhile. */
   async function recorded(path: string, seconds: number): Promise<(readonly Truth[])[]> {
     const directories = [...guests.values()].map(({ directory }) => directory);
-    // Of the system calls only reads and writes, which are what the tests look for.
-    const events = ["-e", "sched", "-e", "raw_syscalls", "-f", "id == 0 || id == 1"];
+    // Of the system calls only reads and writes, which are what the tests look for; none of them is lost while others have the CPUs.
+    const events = ["-e", "sched", "-e", "raw_syscalls", "-f", "id == 0 || id == 1", "-b", "16384"];
     const record = async (): Promise<Truth[][]> => {
       const recorder = new RecorderProcess(["record", ...directories, "--host", "--no-filter", ...events, "-o", path]);
       const states = (): string =>
@@ -133,6 +136,7 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
       Number(await guests.get(name)?.text(`cat /sys/kernel/tracing/events/${event}/id`));
     const [waking, exit] = [await idOf("sched/sched_waking"), await idOf("raw_syscalls/sys_exit")];
     const tasks = await threadsOf(name);
+    agentThreads.set(name, tasks);
     const deadline = Date.now() + guestTestTimeoutMs;
     for (;;) {
       const [wakeups, reads] = [spooledEvents(spool, waking), spooledReads(spool, exit, tasks, orderBytes)];
@@ -160,7 +164,7 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
       expect({ name, offset, wrong }).toMatchObject({ wrong: [] });
       expect(errors.length).toBeGreaterThan(0);
       expect(told).toContain(`${name}: clock ±`);
-      if (offset?.method === "causality") expect(offset.inside).toBeGreaterThan((offset.events ?? 0) * 0.99);
+      if (offset?.method === "causality") expect(offset.inside).toBeGreaterThanOrEqual((offset.events ?? 0) * 0.99);
       if (!isLong) continue;
       const of = medianAndMost(errors.map(({ error }) => error));
       console.log(`${name}: ${JSON.stringify(offset)}, ${errors.length} errors ${of} us (median / most)`);
@@ -220,13 +224,13 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
         const fds = controlPorts.get(name);
         if (fds === undefined) throw new Error(`the recorder's descriptors of ${name} are not known`);
         const ofHost = hostExchanges(lines, "host.dat", fds);
-        const ofGuest = guestExchanges(lines, `${name}.dat`);
+        const ofGuest = guestExchanges(lines, `${name}.dat`, agentThreads.get(name) ?? []);
         // trace-cmd shows microseconds.
         const boundS = (session.offsets[name]?.boundNs ?? 0) / 1e9 + 2e-6;
         const found = ofGuest.map((exchange) => ({ exchange, order: orderOf(exchange, ofHost, boundS) }));
         const reversed = found.filter(({ order }) => order === "reversed");
         expect({ name, boundS, reversed, ofHost }).toMatchObject({ reversed: [] });
-        expect(found.filter(({ order }) => order === "kept").length).toBeGreaterThanOrEqual(readsLeast);
+        expect(found.filter(({ order }) => order === "kept").length).toBeGreaterThanOrEqual(exchangesLeast);
       }
     },
     guestTestTimeoutMs,
@@ -282,7 +286,8 @@ async function takeBursts(directory: string, count: number): Promise<ClockBurst[
   await withControlPort(guest, findHostPorts(guest).control, async (session) => {
     await session.hello();
     const watch = ClockWatch.of(session, "mono_raw", (burst) => bursts.push(burst));
-    for (let burst = 0; burst < count; burst++) await watch?.take();
+    // One that the guest was too late for is none.
+    for (let tries = 0; bursts.length < count && tries < 10 * count; tries++) await watch?.take();
   });
   return bursts;
 }

@@ -64,9 +64,9 @@ export function hostExchanges(lines: readonly string[], file: string, fds: Contr
   });
 }
 
-/** Those whose reply's write is there. The control worker reads orders, and main replies, by the same descriptor. */
-export function guestExchanges(lines: readonly string[], file: string): GuestExchange[] {
-  const calls = callsIn(lines, file);
+/** Those whose reply's write is there. `agent`: its threads; the control worker reads orders, and main replies, by the same descriptor. */
+export function guestExchanges(lines: readonly string[], file: string, agent: readonly number[]): GuestExchange[] {
+  const calls = callsIn(lines, file).filter(({ task }) => agent.includes(task));
   const orders = calls.filter(({ name, result }) => name === "read" && result === statusBytes);
   return orders.flatMap(({ task, fd, end: read }, index) => {
     const nextRead = orders[index + 1]?.end ?? Infinity;

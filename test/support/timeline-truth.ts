@@ -6,7 +6,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { ClockReading } from "../../ffi/clocks.ts";
 import { cacheFolder } from "../../ffi/static/cache.ts";
+import { eventually } from "./agent-process.ts";
 import type { Guest } from "./guest-handle.ts";
 import { guestFolder } from "./guest-init.ts";
 
@@ -71,20 +73,36 @@ export async function truthDuring<T>(
   work: () => Promise<T>,
 ): Promise<{ result: T; truths: Truth[] }> {
   const before = await counterDifference(guest, program);
-  const inGuest = await guest.spawn(`exec /bin/tsc-page - pairs ${longestS} >${pairsPath}`);
   const here = Bun.spawn([program, "-", "pairs", `${longestS}`], { stdout: "pipe" });
-  const said = new Response(here.stdout).text();
+  let said = "";
+  const heard = (async () => {
+    for await (const chunk of here.stdout) said += Buffer.from(chunk).toString();
+  })();
+  /** A moment of the guest counts that lies between two of ours. */
+  const hasOneSince = (mono: bigint): Promise<void> =>
+    eventually(
+      () => pairsIn(said).some(({ raw }) => raw >= mono),
+      "this machine tells its clock",
+      () => said.slice(-200),
+    );
   let result: T;
   try {
+    await hasOneSince(0n);
+    const inGuest = await guest.spawn(`exec /bin/tsc-page - pairs ${longestS} >${pairsPath}`);
     result = await work();
+    await guest.run(`until [ "$(wc -l <${pairsPath})" -gt 0 ]; do usleep 50000; done`);
+    await inGuest.kill();
+    const now = new ClockReading();
+    now.take();
+    await hasOneSince(now.at("mono_raw"));
   } finally {
     here.kill();
-    await inGuest.kill();
   }
+  await heard;
   const after = await counterDifference(guest, program);
   const ahead = { low: Math.min(before.low, after.low), high: Math.max(before.high, after.high) };
   const theirs = pairsIn(await guest.text(`cat ${pairsPath}`));
-  return { result, truths: truthsOf(theirs, pairsIn(await said), ahead) };
+  return { result, truths: truthsOf(theirs, pairsIn(said), ahead) };
 }
 
 const pairsPath = `${guestFolder}/pairs`;
