@@ -7,6 +7,7 @@ import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import type { HelloReply, Reply, StartReply, StopReply } from "../../src/protocol/replies.ts";
 import { type ArmGuest, bootArm64, whyNoArm64 } from "../support/arm64.ts";
+import { guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { guestHookTimeoutMs } from "../support/guest.ts";
 
 const skipped = await whyNoArm64();
@@ -23,7 +24,7 @@ echo "without /proc: $?"
 busybox mount -t proc proc /proc
 # The ports appear one by one when QEMU has named them, a moment after the device.
 for port in agent-ctl-path ${dataPorts.join(" ")}; do
-  for try in 1 2 3 4 5 6 7 8 9 10; do
+  for try in $(busybox seq 100); do
     busybox grep -qsx $port /sys/class/virtio-ports/*/name && break
     busybox sleep 1
   done
@@ -60,7 +61,7 @@ describe.skipIf(skipped !== undefined)("in an arm64 guest", () => {
   let taken = 0;
   async function order<T extends Reply>(text: string, kind: T["reply"]): Promise<T> {
     if (text !== "") control.write(`${text}\n`);
-    for (let tries = 0; tries < 3000 && !guest.console().includes("agent ended"); tries++) {
+    for (let tries = 0; tries < 5000 && !guest.console().includes("agent ended"); tries++) {
       const lines = replies().toString("latin1").split("\n").slice(0, -1);
       const found = lines.findIndex((line, i) => i >= taken && line.includes(`"reply":"${kind}"`));
       if (found >= 0) {
@@ -75,7 +76,7 @@ describe.skipIf(skipped !== undefined)("in an arm64 guest", () => {
   }
 
   async function arrived(cpu: number, bytes: number): Promise<Buffer> {
-    for (let tries = 0; tries < 3000 && (data[cpu]?.().length ?? 0) < bytes; tries++) await Bun.sleep(100);
+    for (let tries = 0; tries < 5000 && (data[cpu]?.().length ?? 0) < bytes; tries++) await Bun.sleep(100);
     return data[cpu]?.() ?? Buffer.alloc(0);
   }
 
@@ -86,38 +87,46 @@ describe.skipIf(skipped !== undefined)("in an arm64 guest", () => {
     return { start, stop: await order<StopReply>("0", "stop") };
   }
 
-  test("says that /proc is missing, and runs once it is there", async () => {
-    const hello = await order<HelloReply>("hello arm64", "hello");
-    expect(hello).toMatchObject({ nonce: "arm64", state: "armed", longSize: 8 });
-    expect(hello.machine).toMatch(/^(aarch64|arm64)$/);
-    expect(hello.cpus.map(({ cpu, port }) => ({ cpu, port }))).toEqual([
-      { cpu: 0, port: "open" },
-      { cpu: 1, port: "open" },
-    ]);
-    expect(guest.console()).toContain("trace-agent: cannot start: /proc is not mounted");
-    expect(guest.console()).toContain("without /proc: 69");
-  }, 300_000);
+  test(
+    "says that /proc is missing, and runs once it is there",
+    async () => {
+      const hello = await order<HelloReply>("hello arm64", "hello");
+      expect(hello).toMatchObject({ nonce: "arm64", state: "armed", longSize: 8 });
+      expect(hello.machine).toMatch(/^(aarch64|arm64)$/);
+      expect(hello.cpus.map(({ cpu, port }) => ({ cpu, port }))).toEqual([
+        { cpu: 0, port: "open" },
+        { cpu: 1, port: "open" },
+      ]);
+      expect(guest.console()).toContain("trace-agent: cannot start: /proc is not mounted");
+      expect(guest.console()).toContain("without /proc: 69");
+    },
+    guestTestTimeoutMs,
+  );
 
-  test("moves whole sub-buffers between a start and a stop order, twice, and loses none in transit", async () => {
-    const { subBufferSize } = await order<HelloReply>("hello again", "hello");
-    await order<Extract<Reply, { reply: "set" }>>("set events sched:sched_switch sched:sched_waking", "set");
-    const first = await record();
-    const second = await record();
-    for (const cpu of [0, 1]) {
-      const positions = [first.start, first.stop, second.start, second.stop].map(
-        ({ streams }) => streams.find((stream) => stream.cpu === cpu)?.bytes,
-      );
-      const [begin = -1, end = -1, beginAgain = -1, endAgain = -1] = positions;
-      expect(begin).toBe(0);
-      expect(end).toBeGreaterThan(0);
-      expect(beginAgain).toBe(end);
-      expect(endAgain).toBeGreaterThan(beginAgain);
-      const bytes = await arrived(cpu, endAgain);
-      expect(bytes.length).toBe(endAgain);
-      expect(bytes.length % subBufferSize).toBe(0);
-      const { events } = countEvents(bytes, layoutOf(subBufferSize, 8));
-      expect(events).toBeGreaterThan(0);
-    }
-    expect(second.stop.streams.map((stream) => stream.lostBytes)).toEqual([0, 0]);
-  }, 300_000);
+  test(
+    "moves whole sub-buffers between a start and a stop order, twice, and loses none in transit",
+    async () => {
+      const { subBufferSize } = await order<HelloReply>("hello again", "hello");
+      await order<Extract<Reply, { reply: "set" }>>("set events sched:sched_switch sched:sched_waking", "set");
+      const first = await record();
+      const second = await record();
+      for (const cpu of [0, 1]) {
+        const positions = [first.start, first.stop, second.start, second.stop].map(
+          ({ streams }) => streams.find((stream) => stream.cpu === cpu)?.bytes,
+        );
+        const [begin = -1, end = -1, beginAgain = -1, endAgain = -1] = positions;
+        expect(begin).toBe(0);
+        expect(end).toBeGreaterThan(0);
+        expect(beginAgain).toBe(end);
+        expect(endAgain).toBeGreaterThan(beginAgain);
+        const bytes = await arrived(cpu, endAgain);
+        expect(bytes.length).toBe(endAgain);
+        expect(bytes.length % subBufferSize).toBe(0);
+        const { events } = countEvents(bytes, layoutOf(subBufferSize, 8));
+        expect(events).toBeGreaterThan(0);
+      }
+      expect(second.stop.streams.map((stream) => stream.lostBytes)).toEqual([0, 0]);
+    },
+    guestTestTimeoutMs,
+  );
 });

@@ -23,7 +23,7 @@ cloud_final_modules: [scripts-user]
 const seedDiskBytes = 256 * 2 ** 20;
 
 /** cloud-init is some seconds of Python, times fifty under emulation. */
-const cloudInitTimeoutMs = 600_000;
+const cloudInitTimeoutMs = 1_200_000;
 
 describe.skipIf(reason !== undefined)("a guest that boots with the seed image", () => {
   let folder = "";
