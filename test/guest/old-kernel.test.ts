@@ -8,6 +8,7 @@ import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
+import { settingsRestored } from "../support/tracing-state.ts";
 
 const tracing = "/sys/kernel/tracing";
 const cpus = [0, 1];
@@ -42,6 +43,7 @@ await describeWithGuest("a guest with kernel 5.10", { kernel: "5.10", cpus: cpus
       await guest().run(`for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 0 1000; done`);
       recorder.kill("SIGINT");
       expect(await recorder.ended()).toMatchObject({ code: 0 });
+      await settingsRestored(guest());
       expect(await guest().text(settings)).toBe(before);
       const report = await traceAgentText("report", output);
       for (const cpu of cpus) {

@@ -14,6 +14,7 @@ import type { KernelName } from "../support/kernel.ts";
 import { inLongForm, isLong } from "../support/long.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { whyNoTools } from "../support/packages.ts";
+import { settingsRestored } from "../support/tracing-state.ts";
 
 const tracing = "/sys/kernel/tracing";
 /** On each CPU: programs that start, sleep and end. Few: the kernel keeps the names of 128 tasks. */
@@ -83,6 +84,7 @@ for (const { kernel, transport, cpus } of variants) {
             recorder.kill("SIGINT");
             const { code, stdout, stderr } = await recorder.ended();
             expect({ code, stderr }).toMatchObject({ code: 0 });
+            await settingsRestored(guest());
             expect(await guest().text(state)).toBe(before);
             expect(traceCmd("dump", "-v", "-i", output)).toContain("is a valid trace-cmd file");
             expect(traceCmd("dump", "--options", "-i", output)).toContain(`[${clock}]`);

@@ -10,6 +10,7 @@ import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
 import type { GuestProcess } from "../support/guest-handle.ts";
 import { markerProgram } from "../support/marker-program.ts";
+import { settingsRestored } from "../support/tracing-state.ts";
 
 const tracing = "/sys/kernel/tracing";
 const cpus = 2;
@@ -48,6 +49,7 @@ await describeWithGuest(
         }
         expect(stream.stdout).toMatch(/ sched_process_exec: +filename=\S*markers /);
         expect(stream.stderr).toMatch(/\d+ events, 0 lost\n/);
+        await settingsRestored(guest());
         expect(await guest().text(settings)).toBe(before);
         expect(await traceAgentText("status", directory)).toMatch(/: armed\n/);
       },

@@ -42,6 +42,11 @@ function read(path: string): string {
   }
 }
 
+/** What is restored may take a moment longer than a recorder waits, in an emulated guest: the agent has notes of it so long. */
+export async function settingsRestored(guest: Guest): Promise<void> {
+  await guest.run("until ! ls /run/trace-agent 2>/dev/null | grep -q .; do usleep 200000; done");
+}
+
 /**
  * The same of a guest, which keeps it and compares it itself: its serial port takes seconds for it. `systems`: as above. A program per
  * file would cost an emulated guest seconds, too.
