@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 /** Reads for so long, writes DIR/cpuN.raw and shows what they hold. Throws when a CPU gave nothing. */
 export async function readRawStreams(world: World, seconds: number, target: string): Promise<void> {
   step(`On the host: start order, ${seconds} seconds of reading, stop order`);
-  using ends = new HostEnds(world.directory, { cpus: world.cpus });
+  using ends = new HostEnds(world, { cpus: world.cpus });
   const total = (): number => ends.readers.reduce((sum, reader) => sum + reader.length, 0);
   detail(`$ echo 1 > ${world.directory}/agent-ctl-path.in`);
   ends.order("1\n");

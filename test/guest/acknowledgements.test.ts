@@ -89,7 +89,7 @@ for (const transport of ["fifo", "socket"] as const)
         "holds less than 10 MiB per CPU for one that stops, most of it in large pieces, and passes all on to whoever reads next",
         async () => {
           await fill(24);
-          const ends = new HostEnds(guest().directory, { cpus, transport, paused: true });
+          const ends = new HostEnds(guest(), { cpus, paused: true });
           try {
             await ends.ask("hello window", "hello");
             await ends.ask("host 3 ack", "host");
@@ -144,7 +144,7 @@ for (const transport of ["fifo", "socket"] as const)
           await eventually(() => spooledBytes(output) > 12 * MiB, "more than a window was recorded");
           const free = await freeKb(guest());
           await recorder.killHard();
-          let ends = new HostEnds(directory, { cpus, transport, paused: true });
+          let ends = new HostEnds(guest(), { cpus, paused: true });
           try {
             await stuck(ends);
             const held = (free - (await freeKb(guest()))) / 1024;
@@ -159,7 +159,7 @@ for (const transport of ["fifo", "socket"] as const)
               if (!states.some(leftByQemu)) throw new Error(`data do not go on: ${text}`, { cause: error });
               console.error(`QEMU takes nothing more out of a full queue: ${text}`);
               ends.close();
-              ends = new HostEnds(directory, { cpus, transport, paused: true });
+              ends = new HostEnds(guest(), { cpus, paused: true });
               await moves(ends);
             }
             for (const cpu of cpus) ends.reader(cpu).take();
@@ -177,7 +177,7 @@ for (const transport of ["fifo", "socket"] as const)
           expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
           const events = (2 * MiB) / layout.sizeBytes;
           expect(stdout).toMatch(new RegExp(`^all +\\d+ +${events} +0$`, "m"));
-          const last = new HostEnds(directory, { cpus, transport });
+          const last = new HostEnds(guest(), { cpus });
           await silence(last);
           last.close();
         },

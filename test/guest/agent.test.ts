@@ -66,7 +66,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
       beforeAll(async () => {
         agent = await guest().spawn("exec trace-agent");
         await agent.says("armed: CPUs 0-1 on /sys/kernel/tracing");
-        ends = new HostEnds(guest().directory, { cpus });
+        ends = new HostEnds(guest(), { cpus });
       }, guestTestTimeoutMs);
       afterAll(() => ends?.close());
       beforeEach(async () => {
@@ -161,7 +161,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
           await restsAfterWork(guest(), agent.pid);
           const { counts: armed, seconds: armedSeconds } = await switchesFor(guest(), agent.pid, inLongForm(5, 10));
           await ends.ask("1", "start");
-          await guest().run("sleep 1");
+          await restsAfterWork(guest(), agent.pid);
           const { counts: running, seconds: runningSeconds } = await switchesFor(guest(), agent.pid, 5);
           await ends.ask("0", "stop");
           console.error(

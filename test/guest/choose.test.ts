@@ -14,7 +14,7 @@ import { prepareGuest } from "../support/prepared-guest.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
 import { traceCmd } from "../support/trace-cmd.ts";
 import { traceCmdFiles } from "../support/trace-cmd-files.ts";
-import { GuestTracingState } from "../support/tracing-state.ts";
+import { GuestTracingState, settingsRestored } from "../support/tracing-state.ts";
 import { words } from "../support/words.ts";
 
 const tracing = "/sys/kernel/tracing";
@@ -97,9 +97,8 @@ for (const { kernel, transport, killedArgs } of variants) {
       const small = (): Promise<GuestTracingState> => GuestTracingState.of(guest(), ["sched", "irq", "timer"]);
       const contents = (names: readonly string[]): Promise<string> =>
         guest().text(`cd ${tracing}; for file in ${names.join(" ")}; do echo "== $file"; cat $file; done`);
-      /** What is restored may take a moment longer than the recorder waits, in an emulated guest: notes of it are there so long. */
       const restored = async (before: GuestTracingState): Promise<void> => {
-        await guest().run("until ! ls /run/trace-agent | grep -q .; do usleep 200000; done");
+        await settingsRestored(guest());
         expect(await before.changes()).toBe("");
       };
       let agent: GuestProcess | undefined;
@@ -155,7 +154,7 @@ for (const { kernel, transport, killedArgs } of variants) {
               code: 69,
               stderr: expect.stringContaining(reason),
             });
-            expect(await before.changes()).toBe("");
+            await restored(before);
           };
           await refused(["-e", "sched_swich"], "did you mean sched_switch?");
           await refused(["-p", "function", "-l", "nosuch_function"], 'no function "nosuch_function"');
@@ -176,7 +175,7 @@ for (const { kernel, transport, killedArgs } of variants) {
         "takes none of the kernel's commands as names of functions",
         async () => {
           const before = await small();
-          using ends = new HostEnds(directory, { cpus: [0, 1], transport });
+          using ends = new HostEnds(guest(), { cpus: [0, 1] });
           await ends.ask("hello attack", "hello");
           for (const order of [
             "set functions vfs_read:traceoff",

@@ -19,7 +19,7 @@ await describeWithGuest(
       async () => {
         const agent = await guest().spawn("exec trace-agent");
         await agent.says("armed: CPUs 0 ");
-        using ends = new HostEnds(guest().directory, { cpus: [0, 1, 2] });
+        using ends = new HostEnds(guest(), { cpus: [0, 1, 2] });
         await ends.ask("hello x", "hello");
         const slots = (await guest().qmp.execute("query-hotpluggable-cpus")) as {
           type: string;

@@ -89,7 +89,7 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
     "traces, and answers what needs the files of tracefs and /proc",
     async () => {
       expect(await tracesMarker(guest, "MARK-early")).toBe(true);
-      using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+      using ends = new HostEnds(guest, { cpus: [0, 1] });
       await ends.ask("hello early", "hello");
       expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({ previous: "" });
       expect(await ends.ask("status", "status")).toMatchObject({ state: "armed" });
@@ -101,6 +101,8 @@ describe.skipIf(reason !== undefined)("the agent in the initramfs", () => {
   test(
     "is watched by systemd: when it ends, the service takes over",
     async () => {
+      // A unit of the target that the command loop belongs to.
+      await guest.run("until systemctl is-active -q trace-agent-early; do sleep 1; done");
       const early = await guest.text("cat /run/trace-agent.early");
       expect(await guest.text("systemctl show -P ActiveState -P MainPID trace-agent-early")).toBe(`${early}\nactive`);
       await guest.run(`kill -KILL ${early}`);

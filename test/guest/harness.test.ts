@@ -17,7 +17,7 @@ for (const [kernel, transport] of forms) {
   await describeWithGuest(`a guest with kernel ${kernel} and ${transport} ports`, options, (guest) => {
     let ends: HostEnds;
     beforeAll(() => {
-      ends = new HostEnds(guest().directory, { cpus: [0], transport });
+      ends = new HostEnds(guest(), { cpus: [0] });
     });
     afterAll(() => ends?.close());
 

@@ -31,7 +31,7 @@ await describeWithGuest(
       async () => {
         await restsAfterWork(guest(), agent.pid);
         const armed = await costOf5Seconds(guest(), agent.pid);
-        const ends = new HostEnds(guest().directory, { cpus, transport: "socket", paused: true });
+        const ends = new HostEnds(guest(), { cpus, paused: true });
         await ends.ask("hello x", "hello");
         await ends.ask("1", "start");
         ends.close();
@@ -56,7 +56,7 @@ await describeWithGuest(
           "(dd if=/dev/zero of=/dev/null bs=1 count=1000000000 & dd if=/dev/zero of=/dev/null bs=1 count=1000000000 &) >/dev/null 2>&1",
         );
         for (let round = 0; round < 12; round++) {
-          const ends = new HostEnds(guest().directory, { cpus, transport: "socket", paused: true });
+          const ends = new HostEnds(guest(), { cpus, paused: true });
           // Cut in the middle of a sub-buffer, then the client leaves.
           const wanted = 10_000 + round * 1111;
           await eventually(
@@ -75,7 +75,7 @@ await describeWithGuest(
             expect(countEvents(whole, layout)).toMatchObject({ damaged: 0 });
           }
         }
-        const ends = new HostEnds(guest().directory, { cpus, transport: "socket" });
+        const ends = new HostEnds(guest(), { cpus });
         await guest().run(`killall dd; echo 0 >${tracing}/tracing_on`);
         await ends.ask("hello again", "hello");
         await ends.ask("0", "stop");
@@ -96,7 +96,7 @@ await describeWithGuest(
       async () => {
         await fresh(guest());
         await unplugPort(guest(), "trace-path-cpu1");
-        const ends = new HostEnds(guest().directory, { cpus: [0], transport: "socket" });
+        const ends = new HostEnds(guest(), { cpus: [0] });
         await ends.ask("hello x", "hello");
         await ends.ask("1", "start");
         await guest().run(`markers ${tracing}/trace_marker 1 0 100`);
@@ -109,7 +109,7 @@ await describeWithGuest(
         await unplugPort(guest(), "agent-ctl-path");
         await agent.says('control port "agent-ctl-path" is gone');
         await plugPort(guest(), "agent-ctl-path", 1);
-        const again = new HostEnds(guest().directory, { cpus, transport: "socket" });
+        const again = new HostEnds(guest(), { cpus });
         expect(await again.ask("hello back", "hello")).toMatchObject({ nonce: "back", state: "running" });
         await guest().run(`markers ${tracing}/trace_marker 1 100 100`);
         await again.ask("0", "stop");

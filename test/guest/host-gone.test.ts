@@ -30,7 +30,7 @@ await describeWithGuest(
     beforeAll(async () => {
       agent = await guest().spawn("exec trace-agent");
       await agent.says("armed: ");
-      ends = new HostEnds(guest().directory, { cpus, paused: true });
+      ends = new HostEnds(guest(), { cpus, paused: true });
       await ends.ask("hello x", "hello");
     }, guestTestTimeoutMs);
     const readAgain = (): void => {

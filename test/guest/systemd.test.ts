@@ -70,7 +70,8 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
       expect(await show("StatusText")).toBe("armed: CPUs 0-1 on /sys/kernel/tracing");
       expect(Number(await show("WatchdogTimestampMonotonic"))).toBeGreaterThan(0);
       expect(await show("NRestarts")).toBe("0");
-      expect(await guest.text(`journalctl -u ${unit} -o cat -p 6..6`)).toContain("armed: CPUs 0-1");
+      // The journal is written behind.
+      await guest.run(`until journalctl -u ${unit} -o cat -p 6..6 | grep -q 'armed: CPUs 0-1'; do sleep 1; done`);
     },
     guestTestTimeoutMs,
   );
@@ -89,7 +90,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
     "traces for the host, and what the host sets and asks for works in its confinement",
     async () => {
       expect(await tracesMarker(guest, "MARK-1")).toBe(true);
-      using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+      using ends = new HostEnds(guest, { cpus: [0, 1] });
       expect(await ends.ask("set events sched:sched_process_exec", "set")).toMatchObject({
         value: "sched:sched_process_exec",
         previous: "",
@@ -109,7 +110,7 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
   test(
     "is killed, comes back, and puts back what a host had set in the one that was killed",
     async () => {
-      const ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+      const ends = new HostEnds(guest, { cpus: [0, 1] });
       for (const order of ["set lease 3600", "set events sched:sched_process_exec", "set clock mono"])
         await ends.ask(order, "set");
       ends.close();
@@ -176,7 +177,10 @@ describe.skipIf(reason !== undefined)("the service under systemd", () => {
         (await guest.run("trace-agent check", { mayFail: true })).stdout.replaceAll(/ {2,}/g, " ");
       expect(await check()).toMatch(/^ok control port .*held by trace-agent \(pid \d+\): the agent runs$/m);
       await guest.run(`systemctl stop ${unit}`);
-      await guest.run("sleep 600 <>/dev/virtio-ports/agent-ctl-path >/dev/null 2>&1 & echo $! >/run/holder");
+      await guest.run(
+        `sleep 600 <>/dev/virtio-ports/agent-ctl-path >/dev/null 2>&1 & echo $! >/run/holder
+         until grep -qx sleep /proc/$!/comm; do usleep 50000; done`,
+      );
       expect(await check()).toMatch(/^failure control port .* is held by sleep \(pid \d+\); end that program$/m);
       await guest.run("kill $(cat /run/holder)");
       await guest.run("mount -o remount,ro /sys/kernel/tracing");

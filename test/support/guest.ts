@@ -5,7 +5,7 @@
  *   const { stdout } = await guest.run("uname -r");                 // shell text, as root; throws when it fails
  *   const agent = await guest.spawn("exec trace-agent");            // in the background
  *   await agent.says("armed: ");
- *   using ends = new HostEnds(guest.directory, { cpus: [0, 1] });   // the host's ends of its ports
+ *   using ends = new HostEnds(guest, { cpus: [0, 1] });   // the host's ends of its ports
  *   await guest.close();
  *
  * In a test file `describeWithGuest` (describe-guest.ts) does the boot, the end, and the skip where no guest can be had.

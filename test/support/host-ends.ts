@@ -5,11 +5,14 @@ import { connectUnix } from "../../ffi/socket.ts";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 import { PortReader } from "./port-reader.ts";
 import type { Transport } from "./qemu.ts";
+import type { Qmp } from "./qmp.ts";
 import { allowedMs } from "./timing.ts";
+
+/** Where ports lie, and what serves them: a guest, or an agent without a VM. */
+export type PortsPlace = { readonly directory: string; readonly transport?: Transport; readonly qmp?: Qmp };
 
 export type HostEndsOptions = {
   cpus: readonly number[];
-  transport?: Transport;
   /** True: nothing is read from the data ports before `reader(cpu).resume()`. Sockets are connected all the same. */
   paused?: boolean;
 };
@@ -24,10 +27,12 @@ export class HostEnds {
   readonly #data = new Map<number, PortReader>();
   readonly #orders: number;
   readonly #closeOrders: () => void;
+  readonly #qmp: Qmp | undefined;
 
-  constructor(directory: string, options: HostEndsOptions) {
-    const path = (name: string): string => join(directory, name);
-    if (options.transport === "socket") {
+  constructor(place: PortsPlace, options: HostEndsOptions) {
+    const path = (name: string): string => join(place.directory, name);
+    this.#qmp = place.qmp;
+    if (place.transport === "socket") {
       this.#orders = connectUnix(path(`${controlPortName}.sock`));
       this.#closeOrders = () => {};
       this.replies = new PortReader(this.#orders);
@@ -74,21 +79,43 @@ export class HostEnds {
     throw new Error(`no reply "${reply}" to order "${order}" within ${answerTimeoutMs} ms`);
   }
 
-  /** Resolves when no data port gave anything for `quietMs`, longer on a machine that is late: so is QEMU, which brings the data. */
+  /**
+   * Resolves when no data port gave anything for `quietMs`, longer on a machine that is late, and QEMU had nothing more to bring: while it
+   * does not run, ports are silent as well.
+   */
   async silence(quietMs = 500, timeoutMs = 240_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
+    do await this.#quiet(quietMs, deadline);
+    while (await this.#brings());
+  }
+
+  /** Whether QEMU brings more once it has run: its loop answers, and passes on what a port with room has, each time that it comes round. */
+  async #brings(): Promise<boolean> {
+    const look = (): number => {
+      for (const reader of this.readers) reader.look();
+      return this.#length;
+    };
+    const before = look();
+    for (let rounds = 0; rounds < 2; rounds++) await this.#qmp?.execute("query-status");
+    return look() !== before;
+  }
+
+  get #length(): number {
+    return this.readers.reduce((sum, reader) => sum + reader.length, 0);
+  }
+
+  async #quiet(quietMs: number, deadline: number): Promise<void> {
     let last = -1;
     let since = Date.now();
     let looked = since;
     let lateMs = 0;
     while (Date.now() - since < allowedMs(quietMs, { lateMs, contendedMs: 0 })) {
-      if (Date.now() > deadline) throw new Error(`the data ports were not silent within ${timeoutMs} ms`);
+      if (Date.now() > deadline) throw new Error("the data ports do not fall silent");
       await Bun.sleep(lookMs);
       lateMs = Math.max(lateMs, Date.now() - looked - lookMs);
       looked = Date.now();
-      const length = this.readers.reduce((sum, reader) => sum + reader.length, 0);
-      if (length !== last) since = Date.now();
-      last = length;
+      if (this.#length !== last) since = Date.now();
+      last = this.#length;
     }
   }
 

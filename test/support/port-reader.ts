@@ -23,6 +23,11 @@ export class PortReader {
     this.#timer = undefined;
   }
 
+  /** Reads all that is there now, unless it is paused. */
+  look(): void {
+    if (this.#timer !== undefined) this.poll();
+  }
+
   /** Reads all that is there now. */
   poll(limit = Infinity): void {
     while (limit > 0) {

@@ -4,7 +4,7 @@ import { HostEnds } from "./host-ends.ts";
 
 /** Orders start and stop, writes `marker` to trace_marker in between; true when a data port brought it. */
 export async function tracesMarker(guest: Guest, marker: string): Promise<boolean> {
-  using ends = new HostEnds(guest.directory, { cpus: [0, 1] });
+  using ends = new HostEnds(guest, { cpus: [0, 1] });
   await ends.ask("hello marker", "hello");
   await ends.ask("1", "start");
   await guest.run(`echo ${marker} >/sys/kernel/tracing/trace_marker`);
