@@ -126,14 +126,14 @@ class Soak {
       for (const guest of this.#machines) await guest.start();
       this.#recorder = this.#start();
       // Other tests' guests may have been waited for.
-      const end = Date.now() + seconds * 1000;
-      let nextMs = Date.now() + pauseMs * (3 + random.below(5));
+      const end = performance.now() + seconds * 1000;
+      let nextMs = performance.now() + pauseMs * (3 + random.below(5));
       // A slow machine has made no segment yet.
-      while (Date.now() < end || (this.#accounting.segments === 0 && Date.now() < end + slowestMs)) {
+      while (performance.now() < end || (this.#accounting.segments === 0 && performance.now() < end + slowestMs)) {
         await Bun.sleep(lookMs);
         this.#look();
-        if (Date.now() < nextMs) continue;
-        nextMs = Date.now() + pauseMs * (2 + random.below(8));
+        if (performance.now() < nextMs) continue;
+        nextMs = performance.now() + pauseMs * (2 + random.below(8));
         const what = random.pick(kinds);
         this.#kills[what]++;
         await this.#take(what);

@@ -16,9 +16,9 @@ export async function eventually(
   context: () => string = () => "",
   timeoutMs = 240_000,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}\n${context()}`);
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}\n${context()}`);
     await Bun.sleep(5);
   }
 }

@@ -67,8 +67,8 @@ export class HostEnds {
   async ask(order: string, reply: string): Promise<Record<string, unknown>> {
     this.replies.take();
     this.order(`${order}\n`);
-    const deadline = Date.now() + answerTimeoutMs;
-    for (let text = ""; Date.now() < deadline; await Bun.sleep(lookMs)) {
+    const deadline = performance.now() + answerTimeoutMs;
+    for (let text = ""; performance.now() < deadline; await Bun.sleep(lookMs)) {
       text += this.replies.take().toString("latin1");
       for (const line of text.split("\n").slice(0, -1)) {
         // In front of it may lie the body of an older answer that was cut by its agent's end.
@@ -84,7 +84,7 @@ export class HostEnds {
    * does not run, ports are silent as well.
    */
   async silence(quietMs = 500, timeoutMs = 240_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = performance.now() + timeoutMs;
     do await this.#quiet(quietMs, deadline);
     while (await this.#brings());
   }
@@ -106,15 +106,15 @@ export class HostEnds {
 
   async #quiet(quietMs: number, deadline: number): Promise<void> {
     let last = -1;
-    let since = Date.now();
+    let since = performance.now();
     let looked = since;
     let lateMs = 0;
-    while (Date.now() - since < allowedMs(quietMs, { lateMs, contendedMs: 0 })) {
-      if (Date.now() > deadline) throw new Error("the data ports do not fall silent");
+    while (performance.now() - since < allowedMs(quietMs, { lateMs, contendedMs: 0 })) {
+      if (performance.now() > deadline) throw new Error("the data ports do not fall silent");
       await Bun.sleep(lookMs);
-      lateMs = Math.max(lateMs, Date.now() - looked - lookMs);
-      looked = Date.now();
-      if (this.#length !== last) since = Date.now();
+      lateMs = Math.max(lateMs, performance.now() - looked - lookMs);
+      looked = performance.now();
+      if (this.#length !== last) since = performance.now();
       last = this.#length;
     }
   }

@@ -111,10 +111,10 @@ async function save(qemu: QemuProcess, target: string): Promise<void> {
   await qemu.qmp.execute("stop");
   await qemu.qmp.execute("migrate-set-parameters", { "max-bandwidth": 2 ** 40 });
   await qemu.qmp.execute("migrate", { uri: saveUri });
-  const deadline = Date.now() + saveTimeoutMs;
+  const deadline = performance.now() + saveTimeoutMs;
   while (!existsSync(target)) {
     const status = await statusOf(qemu, "query-migrate");
-    if (status === "failed" || Date.now() > deadline)
+    if (status === "failed" || performance.now() > deadline)
       throw new Error(`the state of the guest was not saved: ${status}`);
     await Bun.sleep(10);
   }

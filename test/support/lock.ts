@@ -23,7 +23,7 @@ export async function takeOneLock(
   paths: readonly string[],
   { onWait = () => {}, limitMs = Infinity }: LockOptions = {},
 ): Promise<Lock> {
-  const deadline = Date.now() + limitMs;
+  const deadline = performance.now() + limitMs;
   for (let told = false; ; await Bun.sleep(retryMs)) {
     for (const path of paths) {
       const fd = openFd(path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600);
@@ -32,7 +32,7 @@ export async function takeOneLock(
     }
     if (!told) onWait();
     told = true;
-    if (Date.now() >= deadline)
+    if (performance.now() >= deadline)
       throw new Error(`other processes hold the lock ${paths.join(" and ")} for more than ${limitMs} ms`);
   }
 }

@@ -65,9 +65,9 @@ export class PageVisits {
  * content policy forbids eval: later it asks from within the page.
  */
 export async function untilInPage(page: Page, condition: string): Promise<void> {
-  const deadline = Date.now() + 240_000;
+  const deadline = performance.now() + 240_000;
   while (!(await page.evaluate<boolean>(`Boolean(${condition})`))) {
-    if (Date.now() > deadline) throw new Error(`never in the page: ${condition}`);
+    if (performance.now() > deadline) throw new Error(`never in the page: ${condition}`);
     await Bun.sleep(5);
   }
 }

@@ -16,14 +16,14 @@ export async function unplugPort(guest: Guest, name: string): Promise<void> {
 /** Of the first virtio-serial device. `nr`: the port's number there, which is 1 for the first. */
 export async function plugPort({ qmp }: Guest, name: string, nr: number): Promise<void> {
   const port = { driver: "virtserialport", bus: "vser0.0", nr, chardev: `c-${name}`, id: `p-${name}`, name };
-  const deadline = Date.now() + limitMs;
+  const deadline = performance.now() + limitMs;
   for (;;) {
     try {
       await qmp.execute("device_add", port);
       return;
     } catch (error) {
       // One that is gone gives its chardev back a moment later, by a thread of QEMU's own, and nothing tells when.
-      if (!String(error).includes("in use") || Date.now() > deadline) throw error;
+      if (!String(error).includes("in use") || performance.now() > deadline) throw error;
       await Bun.sleep(retryMs);
     }
   }

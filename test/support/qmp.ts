@@ -67,13 +67,13 @@ export class Qmp {
 
   /** Waits for an event of that name that was not waited for yet, and that `wanted` accepts. */
   async event(name: string, timeoutMs: number, wanted: (event: QmpEvent) => boolean = () => true): Promise<QmpEvent> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const at = this.#events.findIndex((event) => event.event === name && wanted(event));
       const [found] = at < 0 ? [] : this.#events.splice(at, 1);
       if (found !== undefined) return found;
       if (this.#closed) throw new Error(`qmp: no event ${name}: QEMU closed the connection`);
-      const left = deadline - Date.now();
+      const left = deadline - performance.now();
       if (left <= 0) throw new Error(`qmp: no event ${name} within ${timeoutMs} ms`);
       await Promise.race([this.#eventCame.promise, Bun.sleep(Math.min(left, 200))]);
     }

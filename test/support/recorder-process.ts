@@ -65,11 +65,11 @@ export class RecorderProcess {
     const files = ["spool.json", "session.json"].map((name) => `${output}.spool/${name}`);
     const started = (file: string): boolean =>
       existsSync(file) && readFileSync(file, "utf8").includes('"reply":"start"');
-    const end = Date.now() + commandTimeoutMs;
+    const end = performance.now() + commandTimeoutMs;
     while (!files.some(started)) {
       if (this.#process.exitCode !== null)
         throw new Error(`trace-agent ${this.args.join(" ")} ended: ${(await this.ended()).stderr}`);
-      if (Date.now() > end) throw new Error(`trace-agent ${this.args.join(" ")} does not record`);
+      if (performance.now() > end) throw new Error(`trace-agent ${this.args.join(" ")} does not record`);
       await Bun.sleep(10);
     }
   }

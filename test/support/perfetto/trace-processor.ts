@@ -38,9 +38,9 @@ async function loadBridge(assets: string): Promise<Bridge> {
   }
   vm.runInThisContext(source, { filename: "engine_bundle.js" });
   const bridge = scope["bridge"] as Bridge;
-  const until = Date.now() + loadTimeoutMs;
+  const until = performance.now() + loadTimeoutMs;
   while (bridge.reqBufferAddr === undefined) {
-    if (Date.now() > until) throw new Error("trace_processor did not start");
+    if (performance.now() > until) throw new Error("trace_processor did not start");
     await Bun.sleep(10);
   }
   return bridge;
