@@ -73,11 +73,21 @@ export function readSections(cursor: FileCursor, pageSize: number, warnings: str
       const body = printk?.();
       return body?.text(body.u32(), traceDatLimits.printkFormatsBytes) ?? "";
     }),
-    savedCommands: commands?.text(commands.u64(), traceDatLimits.savedCommandsBytes) ?? "",
+    savedCommands: commands === undefined ? "" : commandsIn(commands, warnings),
     optionsPointer,
     options,
     buffers: buffers.map(whole),
   };
+}
+
+/** trace-cmd tells how long the list was when it looked first: a busy kernel may have a shorter one when it is copied. */
+function commandsIn(body: FileCursor, warnings: string[]): string {
+  const told = body.u64();
+  const left = body.file.size - body.position;
+  if (told <= left || told > traceDatLimits.savedCommandsBytes)
+    return body.text(told, traceDatLimits.savedCommandsBytes);
+  warnings.push(`its list of task names has ${left} bytes, not ${told}: a task may be without a name`);
+  return body.text(left);
 }
 
 function cpuCount(options: readonly Option[], littleEndian: boolean): number {

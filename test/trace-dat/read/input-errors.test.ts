@@ -5,7 +5,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeRawSpool } from "../../support/raw-spool.ts";
+import { joinTraceDat, splitTraceDat } from "../../support/trace-dat-sections.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
+import { SectionId } from "../../../src/trace-dat/format.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-input-"));
@@ -107,6 +109,25 @@ describe("an input file that is damaged or of another kind", () => {
     expect(() => openTraceDat(path)).toThrow(
       /is damaged: a part of it unpacks to more than the 10 bytes that the file says$/,
     );
+  });
+
+  test("whose list of task names is shorter than it says, as trace-cmd writes it on a busy machine, is shown with a warning", () => {
+    const { sections, options } = splitTraceDat(readFileSync(fixturePath("v7-zstd")));
+    const names = "11 first\n12 second\n";
+    const write = (name: string, told: number): string => {
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(told));
+      const list = { id: SectionId.commandLines, body: Buffer.concat([length, Buffer.from(names)]) };
+      const others = sections.filter(({ id }) => id !== list.id);
+      const path = join(directory, name);
+      writeFileSync(path, joinTraceDat({ sections: [...others, list], options }, [{ cpu: 0, chunks: [] }]));
+      return path;
+    };
+    const short = openTraceDat(write("names.dat", names.length + 8));
+    expect(short.metadata.savedCommands).toBe(names);
+    expect(short.warnings).toEqual([expect.stringContaining("its list of task names has 19 bytes, not 27")]);
+    short.close();
+    expect(() => openTraceDat(write("long.dat", 2 ** 30))).toThrow("is damaged: a text of 1073741824 bytes");
   });
 
   test("that is a spool whose metadata cannot be used is shown without them, and ends with code 65 too", () => {
