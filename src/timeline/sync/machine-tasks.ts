@@ -1,17 +1,21 @@
-/** The tasks of a host that ran the CPUs of its guests, as its recording names them: QEMU's threads "CPU n/KVM" and "CPU n/TCG". */
+/**
+ * The tasks of a host that ran the CPUs of its guests, as its recording names them: QEMU's threads "CPU n/KVM" and "CPU n/TCG", and
+ * "ALL CPUs/TCG" where one runs them all (-accel tcg,thread=single).
+ */
 import type { Reader } from "../../events/print-format/number-node.ts";
 import type { TraceSource } from "../../trace-dat/trace-source.ts";
 import { EventIterator } from "../event-iterator.ts";
 import { timelineLimits } from "../limits.ts";
 
-export type VcpuThread = { readonly task: number; readonly cpu: number };
+export type VcpuThread = { readonly task: number; readonly cpu: number | "all" };
 
 /** In order of their numbers. The kernel's list of tasks may lack some (it keeps 128), so the switches are asked as well. */
 export function vcpuThreadsOf(host: TraceSource): VcpuThread[] {
-  const found = new Map<number, number>();
+  const found = new Map<number, VcpuThread["cpu"]>();
   const note = (task: number, name: string): void => {
-    const cpu = /^CPU (\d{1,5})\/(?:KVM|TCG)$/.exec(name)?.[1];
-    if (cpu !== undefined && found.size < timelineLimits.syncThreadsMax) found.set(task, Number(cpu));
+    const number = /^CPU (\d{1,5})\/(?:KVM|TCG)$/.exec(name)?.[1];
+    const cpu = name === "ALL CPUs/TCG" ? "all" : number === undefined ? undefined : Number(number);
+    if (cpu !== undefined && found.size < timelineLimits.syncThreadsMax) found.set(task, cpu);
   };
   for (const line of (host.metadata.savedCommands ?? "").split("\n")) {
     const [, task, name] = /^\s*([1-9]\d{0,9}) (.*)$/.exec(line) ?? [];
@@ -52,6 +56,7 @@ export function vcpuCandidates(threads: readonly VcpuThread[], cpus: number): nu
   const grouped = (find: (groups: readonly number[][], cpu: number) => number[] | undefined): number[][] => {
     const groups: number[][] = [];
     for (const { task, cpu } of threads) {
+      if (cpu === "all") continue;
       let group = find(groups, cpu);
       if (group === undefined) groups.push((group = []));
       group[cpu] = task;
@@ -63,6 +68,7 @@ export function vcpuCandidates(threads: readonly VcpuThread[], cpus: number): nu
     ...grouped((groups, cpu) => groups.findLast(lacks(cpu))),
     ...grouped((groups, cpu) => groups.find(lacks(cpu))),
   ].map((group) => Array.from({ length: cpus }, (_, cpu) => group[cpu] ?? -1));
+  for (const { task, cpu } of threads) if (cpu === "all") all.push(Array.from({ length: cpus }, () => task));
   const known = all.filter((group) => group.some((task) => task > 0));
   return [...new Map(known.map((group) => [group.join(), group])).values()];
 }
@@ -73,7 +79,7 @@ export function vcpusToGive(guest: string, threads: readonly VcpuThread[], cpus:
   if (threads.length === 0)
     return `${option} names them: the host's recording has no thread "CPU n/KVM" or "CPU n/TCG" (QEMU's -name NAME,debug-threads=on)`;
   const ofCpu = Array.from({ length: Math.min(cpus, 8) }, (_, cpu) => {
-    const tasks = threads.filter((thread) => thread.cpu === cpu).map(({ task }) => task);
+    const tasks = threads.filter((thread) => thread.cpu === cpu || thread.cpu === "all").map(({ task }) => task);
     return `CPU ${cpu}: ${tasks.length === 0 ? "none" : `${tasks.slice(0, 8).join(" or ")}${tasks.length > 8 ? " ..." : ""}`}`;
   });
   return `${option} names them, of the host's threads (${ofCpu.join("; ")}${cpus > 8 ? "; ..." : ""})`;

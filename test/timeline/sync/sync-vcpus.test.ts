@@ -66,6 +66,19 @@ test.each([
   }
 });
 
+test("guests of which one thread runs all CPUs, as of QEMU's tcg,thread=single, are placed by that thread", () => {
+  const ran = [
+    [201, 201],
+    [301, 301],
+  ];
+  const paths = record(ran, ["201 ALL CPUs/TCG", "301 ALL CPUs/TCG"]);
+  const [, ...guests] = sync(paths, new Map(), "out");
+  expect(guests.map((guest) => guest.offset?.method)).toEqual(["causality", "causality"]);
+  const host = openTraceDat(`${folder}/out/host.dat`);
+  expect(host.metadata.guests?.map(({ tasks }) => tasks)).toEqual(ran);
+  host.close();
+});
+
 test("of a recording that is too long to be searched whole the beginning tells the offset", () => {
   const threads = [201, 202];
   const events = made(Infinity, 30, threads, 24);
@@ -116,6 +129,7 @@ test("threads are named by the host's list of tasks, and by its switches where t
     switchTo(20, 12, "CPU 1/TCG"),
     switchTo(30, 13, "CPU 1/TCGx"),
     switchTo(40, 12, "CPU 1/TCG"),
+    switchTo(50, 15, "ALL CPUs/TCG"),
   ];
   const host = madeSource(
     { ...metadata, formats: [{ system: "sched", text: format }], savedCommands: "11 CPU 0/TCG\n14 cat\n0 CPU 0/TCG\n" },
@@ -124,6 +138,7 @@ test("threads are named by the host's list of tasks, and by its switches where t
   expect(vcpuThreadsOf(host)).toEqual([
     { task: 11, cpu: 0 },
     { task: 12, cpu: 1 },
+    { task: 15, cpu: "all" },
   ]);
 });
 
@@ -140,5 +155,9 @@ test("a thread may belong to the last guest, or to the first, that lacks one of 
     [2, -1],
   ]);
   expect(vcpuCandidates(threads, 1)).toEqual([[1], [2]]);
+  expect(vcpuCandidates([{ task: 4, cpu: "all" }, ...threads.slice(0, 1)], 2)).toEqual([
+    [1, -1],
+    [4, 4],
+  ]);
   expect(vcpuCandidates([], 2)).toEqual([]);
 });
