@@ -12,7 +12,8 @@ export function boundText(offset: SessionOffset): string {
   if (method === "unknown") return `unknown (${reason ?? "no round trips"}): its times are its own`;
   const clear = windows.filter((window) => window.method === "causality");
   const most = clear.reduce((bound, window) => Math.max(bound, window.boundNs), 0);
-  const elsewhere = most < boundNs && clear.length < windows.length ? `; ±${timeText(most)} in the others` : "";
+  const elsewhere =
+    clear.length > 0 && most < boundNs && clear.length < windows.length ? `; ±${timeText(most)} in the others` : "";
   const why = reason === undefined ? "" : `: ${reason}${elsewhere}`;
   const how =
     method === "causality"
