@@ -120,7 +120,7 @@ function openHost({ spool }: Unfinished): Host {
 function openGuest(of: Unfinished, host: Host | undefined): Guest {
   const spooled = spooledRecording(of.spool);
   const { recording, session } = spooled;
-  const tasks = Array.from({ length: recording.metadata.cpus }, (_, cpu) => session.vcpus?.[cpu] ?? -1);
+  const tasks = Array.from({ length: recording.cpus }, (_, cpu) => session.vcpus?.[cpu] ?? -1);
   const guest = { of, tasks, cpus: recording.cpus };
   const bursts = of.spool.readBursts();
   // Without a host, on the clock of this machine.

@@ -92,6 +92,8 @@ function spoolSink(session: Session, options: RecorderOptions, symbols: SpooledS
         symbols.finish(facts.body);
       }
       const { readers } = session.pump;
+      // Of a guest that tells nothing the ports say how many CPUs it may have.
+      if (facts === undefined) spooled.vcpus = options.vcpus?.(1 + Math.max(...readers.map(({ cpu }) => cpu)));
       spooled.pieceBytes = facts === undefined ? undefined : observer?.begin(facts, readers);
       for (const reader of readers) spoolTo(spool, reader, spooled.pieceBytes, observer);
       spool.writeSession(spooled);

@@ -230,6 +230,29 @@ describe("record of the host and a guest", () => {
     const report = await traceAgent("report", `${world.out}/host.dat`, "-e", "sched_switch");
     expect(report.stdout.split("\n").length).toBeGreaterThan(50);
   });
+
+  testUnless(
+    noTracefs,
+    "names the threads of a guest that answers nothing too, as the kernel's own agent",
+    async () => {
+      const world = newWorld();
+      await startGuest(world.guest("vm1"), { silent: true });
+      // No thread has such numbers: the kernel's are below 4194304.
+      const args = ["--wait", "1", "--vcpus", "vm1=2000000001,2000000002", "-d", "1", "-o", world.out];
+      const end = await traceAgent("record", world.guest("vm1"), "--host", ...args);
+      expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+      const host = openTraceDat(`${world.out}/host.dat`);
+      const { guests } = host.metadata;
+      host.close();
+      expect(guests?.map(({ name, tasks }) => ({ name, tasks }))).toEqual([
+        { name: "vm1", tasks: [2000000001, 2000000002] },
+      ]);
+      expect(sessionOf(world).offsets["vm1"]).toEqual({
+        method: "unknown",
+        reason: "its agent does not answer, and no sched_switch of its vCPU threads on the host",
+      });
+    },
+  );
 });
 
 describe("events that are named for several machines", () => {
