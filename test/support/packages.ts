@@ -17,6 +17,10 @@ export const tools = {
   },
   "/usr/sbin/mke2fs": { package: "e2fsprogs", purpose: "makes the disks of test guests" },
   xz: { package: "xz-utils", purpose: "unpacks kernel modules" },
+  "/usr/lib/x86_64-linux-gnu/libkshark.so.2": {
+    package: "libkshark2",
+    purpose: "reads trace.dat files as KernelShark",
+  },
   "trace-cmd": { package: "trace-cmd", purpose: "reads trace.dat files" },
   perf: { package: "linux-perf", purpose: "judges latencies of the scheduler" },
   file: { package: "file", purpose: "judges the executable" },

@@ -12,11 +12,20 @@ export type Cut = {
   events?: number | undefined;
   /** Events without a format become padding too. */
   dropUnknown?: boolean | undefined;
+  /** Only sub-buffers that begin between these times. */
+  within?: readonly [bigint, bigint];
+  /** Events that it refuses become padding; others it may change. */
+  wanted?: (data: Buffer) => boolean;
 };
 
 const padding = 29;
 
-export function cutRecording(dat: TraceDat, { subBuffers = [0, 1], each, events, dropUnknown }: Cut): TraceDat {
+export function cutRecording(dat: TraceDat, cut: Cut): TraceDat {
+  const { subBuffers = [0, 1], each, events, dropUnknown, within, wanted = () => true } = cut;
+  const isWithin = ({ bytes, order }: SubBuffer): boolean => {
+    const begin = order.read(bytes, 0, 8);
+    return within === undefined || (begin >= within[0] && begin <= within[1]);
+  };
   const formats = formatsOf(dat);
   const buffers = dat.buffers.map((buffer) => {
     const seen = new Map<number, number>();
@@ -29,10 +38,11 @@ export function cutRecording(dat: TraceDat, { subBuffers = [0, 1], each, events,
       let left = events ?? Number.POSITIVE_INFINITY;
       const parts = subBuffersOf(dat, data)
         .slice(...subBuffers)
+        .filter(isWithin)
         .map((sub) => {
-          const cut = cutSubBuffer(sub, keeps, left);
-          left -= cut.events;
-          return cut;
+          const part = cutSubBuffer(sub, (id, event) => wanted(event) && keeps(id), left);
+          left -= part.events;
+          return part;
         });
       return { cpu, data: Buffer.concat(parts.filter((part) => part.events > 0).map(({ bytes }) => bytes)) };
     });
@@ -41,7 +51,11 @@ export function cutRecording(dat: TraceDat, { subBuffers = [0, 1], each, events,
   return withTablesOf({ ...dat, buffers }, formats);
 }
 
-function cutSubBuffer(sub: SubBuffer, keeps: (id: number) => boolean, most: number): { bytes: Buffer; events: number } {
+function cutSubBuffer(
+  sub: SubBuffer,
+  keeps: (id: number, data: Buffer) => boolean,
+  most: number,
+): { bytes: Buffer; events: number } {
   const bytes = Buffer.from(sub.bytes);
   let events = 0;
   let pieces = 0;
@@ -50,7 +64,8 @@ function cutSubBuffer(sub: SubBuffer, keeps: (id: number) => boolean, most: numb
     if (piece.kind !== "event") continue;
     // 3.1.6 does not tell of a loss before an event that is discarded.
     const isAfterLoss = sub.lost !== 0n && events === 0;
-    if (keeps(sub.order.number(bytes, piece.dataAt, 2)) || isAfterLoss) {
+    const data = bytes.subarray(piece.dataAt, piece.dataAt + piece.dataBytes);
+    if (keeps(sub.order.number(data, 0, 2), data) || isAfterLoss) {
       events++;
       pieces = index + 1;
     } else discard(bytes, piece, sub.order);
