@@ -22,7 +22,7 @@ const recording = join(directory, "trace.dat");
 const perfData = join(directory, "perf.data");
 
 const noTools = (await whyNoTools("trace-cmd", "perf")) ?? noRecordingReason();
-const noRecording = noTools ?? whyPerfCannot();
+const noRecording = noTools ?? (isLong ? whyPerfCannot() : undefined);
 const traceProcessor = findTraceProcessor();
 const noPerfetto = noRecording ?? ("reason" in traceProcessor ? traceProcessor.reason : undefined);
 
