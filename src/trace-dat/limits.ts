@@ -64,10 +64,14 @@ export const traceDatLimits = {
   sessionEntriesMax: 65_536,
   sessionValuesMax: 1_000_000,
   /**
-   * Bytes that are read, counted and written at a time when a spool becomes a trace.dat: they stay in a CPU's
-   * cache.
+   * Bytes that are read, counted and written at a time when a spool becomes a trace.dat, at multiples of it in the file: so the kernel
+   * takes a file's memory in pieces of this size. Of 1 MiB there are fewer ready: 512 MiB take less CPU time then, and 2 GiB twice as much.
    */
+  blockBytes: 512 * KiB,
+  /** The same where a file is copied or looked through. */
   copyBytes: 256 * KiB,
+  /** Of a table of a segment. Level 3, zstd's own choice, takes twice the CPU time for symbols, and saves nothing. */
+  tablesZstdLevel: 1,
   /** Copied by the kernel for a segment before ports are served again: 1 ms. */
   segmentTurnBytes: 1 * MiB,
   /** Cuts of a recording that are kept until their segments are written; a line of them, with the counters of 4096 CPUs. */

@@ -1,13 +1,15 @@
 /** The tables of segments: packed in another thread, and held once for machines that have the same. */
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { zstdCompress } from "node:zlib";
+import { constants, zstdCompress } from "node:zlib";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import { SectionId } from "../format.ts";
+import { traceDatLimits } from "../limits.ts";
 import { describingSections, type Section } from "./sections.ts";
 import type { PackedSection } from "./v7-sections.ts";
 
 const compress = promisify(zstdCompress);
+const options = { params: { [constants.ZSTD_c_compressionLevel]: traceDatLimits.tablesZstdLevel } };
 /** By what they hold. */
 const held = new Map<string, WeakRef<PackedSection>>();
 
@@ -31,5 +33,5 @@ async function packOnce(section: Section): Promise<PackedSection> {
 }
 
 async function pack({ id, name, body }: Section): Promise<PackedSection> {
-  return { id, name, packed: await compress(body), bytes: body.length };
+  return { id, name, packed: await compress(body, options), bytes: body.length };
 }

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { AgentError } from "../../base/errors.ts";
 import type { OutputFile } from "../../base/output-file.ts";
+import { traceDatLimits } from "../limits.ts";
 import type { RecordedStream } from "./recording.ts";
 
 export class StreamFile {
@@ -72,19 +73,28 @@ export class StreamFile {
   }
 }
 
-/** Yields pieces of `chunkBytes`, the last one shorter. A piece is valid until the next one is requested. */
-export function* readStream(stream: RecordedStream, chunkBytes: number): Generator<Uint8Array> {
+/**
+ * Yields pieces of `chunkBytes`, the last one shorter, and the first one by `begunBytes`, where it is to be written behind so many of a
+ * piece. A piece is valid until the next one is requested.
+ */
+export function* readStream(stream: RecordedStream, chunkBytes: number, begunBytes = 0): Generator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(chunkBytes, stream.bytes));
   const file = new StreamFile(stream);
   try {
     for (let done = 0; done < stream.bytes;) {
-      const count = file.readAt(buffer, done);
+      const count = file.readAt(done === 0 ? buffer.subarray(0, chunkBytes - begunBytes) : buffer, done);
       done += count;
       yield buffer.subarray(0, count);
     }
   } finally {
     file.close();
   }
+}
+
+/** The same in pieces that end at multiples of their size in a file that goes on at `position`, a multiple of the sub-buffer size. */
+export function readInBlocks(stream: RecordedStream, subBufferBytes: number, position: number): Generator<Uint8Array> {
+  const bytes = chunkSize(traceDatLimits.blockBytes, subBufferBytes);
+  return readStream(stream, bytes, position % bytes);
 }
 
 /** The largest multiple of the sub-buffer size up to `wanted`, but at least one sub-buffer. */

@@ -8,7 +8,6 @@
  *
  * The table of offsets is written last, so that a file that was not finished cannot be taken for one that was.
  */
-import { traceDatLimits } from "../limits.ts";
 import { ByteOrder, magic, OptionId, Part } from "../format.ts";
 import { Bytes } from "./bytes.ts";
 import { describingOptions } from "./options.ts";
@@ -16,7 +15,7 @@ import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { OutputFile } from "../../base/output-file.ts";
 import { type Observer, type Recording, streamOf } from "./recording.ts";
 import { describingSections } from "./sections.ts";
-import { chunkSize, readStream } from "./stream-file.ts";
+import { readInBlocks } from "./stream-file.ts";
 
 /** Yields between pieces of data, so that the caller can stop in between. */
 export function* writeV6(file: OutputFile, recording: Recording, observe: Observer): Generator<number, void> {
@@ -37,7 +36,7 @@ export function* writeV6(file: OutputFile, recording: Recording, observe: Observ
     const stream = streamOf(recording, cpu);
     table.u64(file.position).u64(stream?.bytes ?? 0);
     if (stream === undefined) continue;
-    for (const chunk of readStream(stream, chunkSize(traceDatLimits.copyBytes, layout.sizeBytes))) {
+    for (const chunk of readInBlocks(stream, layout.sizeBytes, file.position)) {
       observe(cpu, chunk);
       file.write(chunk);
       yield chunk.length;

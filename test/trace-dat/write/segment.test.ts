@@ -1,4 +1,4 @@
-/** A segment is the same file, with the same counts, whether the kernel copies its data or they are copied as they are counted. */
+/** A segment is the same file, with the same counts, whether the kernel copies its data or they go through memory. */
 import { afterAll, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,9 @@ import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
 import { isPlainDisk } from "../../../src/trace-dat/write/plain-disk.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
 import { packTables } from "../../../src/trace-dat/write/packed-tables.ts";
+import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
 import { writeSegment } from "../../../src/trace-dat/write/segment.ts";
+import { chunkSize, readInBlocks } from "../../../src/trace-dat/write/stream-file.ts";
 import type { CpuTally } from "../../../src/trace-dat/write/write.ts";
 
 const layout = layoutOf(4096, 8);
@@ -81,6 +83,25 @@ test("a snapshot, whose events are not counted, has the same data", () => {
   expect(plain.bytes.equals(shared.bytes)).toBe(true);
   expect(plain.bytes.equals(write("counted", true, true).bytes)).toBe(true);
   expect(plain.cpus.map(({ events }) => events)).toEqual([0, 0]);
+});
+
+test("data are written in blocks that end where the file's own begin, in whole sub-buffers", () => {
+  const stream = { cpu: 0, path: join(directory, "cpu0"), skipBytes: 0, bytes: 40 * 60 * 1024 };
+  const held = new Uint8Array(stream.bytes).map((_, index) => index % 251);
+  writeFileSync(stream.path, held);
+  const block = chunkSize(traceDatLimits.blockBytes, 12 * 1024);
+  for (const position of [0, 12 * 1024, block - 12 * 1024, 7 * block, 9 * block + 24 * 1024]) {
+    const ends: number[] = [];
+    let end = position;
+    const read: Uint8Array[] = [];
+    for (const piece of readInBlocks(stream, 12 * 1024, position)) {
+      read.push(piece.slice());
+      ends.push((end += piece.length));
+    }
+    expect(Buffer.concat(read).equals(held)).toBe(true);
+    expect(ends.slice(0, -1).filter((at) => at % block !== 0)).toEqual([]);
+    expect(ends.length).toBe(Math.ceil((position + stream.bytes) / block) - Math.floor(position / block));
+  }
 });
 
 test("of what is no file system that is known, files may share blocks", () => {
