@@ -115,6 +115,16 @@ export class SubBufferCursor {
     if ((commit & eventsMissed) !== 0) this.lostEvents = this.#lostCount(commit, offset + sizeBytes);
   }
 
+  /** Where in the view the events begin that were not visited yet. */
+  get position(): number {
+    return this.#next;
+  }
+
+  /** Leaves out what was not visited yet. */
+  skip(): void {
+    this.#next = this.#end;
+  }
+
   /** Bytes of events in the sub-buffer that were not visited yet. */
   get remainingBytes(): number {
     return this.#end - this.#next;

@@ -13,7 +13,7 @@ import { Scheduling } from "../scheduling/scheduling.ts";
 import type { SchedulingTaker } from "../scheduling/slices.ts";
 import type { Column } from "./column.ts";
 import { EventTable, type TimeBase } from "./event-table.ts";
-import { learnFirstNames, type Telling, tellingEvents } from "./first-names.ts";
+import { learnFirstNames } from "./first-names.ts";
 import { parquetLimits } from "./limits.ts";
 import { LostTable } from "./lost-table.ts";
 import { tableName } from "./path-names.ts";
@@ -21,6 +21,7 @@ import { type OpenTable, SchedulingTables, writeTasks } from "./scheduling-table
 import { guestTable, type SessionFiles, type SessionPlace } from "./session-files.ts";
 import { keyValuesOf, type SessionFacts, writeSession } from "./session-table.ts";
 import type { Table } from "./table.ts";
+import { type Telling, tellingEvents } from "./telling-events.ts";
 import { VcpuTables } from "./vcpu-table.ts";
 
 /** `isMain`: its events tell of the machine's scheduling. `utcOf`: what is added to a time of this recording to get UTC. */
@@ -199,7 +200,12 @@ export class RecordingTables implements Export, OpenTable {
 
   #begin(catalog: EventCatalog): Scheduling {
     const { source } = this.#plan.part;
-    const takers: SchedulingTaker[] = [new SchedulingTables(this.#base, catalog.tasks, this)];
+    const { guests = [] } = source.metadata;
+    const tables = new SchedulingTables(this.#base, catalog.tasks, this);
+    // Names out of switches each event takes here.
+    const options = { cpus: source.cpus.length, namesFromSwitches: false };
+    if (guests.length === 0) return new Scheduling(catalog, tables, { ...options, keepsHistory: false });
+    const takers: SchedulingTaker[] = [tables];
     const taker: SchedulingTaker = {
       slice: (slice) => {
         for (const one of takers) one.slice?.(slice);
@@ -211,8 +217,7 @@ export class RecordingTables implements Export, OpenTable {
         for (const one of takers) one.wait?.(wait);
       },
     };
-    const scheduling = new Scheduling(catalog, taker, { cpus: source.cpus.length });
-    const { guests = [] } = source.metadata;
+    const scheduling = new Scheduling(catalog, taker, options);
     const host = {
       meanwhile: (cpu: number, from: number, to: number) => scheduling.meanwhile(cpu, from, to),
       cpuOf: (pid: number) => scheduling.tasks.find(pid)?.cpu,
@@ -222,7 +227,7 @@ export class RecordingTables implements Export, OpenTable {
         this.#files.open({ table: name, guest: foreignText(guest) }, columns, true),
       added: (table: Table) => this.#files.added(table),
     };
-    if (guests.length > 0) takers.push(new VcpuTables(guests, this.#base, { tasks: catalog.tasks, host }, opener));
+    takers.push(new VcpuTables(guests, this.#base, { tasks: catalog.tasks, host }, opener));
     return scheduling;
   }
 

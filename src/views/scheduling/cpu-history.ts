@@ -48,19 +48,16 @@ export class CpuHistory {
     return this.#oldest === 0;
   }
 
+  /** Nothing is overwritten before it has its full size: all stays where it is. */
   #grow(): void {
-    const size = this.#starts.length;
-    const larger = Math.min(this.#most, size * 2);
-    const order = Array.from({ length: this.#added - this.#oldest }, (_, index) => (this.#oldest + index) % size);
+    const larger = Math.min(this.#most, this.#starts.length * 2);
     const moved = <T extends Float64Array | Int32Array>(from: T, to: T): T => {
-      for (const [index, at] of order.entries()) to[index] = from[at] ?? 0;
+      to.set(from);
       return to;
     };
     this.#starts = moved(this.#starts, new Float64Array(larger));
     this.#ends = moved(this.#ends, new Float64Array(larger));
     this.#pids = moved(this.#pids, new Int32Array(larger));
     this.#prios = moved(this.#prios, new Int32Array(larger));
-    this.#oldest = 0;
-    this.#added = order.length;
   }
 }

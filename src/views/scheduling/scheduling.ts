@@ -32,6 +32,8 @@ export class Scheduling {
   /** The same without holes: a file may name CPU 2^32 - 2. */
   readonly #known: Cpu[] = [];
   readonly #cpusExpected: number;
+  readonly #keepsHistory: boolean;
+  readonly #namesFromSwitches: boolean;
   /** Time of the last event of all. */
   #now = -Infinity;
   readonly #slice: SchedSlice = {
@@ -46,23 +48,35 @@ export class Scheduling {
     endState: undefined,
   };
 
-  /** `cpus`: how many there are, which share the memory. `tasksMost`: tasks that are told apart. */
+  /**
+   * `cpus`: how many there are, which share the memory. `tasksMost`: tasks that are told apart. `keepsHistory`: meanwhile() will be asked.
+   * `namesFromSwitches`: the catalog's tasks get their names from switches here, and from nowhere else.
+   */
   constructor(
     catalog: EventCatalog,
     taker: SchedulingTaker,
-    { cpus, tasksMost }: { cpus: number; tasksMost?: number },
+    {
+      cpus,
+      tasksMost,
+      keepsHistory = true,
+      namesFromSwitches = true,
+    }: { cpus: number; tasksMost?: number; keepsHistory?: boolean; namesFromSwitches?: boolean },
   ) {
     this.catalog = catalog;
     this.#taker = taker;
     this.#cpusExpected = Math.max(1, cpus);
+    this.#keepsHistory = keepsHistory;
+    this.#namesFromSwitches = namesFromSwitches;
     this.tasks = new TaskTable(tasksMost);
     this.#switch = switchReaders(catalog);
     this.#wakings = wakingReaders(catalog);
     this.#flagsOffset = catalog.commonByte("common_flags");
     this.#interrupts = new Interrupts(catalog, (slice) => {
-      const { interrupts } = this.#cpu(slice.cpu);
-      interrupts.dropSince(slice.start);
-      interrupts.add(0, 0, slice.start, slice.end);
+      if (keepsHistory) {
+        const { interrupts } = this.#cpu(slice.cpu);
+        interrupts.dropSince(slice.start);
+        interrupts.add(0, 0, slice.start, slice.end);
+      }
       taker.interrupt?.(slice);
     });
   }
@@ -116,7 +130,7 @@ export class Scheduling {
     }
   }
 
-  /** What a CPU did between two times: now in a call of the taker, or soon. */
+  /** What a CPU did between two times, where that is kept: now in a call of the taker, or soon. */
   meanwhile(number: number, from: number, to: number): Meanwhile {
     return meanwhileOf(this.#cpu(number), from, to);
   }
@@ -132,11 +146,7 @@ export class Scheduling {
   #switched(record: EventRecord, cpu: Cpu, read: SwitchReaders): void {
     const { timestamp } = record;
     const [prev, next] = [read.prevPid(record), read.nextPid(record)];
-    const { tasks } = this.catalog;
-    if (read.prevComm !== undefined)
-      tasks.rename(prev, record.bytes, record.at + read.prevComm.offset, read.prevComm.size);
-    if (read.nextComm !== undefined)
-      tasks.learn(next, record.bytes, record.at + read.nextComm.offset, read.nextComm.size);
+    if (this.#namesFromSwitches) this.#learnNames(record, prev, next, read);
     const state = read.prevState(record);
     const leftAs = read.leftAs(state);
     if (cpu.pid !== prev) this.#runsUnseen(prev, cpu, timestamp);
@@ -150,6 +160,12 @@ export class Scheduling {
     cpu.left = prev;
     cpu.isCut = false;
     if (next !== 0) this.#entered(next, cpu, timestamp);
+  }
+
+  #learnNames({ bytes, at }: EventRecord, prev: number, next: number, { prevComm, nextComm }: SwitchReaders): void {
+    const { tasks } = this.catalog;
+    if (prevComm !== undefined) tasks.rename(prev, bytes, at + prevComm.offset, prevComm.size);
+    if (nextComm !== undefined) tasks.learn(next, bytes, at + nextComm.offset, nextComm.size);
   }
 
   /**
@@ -259,7 +275,7 @@ export class Scheduling {
       const task = this.tasks.get(pid);
       if (task !== undefined) task.runNs += end - since;
     }
-    cpu.history.add(pid, prio, since, end);
+    if (this.#keepsHistory) cpu.history.add(pid, prio, since, end);
     const slice = this.#slice;
     slice.cpu = cpu.number;
     slice.pid = pid;
