@@ -7,7 +7,7 @@ import { endWithParent } from "../../ffi/parent.ts";
 import { AgentError } from "../base/errors.ts";
 import { setLogLevel } from "../base/log.ts";
 import { runAgent } from "../guest/agent.ts";
-import { localAgentCommand, removeLocal } from "../host/local.ts";
+import { localAgentCommand, removeLocal } from "../host/local-left.ts";
 import { transportLimits } from "../transport/limits.ts";
 import { makeCommand } from "./command.ts";
 
