@@ -33,8 +33,9 @@ export class Notifier {
     this.#timer ??= setInterval(() => this.#send("WATCHDOG=1"), this.#watchdogMs / 2);
   }
 
-  status(text: string): void {
-    this.#send(`STATUS=${text}`);
+  /** Whether it was taken: a manager that is busy has a queue that is full. */
+  status(text: string): boolean {
+    return this.#send(`STATUS=${text}`);
   }
 
   stopping(reason: string): void {
@@ -46,12 +47,12 @@ export class Notifier {
     if (this.#fd !== undefined) closeFd(this.#fd);
   }
 
-  #send(text: string): void {
-    if (this.#fd === undefined) return;
+  #send(text: string): boolean {
+    if (this.#fd === undefined) return false;
     const encoded = new TextEncoder().encode(text);
     const bytes = new Uint8Array(new ArrayBuffer(encoded.length));
     bytes.set(encoded);
-    sendMessage(this.#fd, bytes);
+    return sendMessage(this.#fd, bytes) === bytes.length;
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { watchdogMs } from "../../src/base/notify.ts";
+import { Notifier, watchdogMs } from "../../src/base/notify.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { DatagramSocket } from "../support/datagram-socket.ts";
@@ -17,12 +17,25 @@ describe("the watchdog's time", () => {
   });
 });
 
+test("a status that the manager's queue has no room for is known not to be told", () => {
+  const path = join(fixture.scratch, "full");
+  const manager = new DatagramSocket(path);
+  const notifier = new Notifier({ NOTIFY_SOCKET: path });
+  let told = 0;
+  while (notifier.status(`${told}`)) told++;
+  expect(manager.receive()).toHaveLength(told);
+  expect(notifier.status("again")).toBeTrue();
+  expect(manager.receive().at(-1)).toBe("STATUS=again");
+  notifier.close();
+  manager.close();
+});
+
 describe.skipIf(fixture.skipReason !== undefined)("the service manager", () => {
   test("is told when the agent is armed, that it lives, what it does, and that it ends", async () => {
     const path = join(fixture.scratch, "notify");
     const manager = new DatagramSocket(path);
     const ports = fixture.makePorts();
-    const agent = fixture.launch(["--ports", ports.path], { env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: "400000" } });
+    const agent = fixture.launch(["--ports", ports.path], { env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: "1000000" } });
     const hears = (text: string): Promise<void> =>
       eventually(
         () => manager.receive().some((message) => message.includes(text)),

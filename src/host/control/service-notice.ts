@@ -25,9 +25,8 @@ export class ServiceNotice {
 
   #tell(): void {
     const text = noticeText(this.#status());
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#notifier.status(text);
+    // What was not taken is told again.
+    if (text !== this.#told && this.#notifier.status(text)) this.#told = text;
   }
 }
 
