@@ -14,7 +14,7 @@ const old =
 if ("skipReason" in old) console.log(`skipped: protocol 1: ${old.skipReason}`);
 const oldPath = "path" in old ? old.path : "";
 
-const set = ["-e", "sched:sched_switch", "-b", "2048", "-C", "mono"];
+const set = ["-e", "sched:sched_switch", "-b", "8192", "-C", "mono"];
 
 function setUp(): void {
   fixture.tracefs.write("set_event", "irq:irq_handler_entry");
