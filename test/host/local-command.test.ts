@@ -151,7 +151,7 @@ describe.skipIf(reason !== undefined)("record --local -- COMMAND", () => {
   });
 
   test.each([
-    { command: ["sleep", "60"], code: 130 },
+    { command: ["sleep", "600"], code: 130 },
     { command: ["sh", "-c", "trap 'exit 3' INT; exec 3>READY; while :; do sleep 0.02; done"], code: 3 },
   ])("gives SIGINT to $command, and ends whole with it: $code", async ({ command, code }) => {
     const output = newOutput();

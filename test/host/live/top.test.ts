@@ -15,8 +15,8 @@ if (reason !== undefined) console.error(`skipped: top of this machine: ${reason}
 
 describe.skipIf(reason !== undefined)("trace-agent top --local", () => {
   test("writes a line a second where there is no terminal", async () => {
-    const top = new LiveProcess(["top", "--local"]);
     const begin = performance.now();
+    const top = new LiveProcess(["top", "--local"]);
     const linesOf = (): string[] => top.stdout.trimEnd().split("\n");
     await eventually(
       () => linesOf().length >= 3,
