@@ -30,8 +30,8 @@ export type FakeAgentScript = {
   rebootMs?: number;
   /** Ends so long after the start, when all that it sent was taken: the VM is gone. */
   endMs?: number;
-  /** Sends data without end, so fast as they are taken. */
-  endless?: boolean;
+  /** Sends data without end, so fast as they are taken: from the start on, or from SIGUSR1 on. */
+  endless?: boolean | "SIGUSR1";
   /** Sends so many sub-buffers per CPU in each poll, stamped with mono_raw, whose events bear numbers (numbered.ts). */
   numbered?: number;
   /** The first of these numbers. */
@@ -74,6 +74,7 @@ export class FakeAgent {
   #heardHello = false;
   #events = "irq:*";
   #starts = 0;
+  #isEndless: boolean;
   /** By CPU, that of its next event. */
   readonly #numbers: number[] = [];
   readonly #now = new ClockReading();
@@ -81,6 +82,7 @@ export class FakeAgent {
   constructor(directory: string, script: FakeAgentScript) {
     this.#script = script;
     this.#state = script.running === true ? "running" : "armed";
+    this.#isEndless = script.endless === true;
     this.#bytes = Array.from({ length: script.cpus }, () => 40_960);
     this.#startedAt = this.#bytes.map(() => 0);
     this.#ports = openPorts(directory, script.cpus, script.transport, (order) => this.#carryOut(order));
@@ -92,7 +94,7 @@ export class FakeAgent {
     this.#toAll(() => Array.from({ length: stale }, staleSubBuffer), false);
     setInterval(() => {
       for (const port of this.#ports.values()) port.flush();
-      if (this.#script.endless === true && this.#state === "running") {
+      if (this.#isEndless && this.#state === "running") {
         for (const [name, port] of this.#ports) {
           const cpu = cpuOfDataPort(name);
           if (cpu === undefined || port.pending.length > 64) continue;
@@ -101,6 +103,7 @@ export class FakeAgent {
       }
       if (this.#state === "running") this.#sendNumbered(this.#script.numbered ?? 0);
     }, pollMs);
+    process.on("SIGUSR1", () => (this.#isEndless = true));
     process.on("SIGUSR2", () => this.#reboot());
     process.stdout.write("ready\n");
   }

@@ -124,6 +124,10 @@ const drips: Answer = (guest) => guest.every(1000, () => guest.control("\n"));
 const someData: Answer = (guest) => {
   for (let index = 0; index < 20; index++) guest.data(0, subBuffer(50));
 };
+function atOnceAndEvery(guest: HostileGuest, ms: number, step: () => void): void {
+  step();
+  guest.every(ms, step);
+}
 /** As much as a FIFO holds. */
 const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(200)));
 const absurdStop: Answer = (guest) =>
@@ -182,7 +186,10 @@ export const kinds = {
   /** A start that is never answered. */
   noStart: { answers: { "1": silent } },
   /** A stop that is never answered, and data without end. */
-  noStop: { answers: { "0": silent }, onStart: (guest) => guest.every(10, () => guest.data(0, flood, false)) },
+  noStop: {
+    answers: { "0": silent },
+    onStart: (guest) => atOnceAndEvery(guest, 10, () => guest.data(0, flood, false)),
+  },
   /** A stop total that it never sends, and a byte a second. */
   stopTrickle: {
     answers: {
@@ -203,8 +210,8 @@ export const kinds = {
     },
     onStart: someData,
   },
-  /** The right total at the stop, and goes on. */
-  neverStops: { onStart: (guest) => guest.every(3, () => guest.data(0, subBuffer(200), false)) },
+  /** The right total at the stop, and goes on. Like others it begins at once: a busy machine may keep it from its next turn until the stop. */
+  neverStops: { onStart: (guest) => atOnceAndEvery(guest, 3, () => guest.data(0, subBuffer(200), false)) },
   /** A byte now and then on a data port, from the beginning on. */
   trickle: {
     answers: {
@@ -213,13 +220,14 @@ export const kinds = {
         guest.reply({ reply: "set", key: "tracing_on", value: "1", previous: "1" });
       },
     },
+    onStart: (guest) => guest.data(0, Buffer.from("x"), false),
   },
   /** Sub-buffers without end, each with a time far from the one before. */
   jumps: {
     onStart: (guest) => {
       let index = 0;
       const times = [1n, 2n ** 58n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 0n, 10n ** 9n];
-      guest.every(5, () => {
+      atOnceAndEvery(guest, 5, () => {
         const bytes = subBuffer(300);
         bytes.writeBigUInt64LE(times[index++ % times.length] ?? 0n, 0);
         for (let cpu = 0; cpu < guest.cpus; cpu++) guest.data(cpu, bytes);
@@ -228,7 +236,7 @@ export const kinds = {
   },
   /** Data without end while it runs. */
   flood: {
-    onStart: (guest) => guest.every(1, () => void (guest.state === "running" && guest.data(0, flood))),
+    onStart: (guest) => atOnceAndEvery(guest, 1, () => void (guest.state === "running" && guest.data(0, flood))),
   },
 } satisfies Record<string, Kind>;
 

@@ -68,8 +68,8 @@ describe("clocks of machines that are recorded together", () => {
     const { vm1 } = sessionOf(world).offsets;
     expect({ method: vm1?.method, stderr: end.stderr }).toMatchObject({ method: "round trips" });
     const offset = Number(now.at("mono_raw") - 1_234_567_890_000n);
-    expect(Number(vm1?.ns) - offset).toBeWithin(-30e9, 0);
-    expect(vm1?.boundNs).toBeWithin(1_000, 10e9);
+    expect(Number(vm1?.ns) - offset).toBeWithin(-120e9, 0);
+    expect(vm1?.boundNs).toBeWithin(1_000, 60e9);
   });
 
   test("that a guest does not tell, or tells wrong, keep no recording from being made", async () => {

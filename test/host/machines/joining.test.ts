@@ -71,7 +71,12 @@ test("a change of one machine is no gap of another, and what a guest refuses cha
     requests: requests("vm1", "vm2", "vm4"),
     wantedOf: ({ name }) => (name === "vm2" ? larger : nothingWanted),
   });
-  await eventually(() => recordings("vm2").length === 2 && recordings("vm4").length === 1, "vm2 is recorded anew");
+  // Each guest in its own time.
+  await eventually(
+    () => recordings("vm2").length === 2 && recordings("vm3")[0] === "ended" && recordings("vm4").length === 1,
+    "vm2 is recorded anew, vm3 no more, vm4 now",
+    () => JSON.stringify(sessionOf(world).machines),
+  );
   expect([recordings("vm1"), recordings("vm2"), recordings("vm3")]).toEqual([
     ["recording"],
     ["ended", "recording"],

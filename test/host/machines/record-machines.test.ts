@@ -1,9 +1,17 @@
 /** Several machines in one recording: fake guests over real FIFOs and sockets, and this machine itself as the host. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { eventually } from "../../support/agent-process.ts";
-import { endsGuests, newWorld, recording, sessionOf, startGuest, statesOf } from "../../support/fake-machines.ts";
+import {
+  endsGuests,
+  newWorld,
+  recording,
+  sessionOf,
+  startGuest,
+  statesOf,
+  type World,
+} from "../../support/fake-machines.ts";
 import { LiveProcess } from "../../support/live-process.ts";
 import { type CommandEnd, RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { withNamedGuests } from "../../support/named-guests.ts";
@@ -15,6 +23,15 @@ setDefaultTimeout(300_000);
 endsGuests();
 const noTracefs = reasonWithoutTracefs();
 afterAll(unmountTracefs);
+
+/** Waits until the recorder has what this guest of two CPUs sends at its start. */
+const allSpooled = (world: World, name: string): Promise<void> =>
+  eventually(
+    () => [0, 1].every((cpu) => statSync(`${world.out}/.spool/${name}/cpu${cpu}`).size === 20 * 4096),
+    `all of ${name} is spooled`,
+    undefined,
+    300_000,
+  );
 
 describe("record of two guests", () => {
   test("over FIFOs and sockets has a file of each, and session.json tells what they are", async () => {
@@ -49,10 +66,13 @@ describe("record of two guests", () => {
 
   test("tells in session.json at once that a guest booted again, while the others go on", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"), { rebootMs: 100 });
+    const vm1 = await startGuest(world.guest("vm1"));
     await startGuest(world.guest("vm2"));
     const recorder = new RecorderProcess(["record", world.guest("vm1"), world.guest("vm2"), "-o", world.out]);
-    await recording(world, ["vm2"]);
+    await recording(world, ["vm1", "vm2"]);
+    await allSpooled(world, "vm1");
+    // It boots again.
+    vm1.kill("SIGUSR2");
     const ofVm1 = (): unknown => sessionOf(world).machines[0]?.recordings[0];
     await eventually(
       () => JSON.stringify(ofVm1() ?? "").includes("booted again"),
@@ -74,8 +94,13 @@ describe("record of two guests", () => {
   test("ends at the size of the whole", async () => {
     const world = newWorld();
     const guests = [world.guest("vm1"), world.guest("vm2")];
-    for (const guest of guests) await startGuest(guest, { endless: true });
-    const end = await traceAgent("record", ...guests, "-m", "8M", "-o", world.out);
+    const agents: Bun.Subprocess[] = [];
+    for (const guest of guests) agents.push(await startGuest(guest, { endless: "SIGUSR1" }));
+    const recorder = new RecorderProcess(["record", ...guests, "-m", "8M", "-o", world.out]);
+    // One that sends as much at once would end it before the other has started.
+    await recording(world, ["vm1", "vm2"]);
+    for (const agent of agents) agent.kill("SIGUSR1");
+    const end = await recorder.ended();
     expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
     const bytes = sessionOf(world).machines.flatMap(({ recordings }) => recordings.map((one) => one.bytes ?? 0));
     const sum = bytes.reduce((all, one) => all + one, 0);
@@ -123,12 +148,7 @@ describe("record of two guests", () => {
     for (const guest of guests) await startGuest(guest);
     const first = new RecorderProcess(["record", ...guests, "-o", world.out]);
     await recording(world, ["vm1", "vm2"]);
-    await eventually(
-      () => readFileSync(`${world.out}/.spool/vm2/cpu1`).length === 20 * 4096,
-      "all of vm2 is spooled",
-      () => "",
-      300_000,
-    );
+    await allSpooled(world, "vm2");
     await first.killHard();
     const recovered = await traceAgent("recover", world.out);
     expect(recovered.stderr).toContain("the recorder was killed");

@@ -1,11 +1,13 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { FinishProgress } from "../../../src/host/run/finish-progress.ts";
 
 test("a file that is written in two seconds shows nothing; a longer one is shown now and then, and cleared", () => {
   const said: string[] = [];
-  const progress = new FinishProgress("x.dat", 1000, { show: (text) => said.push(text), clear: () => said.push("") });
   const beginMs = performance.now();
+  const clock = spyOn(performance, "now").mockReturnValue(beginMs);
+  const progress = new FinishProgress("x.dat", 1000, { show: (text) => said.push(text), clear: () => said.push("") });
+  clock.mockRestore();
   progress.add(100, beginMs + hostLimits.progressAfterMs - 100);
   expect(said).toEqual([]);
   progress.add(400, beginMs + 5_000);
