@@ -275,31 +275,6 @@ describe("record of the host and a guest", () => {
   );
 });
 
-describe("events that are named for several machines", () => {
-  const files = { "events/test/mark/format": 'name: mark\nID: 9\nformat:\n\nprint fmt: ""\n' };
-
-  test("are an error that tells what was meant, where none has them", async () => {
-    const world = newWorld();
-    const guests = [world.guest("vm1"), world.guest("vm2")];
-    for (const guest of guests) await startGuest(guest, { files });
-    const end = await traceAgent("record", ...guests, "-e", "marc", "-d", "1", "-o", world.out);
-    expect(end).toMatchObject({ code: 69, stdout: "" });
-    expect(end.stderr).toBe('trace-agent: error: no machine has event "marc"; did you mean mark?\n');
-    expect(readdirSync(world.out)).toEqual([]);
-  });
-
-  testUnless(noTracefs, "are recorded of those that have them, and one line says which have not", async () => {
-    const world = newWorld();
-    await startGuest(world.guest("vm1"), { files });
-    const args = ["-e", "mark", "-e", "sched_switch", "-d", "1", "-o", world.out];
-    const end = await traceAgent("record", world.guest("vm1"), "--host", ...args);
-    expect(end.code).toBe(0);
-    expect(end.stderr).toContain('event "mark": recorded of the other machines, host has none of that name\n');
-    expect(end.stderr).toContain('event "sched_switch": recorded of the other machines, vm1 has none of that name\n');
-    expect(statesOf(world)).toMatchObject({ vm1: ["vm1.dat whole 200"] });
-  });
-});
-
 describe("the command line", () => {
   test("refuses a directory that holds something else, and a file", async () => {
     const world = newWorld();
