@@ -29,19 +29,25 @@ export class NarrowColumn extends Column {
 
   encode(rows: number, scratch: Scratch): Values {
     const present = this.presentOf(rows);
-    const low = scratch.ints(0, rows);
-    const high = this.kind === "int32" ? undefined : scratch.ints(1, rows);
     const { values } = this;
-    const isUnsigned = this.#unsigned;
+    if (present === undefined) return this.#encode(values, rows, undefined, scratch);
+    const low = scratch.ints(0, rows);
     let count = 0;
-    for (let row = 0; row < rows; row++) {
-      if (present !== undefined && present[row] === 0) continue;
-      const value = values[row] ?? 0;
-      low[count] = value;
-      if (high !== undefined) high[count] = isUnsigned ? 0 : value >> 31;
-      count++;
+    for (let row = 0; row < rows; row++) if (present[row] !== 0) low[count++] = values[row] ?? 0;
+    return this.#encode(low, count, present, scratch);
+  }
+
+  /** The high halves follow from the low ones, which are all that is to be compared. */
+  #encode(low: Int32Array, count: number, present: Uint8Array | undefined, scratch: Scratch): Values {
+    const dictionary = numberDictionary(low, undefined, count, scratch);
+    const [lows, size] = dictionary === undefined ? [low, count] : [dictionary.low, dictionary.size];
+    let high: Int32Array | undefined;
+    if (this.kind !== "int32") {
+      high = scratch.ints(1, size);
+      if (this.#unsigned) high.fill(0, 0, size);
+      else for (let index = 0; index < size; index++) high[index] = (lows[index] ?? 0) >> 31;
     }
-    return encodeHalves(low, high, count, present, this.kind, scratch);
+    return encodePlain({ low: lows, high, size }, { count, present, places: dictionary?.places }, this.kind, scratch);
   }
 }
 
@@ -145,30 +151,41 @@ function encodeTimes(times: Float64Array, rows: number, epoch: bigint, kind: Kin
   return encodeHalves(low, high, count, present, kind, scratch);
 }
 
-/** `high` undefined: of 32 bits. */
 function encodeHalves(
   low: Int32Array,
-  high: Int32Array | undefined,
+  high: Int32Array,
   count: number,
   present: Uint8Array | undefined,
   kind: Kind,
   scratch: Scratch,
 ): Values {
-  const isUnsigned = kind === "uint";
   const dictionary = numberDictionary(low, high, count, scratch);
-  const [lows, highs, size] =
-    dictionary === undefined ? [low, high, count] : [dictionary.low, dictionary.high, dictionary.size];
-  const [least, greatest] = extremes(lows, high === undefined ? undefined : highs, size, isUnsigned);
+  return encodePlain(
+    dictionary ?? { low, high, size: count },
+    { count, present, places: dictionary?.places },
+    kind,
+    scratch,
+  );
+}
+
+/** `places`: by value its place, where the numbers are a dictionary. */
+function encodePlain(
+  { low, high, size }: { low: Int32Array; high: Int32Array | undefined; size: number },
+  { count, present, places }: { count: number; present: Uint8Array | undefined; places: Int32Array | undefined },
+  kind: Kind,
+  scratch: Scratch,
+): Values {
+  const [least, greatest] = extremes(low, high, size, kind === "uint");
   const width = high === undefined ? 4 : 8;
   const plain = scratch.bytes(size * width).subarray(0, size * width);
-  writeHalves(plain, lows, high === undefined ? undefined : highs, size);
+  writeHalves(plain, low, high, size);
   const one = (index: number): Uint8Array | undefined =>
     size === 0 ? undefined : plain.slice(index * width, (index + 1) * width);
   return {
     count,
     present,
     plain,
-    places: dictionary === undefined ? undefined : { at: dictionary.places, size },
+    places: places === undefined ? undefined : { at: places, size },
     least: one(least),
     greatest: one(greatest),
   };

@@ -1,4 +1,4 @@
-/** Dictionaries of integers, given as pairs of halves: most columns of events have few different values. */
+/** Dictionaries of integers of 32 bits, or of pairs of halves: most columns of events have few different values. */
 import { parquetLimits } from "./limits.ts";
 import type { Scratch } from "./values.ts";
 
@@ -22,23 +22,27 @@ export function numberDictionary(
   const lows = scratch.ints(lowArray, dictionaryNumbers);
   const highs = scratch.ints(highArray, dictionaryNumbers);
   let size = 0;
+  let place = -1;
   for (let index = 0; index < count; index++) {
     const lower = low[index] ?? 0;
     const upper = high === undefined ? 0 : (high[index] ?? 0);
-    let hash = Math.imul(lower ^ Math.imul(upper, 0x9e3779b1), 0x85ebca6b);
-    hash ^= hash >>> 15;
-    let slot = hash & (slotCount - 1);
-    let place = (slots[slot] ?? 0) - 1;
-    while (place >= 0 && (lows[place] !== lower || highs[place] !== upper)) {
-      slot = (slot + 1) & (slotCount - 1);
+    // Many columns have the same number in row after row.
+    if (place < 0 || lows[place] !== lower || highs[place] !== upper) {
+      let hash = Math.imul(lower ^ Math.imul(upper, 0x9e3779b1), 0x85ebca6b);
+      hash ^= hash >>> 15;
+      let slot = hash & (slotCount - 1);
       place = (slots[slot] ?? 0) - 1;
-    }
-    if (place < 0) {
-      if (size >= dictionaryNumbers) return undefined;
-      place = size++;
-      slots[slot] = size;
-      lows[place] = lower;
-      highs[place] = upper;
+      while (place >= 0 && (lows[place] !== lower || highs[place] !== upper)) {
+        slot = (slot + 1) & (slotCount - 1);
+        place = (slots[slot] ?? 0) - 1;
+      }
+      if (place < 0) {
+        if (size >= dictionaryNumbers) return undefined;
+        place = size++;
+        slots[slot] = size;
+        lows[place] = lower;
+        highs[place] = upper;
+      }
     }
     places[index] = place;
     if (index === dictionarySample && size > dictionarySample / 2) return undefined;
