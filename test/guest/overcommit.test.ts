@@ -22,7 +22,7 @@ await describeWithGuest(
   { kernel: "6.12", cpus: 2, memoryMb: 512, files: { "/bin/trace-agent": executable } },
   (guest) => {
     test(
-      "is recorded: the armed agent takes less than 120 MiB of it",
+      "is recorded: the armed agent takes less than 128 MiB of it",
       async () => {
         await guest().run("echo 2 >/proc/sys/vm/overcommit_memory; echo 50 >/proc/sys/vm/overcommit_ratio");
         const before = await meminfo(guest(), "Committed_AS");
@@ -41,7 +41,8 @@ await describeWithGuest(
         console.error(
           `commit of the agent in KiB: ${armed} armed, ${recorded} after two recordings; the limit is ${limit}`,
         );
-        expect(armed).toBeLessThan(120 * MiB);
+        // Measured: 110 to 117. Threads of the runtime that end give nothing back, and how many live at once is chance.
+        expect(armed).toBeLessThan(128 * MiB);
         expect(recorded).toBeLessThan(165 * MiB);
         await agent.kill();
         expect(await agent.exitCode()).toBe(0);
