@@ -25,11 +25,19 @@ export function specifiersOf(file: string): string[] {
 
 /** The project's own files among them, as paths from its top. */
 export function importsOf(file: string): string[] {
-  return specifiersOf(file)
-    .filter((specifier) => specifier.startsWith("."))
-    .map((specifier) => join(dirname(file), specifier))
-    .filter((path) => path.endsWith(".ts") && existsSync(join(projectFolder, path)));
+  let found = imports.get(file);
+  if (found === undefined) {
+    found = specifiersOf(file)
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => join(dirname(file), specifier))
+      .filter((path) => path.endsWith(".ts") && existsSync(join(projectFolder, path)));
+    imports.set(file, found);
+  }
+  return found;
 }
+
+/** By the file: many are reached on many ways. No process lives long enough to see one change. */
+const imports = new Map<string, string[]>();
 
 /** Whether the file imports one of `wanted`, itself or through others. */
 export function reaches(file: string, wanted: readonly string[], seen = new Set<string>()): boolean {
