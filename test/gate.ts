@@ -34,9 +34,14 @@ const unknownWallSeconds = 100;
 const flags = ["--quick", "--long", "--ci", "--record-times"] as const;
 type Flag = (typeof flags)[number];
 
-/** How many groups of a kind run at once. A guest takes a CPU most of the time; what has none mostly waits. */
+/** Those that take less of a CPU than this while they run mostly wait. */
+const waitingShareMost = 1 / 3;
+
+/** How many groups of a kind run at once. A guest takes a CPU most of the time; without guests there is room for more that wait. */
 function atOnce(kind: string, quick: boolean): number {
-  return kind === "guest tests" || !quick ? availableParallelism() : 2 * availableParallelism();
+  const cpus = availableParallelism();
+  if (kind === "waiting tests") return 4 * cpus;
+  return kind === "guest tests" || !quick ? cpus : cpus + 1;
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -61,28 +66,36 @@ async function main(words: readonly string[]): Promise<number> {
   removeLeftInstances();
   removeLeftFolders();
   const begin = performance.now();
-  const built = await runLimited(build, { limitMs: groupLimitMs, show: (text) => process.stdout.write(text) });
-  count(total, checkReport("build", built));
   const limitMs = given.has("--long") ? longGroupLimitMs : groupLimitMs;
   const env = given.has("--long") ? { TRACE_AGENT_LONG_TESTS: "1" } : {};
   const record = readTimes();
   const wallOf = ({ name }: Group): number => record[name]?.wall ?? unknownWallSeconds;
-  const longestFirst = groups.toSorted((a, b) => wallOf(b) - wallOf(a));
-  await runInLanes(
-    built.exitCode === 0 ? longestFirst : [],
-    ({ kind }) => (kind === "guest tests" ? kind : "tests"),
-    (kind) => atOnce(kind, given.has("--quick")),
-    async (group) => {
-      const alone = groups.length === 1;
-      const { run, report } = await runGroup(group, { limitMs, env, show: alone });
-      times.push({ name: group.name, wallSeconds: run.wallSeconds, cpuSeconds: run.cpuSeconds });
-      console.log(
-        `\n== ${group.name}: ${summary(report)} (${seconds(run.wallSeconds)}, CPU ${seconds(run.cpuSeconds)})`,
-      );
-      if (!alone) process.stdout.write(run.output);
-      count(total, report);
-    },
-  );
+  const laneOf = ({ kind, name }: Group): string => {
+    const { cpu, wall } = record[name] ?? { cpu: 1, wall: 1 };
+    if (kind === "tests" && given.has("--quick") && cpu < wall * waitingShareMost) return "waiting tests";
+    return kind === "guest tests" ? kind : "tests";
+  };
+  const runAll = async (some: readonly Group[]): Promise<void> =>
+    runInLanes(
+      some.toSorted((a, b) => wallOf(b) - wallOf(a)),
+      laneOf,
+      (kind) => atOnce(kind, given.has("--quick")),
+      runOne,
+    );
+  const runOne = async (group: Group): Promise<void> => {
+    const alone = groups.length === 1;
+    const { run, report } = await runGroup(group, { limitMs, env, show: alone });
+    times.push({ name: group.name, wallSeconds: run.wallSeconds, cpuSeconds: run.cpuSeconds });
+    console.log(`\n== ${group.name}: ${summary(report)} (${seconds(run.wallSeconds)}, CPU ${seconds(run.cpuSeconds)})`);
+    if (!alone) process.stdout.write(run.output);
+    count(total, report);
+  };
+  // What needs no executable does not wait for it.
+  const checked = runAll(groups.filter(({ kind }) => kind === "check"));
+  const built = await runLimited(build, { limitMs: groupLimitMs, show: (text) => process.stdout.write(text) });
+  count(total, checkReport("build", built));
+  if (built.exitCode === 0) await runAll(groups.filter(({ kind }) => kind !== "check"));
+  await checked;
 
   if (given.has("--ci")) {
     for (const { file, name } of forbiddenSkips(total.skippedTests, readAllowedSkips()))

@@ -17,7 +17,7 @@ import { testSeed } from "../support/seed.ts";
 import { joinTraceDat, splitTraceDat } from "../support/trace-dat-sections.ts";
 import { mutateBytes, mutateText } from "./mutate.ts";
 
-const files = inLongForm(300, 40_000);
+const files = inLongForm(150, 40_000);
 const only = process.env["TRACE_AGENT_FUZZ_SEED"];
 /** Of the processor, for all forms of a file: each has a second. */
 const mostMs = 7_000;

@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
 import { cpuOfDataPort } from "../../src/protocol/ports.ts";
-import { openPorts, pollMs, type Port } from "./fake-ports.ts";
+import { inEachPoll, openPorts, pollMs, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { numberedEvents, numberedSubBuffer } from "./numbered.ts";
 import { bodyOf, subBuffer, subBufferBytes } from "./sub-buffers.ts";
@@ -92,7 +92,7 @@ export class FakeAgent {
     const { stale = 0, staleReplies = "" } = this.#script;
     this.#control(staleReplies);
     this.#toAll(() => Array.from({ length: stale }, staleSubBuffer), false);
-    setInterval(() => {
+    inEachPoll(() => {
       for (const port of this.#ports.values()) port.flush();
       if (this.#isEndless && this.#state === "running") {
         for (const [name, port] of this.#ports) {
@@ -102,7 +102,7 @@ export class FakeAgent {
         }
       }
       if (this.#state === "running") this.#sendNumbered(this.#script.numbered ?? 0);
-    }, pollMs);
+    });
     process.on("SIGUSR1", () => (this.#isEndless = true));
     process.on("SIGUSR2", () => this.#reboot());
     process.stdout.write("ready\n");

@@ -228,7 +228,7 @@ class Model {
 }
 
 test("a worker sends again after every return of the host, wherever the connection was cut", () => {
-  const cuts = inLongForm(2_000, 30_000);
+  const cuts = inLongForm(1_000, 30_000);
   const current = new Model(testSeed, cuts);
   try {
     current.world.order(Order.running);

@@ -49,6 +49,8 @@ export function askTrace(folder: string, trace: string, queries: readonly string
     process.execPath,
     [join(import.meta.dir, "trace-processor.ts"), folder, trace],
     {
+      // The best code for WebAssembly costs more than it saves within a second.
+      env: { ...process.env, BUN_JSC_useOMGJIT: "0" },
       input: JSON.stringify(queries),
       encoding: "utf8",
       maxBuffer: 1 << 28,

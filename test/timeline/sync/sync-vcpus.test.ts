@@ -21,7 +21,7 @@ const offset = { ns: hostEpoch - guestEpoch, boundNs: 400_000 };
 
 /** A host and its guests, of two vCPUs each; `named`: what the host's list of tasks says. Gives their paths. */
 function record(ran: readonly (readonly number[])[], named: readonly string[]): string[] {
-  const all = ran.map((threads, index) => made(Infinity, 20 + index, threads));
+  const all = ran.map((threads, index) => made(Infinity, 20 + index, threads, 2));
   const ofHost = [0, 1].map((cpu) => all.flatMap(({ host }) => host[cpu] ?? []).toSorted((a, b) => a.time - b.time));
   const { layout: _, ...rest } = madeRecording([]).metadata;
   const savedCommands = named.map((line) => `${line}\n`).join("");
