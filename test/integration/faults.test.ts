@@ -27,7 +27,7 @@ async function recordMarkers(
 }
 
 describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
-  const rounds = inLongForm(12, 100);
+  const rounds = inLongForm(8, 100);
   test(`killed with SIGKILL in any state and started again, ${rounds} rounds under load`, async () => {
     const ports = fixture.makePorts();
     const load = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 500), 50);

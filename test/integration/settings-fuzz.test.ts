@@ -10,7 +10,7 @@ import { tracingState } from "../support/tracing-state.ts";
 const reason = reasonWithoutTracefs();
 const instance = reason === undefined ? new TracefsInstance("settings") : undefined;
 afterAll(async () => await instance?.remove());
-const runs = inLongForm(25, 500);
+const runs = inLongForm(15, 500);
 const systems = ["sched", "irq"];
 
 const events = fc.constantFrom(

@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
 import { cpuOfDataPort } from "../../src/protocol/ports.ts";
-import { inEachPoll, openPorts, pollMs, type Port } from "./fake-ports.ts";
+import { openPorts, pollMs, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { numberedEvents, numberedSubBuffer } from "./numbered.ts";
 import { bodyOf, subBuffer, subBufferBytes } from "./sub-buffers.ts";
@@ -92,20 +92,23 @@ export class FakeAgent {
     const { stale = 0, staleReplies = "" } = this.#script;
     this.#control(staleReplies);
     this.#toAll(() => Array.from({ length: stale }, staleSubBuffer), false);
-    inEachPoll(() => {
-      for (const port of this.#ports.values()) port.flush();
-      if (this.#isEndless && this.#state === "running") {
-        for (const [name, port] of this.#ports) {
-          const cpu = cpuOfDataPort(name);
-          if (cpu === undefined || port.pending.length > 64) continue;
-          for (let index = 0; index < 256; index++) this.#data(cpu, subBuffer(300, fillOf(cpu, index)), true);
-        }
-      }
-      if (this.#state === "running") this.#sendNumbered(this.#script.numbered ?? 0);
-    });
+    if (this.#script.endless !== undefined || this.#script.numbered !== undefined)
+      setInterval(() => this.#sendMore(), pollMs);
     process.on("SIGUSR1", () => (this.#isEndless = true));
     process.on("SIGUSR2", () => this.#reboot());
     process.stdout.write("ready\n");
+  }
+
+  #sendMore(): void {
+    if (this.#state !== "running") return;
+    if (this.#isEndless) {
+      for (const [name, port] of this.#ports) {
+        const cpu = cpuOfDataPort(name);
+        if (cpu === undefined || port.pending.length > 64) continue;
+        for (let index = 0; index < 256; index++) this.#data(cpu, subBuffer(300, fillOf(cpu, index)), true);
+      }
+    }
+    this.#sendNumbered(this.#script.numbered ?? 0);
   }
 
   #carryOut(order: string): void {

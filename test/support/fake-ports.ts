@@ -1,20 +1,12 @@
 /** The guest's side of ports for fake guests, as QEMU has it: FIFOs that are open both ways, or sockets that it listens on. */
-import { constants, openSync, readSync, writeSync } from "node:fs";
+import { constants, openSync, writeSync } from "node:fs";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 
-/** `pending`: what the host has not taken yet; `flush` offers it again. */
-export type Port = { write: (bytes: Uint8Array) => void; pending: Uint8Array[]; flush: () => void };
+/** `pending`: what the host has not taken yet. */
+export type Port = { write: (bytes: Uint8Array) => void; pending: Uint8Array[] };
 
-/** How often ports are polled. */
+/** How often what the host has not taken is offered again. A guest with nothing to say sleeps: dozens of them wait in the tests. */
 export const pollMs = 5;
-
-const steps: (() => void)[] = [];
-
-/** Does it in each poll. All of a guest's steps have one timer: each wake-up costs more than what is done in it. */
-export function inEachPoll(step: () => void): void {
-  if (steps.length === 0) setInterval(() => steps.forEach((one) => one()), pollMs);
-  steps.push(step);
-}
 
 /** The ports of a guest by name. `carryOut` gets the orders of its host, one by one, in the forms that the kernel's agent takes too. */
 export function openPorts(
@@ -50,14 +42,9 @@ function ordersTo(carryOut: (order: string) => void): (bytes: Uint8Array) => voi
 function fifoPort(directory: string, name: string, hear: (bytes: Uint8Array) => void): Port {
   const out = openSync(`${directory}/${name}.out`, constants.O_RDWR | constants.O_NONBLOCK);
   const orders = openSync(`${directory}/${name}.in`, constants.O_RDWR | constants.O_NONBLOCK);
-  const buffer = Buffer.alloc(65_536);
-  inEachPoll(() => {
-    try {
-      hear(buffer.subarray(0, readSync(orders, buffer)));
-    } catch {
-      // Nothing there.
-    }
-  });
+  void (async () => {
+    for await (const bytes of Bun.file(orders).stream()) hear(bytes);
+  })();
   return queued((bytes) => {
     try {
       return writeSync(out, bytes);
@@ -82,11 +69,16 @@ function socketPort(directory: string, name: string, hear: (bytes: Uint8Array) =
 
 function queued(write: (bytes: Uint8Array) => number): Port {
   const pending: Uint8Array[] = [];
+  let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     for (let first = pending[0]; first !== undefined; first = pending[0]) {
       const count = write(first);
       if (count < first.length) {
         pending[0] = first.subarray(count);
+        timer ??= setTimeout(() => {
+          timer = undefined;
+          flush();
+        }, pollMs);
         return;
       }
       pending.shift();
@@ -94,7 +86,6 @@ function queued(write: (bytes: Uint8Array) => number): Port {
   };
   return {
     pending,
-    flush,
     write: (bytes) => {
       pending.push(bytes);
       flush();

@@ -4,7 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import { commonFields } from "./event-text.ts";
-import { inEachPoll, openPorts, type Port } from "./fake-ports.ts";
+import { openPorts, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { bodyOf, subBuffer } from "./sub-buffers.ts";
 
@@ -27,9 +27,6 @@ export class HostileGuest {
   }
 
   serve(): void {
-    inEachPoll(() => {
-      for (const port of this.#ports.values()) port.flush();
-    });
     setTimeout(() => process.exit(3), lifeMs);
     process.stdout.write("ready\n");
   }
