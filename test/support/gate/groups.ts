@@ -31,7 +31,12 @@ const testTimeoutMs = 300_000;
 export const build = [process.execPath, "build.ts", "--quiet", "--install"];
 
 const checks: Group[] = [
-  { name: "types", kind: "check", command: ["node_modules/.bin/tsc", "--noEmit"] },
+  {
+    name: "types",
+    kind: "check",
+    // What it found of files that did not change since, nor what they import, is kept: a quarter of the time.
+    command: ["node_modules/.bin/tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", "dist/.stamps/types"],
+  },
   {
     name: "types of the page",
     kind: "check",
