@@ -108,7 +108,9 @@ describe.skipIf(fixture.skipReason !== undefined)("a removed instance", () => {
           expect(reply["error"]).toBe(gone);
         }
         const status = await ports.ask("status", "status", () => agent.log);
-        expect(status["notServed"]).toEqual(others.map((cpu) => ({ cpu, events: 0, reason: gone })));
+        // The first one's worker may have met the end of its ring buffer itself, and says so.
+        const notServed = (status["notServed"] as { cpu: number }[]).filter(({ cpu }) => cpu !== first);
+        expect(notServed).toEqual(others.map((cpu) => ({ cpu, events: 0, reason: gone })));
         open.push(descriptors(agent));
       }
       // A look at the ports may be on its way; what was lost in a round would be lost for good.
