@@ -2,8 +2,8 @@
  * A part of a recording that goes on, as a trace.dat of its own: version 7, its tables packed once and its data as they are. What is
  * known of the data only when they are read stands behind them: the options.
  *
- * Where the file system can, both files share the data, and whose events are counted is read once for that. Where it can only copy,
- * they go through memory, which takes half of the CPU time of copy_file_range(2): that writes 64 KiB at a time (Linux 6.18).
+ * Where the file system can, both files share the data, and they are read once to count events. Where it can only copy, they go through
+ * memory: of 512 MiB that takes 0.6 of the CPU time of copy_file_range(2) in turns of 1 MiB.
  */
 import type { OutputFile } from "../../base/output-file.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
