@@ -39,20 +39,19 @@ struct bundle { word program_entry, dynamic, headers_offset, header_count, libra
 extern const struct bundle bundle __attribute__((visibility("hidden")));
 extern const char loaded[] __attribute__((visibility("hidden")));
 
-/*
- * What `finish` must undo. It is behind the block; the last environment string is its first member. `code_size`
- * stays: it is an environment string of the program.
- */
+/* What `finish` must undo. It is behind the block; the last environment string is its first member. `code_size`
+   stays: it is an environment string of the program. */
 struct state { char preload[16 + MAX_LIBRARIES * 32]; char code_size[64]; word page_size;
                struct limit stack; long executable, memfds[MAX_LIBRARIES]; };
 
 /* The last two variables are the loader's and glibc's until all is linked; then these stand in their place. */
-enum { VARIABLES_MAX = 10 };
+enum { VARIABLES_MAX = 11 };
 /* Without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
 /* A function is compiled when it is hot, also where few of its branches were taken: the splice loop's are failures. */
 static const char no_compile_delay[] = "BUN_JSC_maximumOptimizationDelay=0";
-/* What reads a recording is mostly over before the compiler's last tier pays: it comes at four times the runtime's count. */
+/* What reads a recording is mostly over before the compiler's last tier pays: it comes at four times the runtime's
+   count. So it does in an agent, which spends its time in the kernel. */
 static const char late_last_tier[] = "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=400000";
 
 static word *environment_of(word *block) { return block + 1 + block[0] + 1; }
@@ -213,7 +212,7 @@ word start_loader(word *kernel_block, word *block)
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
   /* The state is behind the block: its place is known when all variables are counted. */
   word *slots = to;
-  to += code_bytes ? VARIABLES_MAX : 2;
+  to += code_bytes ? (agent ? VARIABLES_MAX : VARIABLES_MAX - 1) : 2;
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -229,6 +228,7 @@ word start_loader(word *kernel_block, word *block)
 
   struct state *state = (struct state *)(to + 2);
   if (code_bytes) slots = add_small_runtime(slots, state, code_bytes, agent && cpus > FEW_CPUS);
+  if (agent) *slots++ = (word)late_last_tier;
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
   *slots = (word)state->preload;
   limit_thread_stacks(block, vector, state);

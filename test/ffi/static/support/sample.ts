@@ -20,8 +20,13 @@ export const readerVariables = {
   BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000",
 };
 
-/** What it gives its runtime as the agent, that is without a first word (ffi/static/entry/memory.h). */
+/** What it gives its runtime as the agent, that is without a first word. */
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
+  return { ...readerVariables, ...smallVariables(onlineCpus) };
+}
+
+/** And where memory is counted (ffi/static/entry/memory.h). */
+export function smallVariables(onlineCpus = cpus().length): Record<string, string> {
   return {
     ...commandVariables,
     BUN_JSC_jitMemoryReservationSize: `${(3 + onlineCpus / 4) * 2 ** 20}`,
