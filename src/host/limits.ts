@@ -59,8 +59,11 @@ export const hostLimits = {
    * and then are taken together. A FIFO of 1 MiB is filled in it at 200 MB/s.
    */
   loopPauseMs: 5,
-  /** Bytes of a stream after which its guest is told what was taken: a quarter of what may be on its way. */
-  ackBytes: 2 * MiB,
+  /**
+   * Bytes of a stream after which its guest is told what was taken: nearly half of what may be on its way in large pieces. Each order
+   * wakes a thread of the guest.
+   */
+  ackBytes: 4 * MiB,
   /** Bytes that one port may move before the next port is served. */
   streamShareBytes: 4 * MiB,
   /** Ports that were silent for this long are empty: leftovers of an earlier host have all arrived. */

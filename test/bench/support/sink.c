@@ -3,8 +3,8 @@
  *
  *   sink count FIFO...   splices to /dev/null; after 300 ms of silence prints "BYTES FIRST LAST", the bytes since the last such
  *                        line and the times (nanoseconds since 1970) at which the first and the last of them came
- *   sink acks ORDERS FIFO...  the same; for each 2 MiB of a FIFO it writes "ack CPU BYTES" into ORDERS, as a recorder does, the first
- *                        FIFO being that of CPU 0
+ *   sink acks ORDERS FIFO...  the same; for each 4 MiB of a FIFO it writes "ack CPU BYTES" of all that brought something into ORDERS, as
+ *                        a recorder does, the first FIFO being that of CPU 0
  *   sink stamps FIFO...  reads, and prints at its end for each "T nanoseconds\n" in the data (CLOCK_MONOTONIC) how many
  *                        microseconds old it was
  *
@@ -24,7 +24,7 @@
 #define MAX_FIFOS 64
 #define FIFO_BYTES (1 << 20)
 #define QUIET_MS 300
-#define ACK_BYTES (2 << 20)
+#define ACK_BYTES (4 << 20)
 #define MAX_AGES (1 << 20)
 
 /* Kept until the end: a reader of ours that is slow must not slow us down. */
@@ -53,6 +53,19 @@ static void find_stamps(char *text, size_t length, uint64_t *youngest)
 		if (age_count < MAX_AGES)
 			ages[age_count++] = (t - then) / 1000;
 	}
+}
+
+/* In one order. What has no room is told with the next. */
+static void acknowledge(int orders, int count, const uint64_t *taken, uint64_t *acked)
+{
+	char text[MAX_FIFOS * 32];
+	int length = 0;
+	for (int i = 0; i < count; i++)
+		if (taken[i] > acked[i])
+			length += sprintf(text + length, "ack %d %lu\n", i, taken[i]);
+	if (write(orders, text, length) == length)
+		for (int i = 0; i < count; i++)
+			acked[i] = taken[i];
 }
 
 int main(int argc, char **argv)
@@ -104,10 +117,8 @@ int main(int argc, char **argv)
 				first = last;
 			total += got;
 			taken[i] += got;
-			if (acks && taken[i] - acked[i] >= ACK_BYTES) {
-				acked[i] = taken[i];
-				dprintf(orders, "ack %d %lu\n", i, taken[i]);
-			}
+			if (acks && taken[i] - acked[i] >= ACK_BYTES)
+				acknowledge(orders, count, taken, acked);
 			if (stamps)
 				find_stamps(text, got, &youngest[i]);
 		}
