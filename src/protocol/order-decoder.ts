@@ -20,6 +20,11 @@ export class OrderDecoder {
   /** The line is longer than the bound, or not text: bytes are dropped up to the next newline. */
   #dropping = false;
 
+  /** Whether the next byte begins an order. */
+  get betweenOrders(): boolean {
+    return this.#length === 0 && !this.#dropping;
+  }
+
   decode(bytes: Uint8Array): Order[] {
     const orders: Order[] = [];
     for (const byte of bytes) {

@@ -75,12 +75,14 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
   poll.set(doneSlot, job.doneFd, POLL.IN);
   const edge = job.controlFd >= 0 && job.traits?.absentHost === true ? new EdgeWatch(job.controlFd) : undefined;
   const replies = new WorkerReplies(new PortLock(words, PortUser.controlWorker), job.writeFd);
+  const acknowledge = (cpu: number, position: number): void => {
+    const worker = job.cpus.indexOf(cpu);
+    if (worker >= 0) run.acknowledge(worker, position);
+  };
   const intake = new OrderIntake((order) => {
     if (order.order === "clock") replies.answer(order.nonce);
-    if (order.order !== "ack") return order.order === "clock";
-    const worker = job.cpus.indexOf(order.cpu);
-    if (worker >= 0) run.acknowledge(worker, order.bytes);
-    return true;
+    if (order.order === "ack") acknowledge(order.cpu, order.bytes);
+    return order.order === "clock" || order.order === "ack";
   });
   // Main carries out no orders at once, so that its code too is there when the first one comes.
   intake.take(new Uint8Array(0));
@@ -99,6 +101,20 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
     const held = Atomics.load(words, heldIndex);
     if (held !== Held.free) replies.progress(held === Held.set ? "set" : "restore");
   };
+  let listening = false;
+  let warmsUp = false;
+  /** Sets what is waited for; gives for how long at most. */
+  const prepare = (mainFree: boolean): number => {
+    listening = !lost && !endWaits && !intake.full;
+    poll.set(controlSlot, listening ? (hostPresent ? job.controlFd : (edge?.fd ?? -1)) : -1, POLL.IN);
+    // Without a host the port is ready to be written all the time.
+    poll.set(answerSlot, replies.needsRoom && hostPresent && listening ? job.writeFd : -1, POLL.OUT);
+    const untilCheckMs = check.turn(performance.now());
+    warmsUp = untilCheckMs < 0 && !warmedUp && !replies.waiting;
+    const untilWorkMs = warmsUp ? guestLimits.warmUpDelayMs : untilCheckMs;
+    const untilProgressMs = mainFree ? -1 : Math.max(0, Math.ceil(progressAtMs - performance.now()) | 0);
+    return sooner(untilProgressMs, sooner(untilWorkMs, replies.waitMs));
+  };
   try {
     for (;;) {
       const state = Atomics.load(words, controlBusyIndex);
@@ -112,19 +128,14 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       }
       if (mainFree) endWaits = false;
       else tellProgress();
-      const listening = !lost && !endWaits && !intake.full;
-      poll.set(controlSlot, listening ? (hostPresent ? job.controlFd : (edge?.fd ?? -1)) : -1, POLL.IN);
-      // Without a host the port is ready to be written all the time.
-      poll.set(answerSlot, replies.needsRoom && hostPresent && listening ? job.writeFd : -1, POLL.OUT);
-      const untilCheckMs = check.turn(performance.now());
-      const warmsUp = untilCheckMs < 0 && !warmedUp && !replies.waiting;
-      const untilWorkMs = warmsUp ? guestLimits.warmUpDelayMs : untilCheckMs;
-      const untilProgressMs = mainFree ? -1 : Math.max(0, Math.ceil(progressAtMs - performance.now()));
-      const ready = poll.wait(sooner(untilProgressMs, sooner(untilWorkMs, replies.waitMs)));
+      const ready = poll.wait(prepare(mainFree));
       if (replies.waiting) replies.send();
       if (ready === 0 && warmsUp) {
         warmedUp = true;
-        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, () => poll.wait(0) > 0);
+        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, () => {
+          if (!intake.received) prepare(true);
+          return poll.wait(0) > 0 && poll.revents(wakeSlot) + poll.revents(doneSlot) + poll.revents(controlSlot) > 0;
+        });
         // What start-up and compilation left behind: from here on the thread only waits and reads.
         Bun.gc(true);
       }
@@ -139,9 +150,10 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       const count = readInto(job.controlFd, bytes);
       hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
-        replies.stampRead();
+        const behindAcks = intake.takeAcks(bytes, count, acknowledge);
+        if (behindAcks < count) replies.stampRead();
         if (!hostPresent) tell({ kind: "host", present: (hostPresent = true) });
-        intake.take(bytes.subarray(0, count));
+        if (behindAcks < count) intake.take(bytes.subarray(behindAcks, count), behindAcks > 0);
       } else if (count === -E.EAGAIN || count === -E.EINTR) {
         if (count === -E.EAGAIN && !hostPresent) tell({ kind: "host", present: (hostPresent = true) });
       } else if (!mainFree) {

@@ -4,6 +4,7 @@
  * nothing of main can be answered at once (`atOnce`). All others wait here; when many wait, the rest waits in the
  * port.
  */
+import { takeAckLines } from "../../protocol/ack-lines.ts";
 import { OrderDecoder } from "../../protocol/order-decoder.ts";
 import type { Order } from "../../protocol/orders.ts";
 import { guestLimits } from "../limits.ts";
@@ -30,13 +31,22 @@ export class OrderIntake {
     return this.#waiting.length >= guestLimits.ordersAtOnce;
   }
 
-  /** Bytes of one read, split and joined in any way. */
-  take(bytes: Uint8Array): void {
+  /**
+   * Acknowledgements at the front of a read of `length` bytes; returns where they end. `take` knows those too that are cut or written in
+   * another way.
+   */
+  takeAcks(bytes: Uint8Array, length: number, acknowledge: (cpu: number, position: number) => void): number {
+    return this.#decoder.betweenOrders ? takeAckLines(bytes, length, acknowledge) : 0;
+  }
+
+  /** Bytes of one read, split and joined in any way. `behindAcks`: acknowledgements were in front of them. */
+  take(bytes: Uint8Array, behindAcks = false): void {
     const orders = this.#decoder.decode(bytes);
     for (const order of orders) if (!this.#atOnce(order)) this.#waiting.push(order);
     // Main need not wake for these: acknowledgements come with data that the host took, which renew its lease, and clock orders
     // beside others.
-    if (orders.length === 0 || orders.some(({ order }) => order !== "ack" && order !== "clock")) this.#received = true;
+    if ((orders.length === 0 && !behindAcks) || orders.some(({ order }) => order !== "ack" && order !== "clock"))
+      this.#received = true;
   }
 
   /** Returns what waits for main, without orders that would be answered twice. */

@@ -13,7 +13,7 @@ import { makePipe } from "../../../ffi/pipe.ts";
 import { POLL } from "../../../ffi/poll.ts";
 import { guestLimits } from "../limits.ts";
 import { transportLimits } from "../../transport/limits.ts";
-import { Order, RunState, Word } from "./run-state.ts";
+import { acksIndex, Counter, Order, RunState, Word } from "./run-state.ts";
 import { moveStream } from "./splice-loop.ts";
 import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
 
@@ -57,6 +57,10 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
       stream.spuriousWakeUp = round % 5 === 4;
       stream.wakesEarly = round % 7 === 6;
       if (round % 2 === 1) wantPartial(stream);
+      // A host that acknowledges nothing, then one that does, each time all or a part.
+      Atomics.store(run.words, acksIndex, round < guestLimits.warmUpRounds / 2 ? 0 : 1);
+      if (round > guestLimits.warmUpRounds / 3)
+        stream.counters[stream.acknowledgedIndex] = (stream.counters[Counter.bytes] ?? 0) - (round % 4) * bytes.length;
       stream.iterationsLeft = slow ? 4 : guestLimits.warmUpIterations;
       moveStream(stream);
     }

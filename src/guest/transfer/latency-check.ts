@@ -36,7 +36,7 @@ export class LatencyCheck {
       // Checks that were missed are not made up for.
       this.#nextMs += intervalMs * Math.ceil((nowMs - this.#nextMs + 1) / intervalMs);
     }
-    return Math.ceil(this.#nextMs - nowMs);
+    return Math.ceil(this.#nextMs - nowMs) | 0;
   }
 
   close(): void {

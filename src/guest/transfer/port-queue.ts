@@ -100,7 +100,10 @@ export class PortQueue {
     this.#memory[lostOfLarge] = this.#number(lostOfLarge) + Math.max(0, largest - virtioSpliceBytes);
   }
 
-  /** `acks`: the host acknowledges. `subBufferBytes`: a piece is no smaller. At most `smallBytes` or `largeBytes`. */
+  /**
+   * `acks`: the host acknowledges. `subBufferBytes`: a piece is no smaller. At most `smallBytes` or `largeBytes`. Always an
+   * integer to the compiler, which else compiles its callers once for small pieces and again for those that the room bounds.
+   */
   pieceBytes(acks: boolean, subBufferBytes: number, smallBytes: number, largeBytes: number): number {
     const leastBytes = Math.max(virtioPieceMinBytes, subBufferBytes);
     const used = this.#number(count);
@@ -108,11 +111,11 @@ export class PortQueue {
       // All of them sent since the last acknowledgement: this host does not acknowledge. The next is accepted when the oldest
       // is taken.
       const oldestBytes = this.#firstEnd() - this.#number(floor);
-      return Math.min(smallBytes, heldMaxBytes - this.#number(lostOfLarge) - this.heldBytes + oldestBytes);
+      return Math.min(smallBytes, heldMaxBytes - this.#number(lostOfLarge) - this.heldBytes + oldestBytes) | 0;
     }
     const lostBytes = this.#number(acks ? lost : lostOfLarge);
     const roomBytes = heldMaxBytes - lostBytes - this.heldBytes - (entries - 1 - used) * leastBytes;
-    return Math.min(acks ? largeBytes : smallBytes, roomBytes);
+    return Math.min(acks ? largeBytes : smallBytes, roomBytes) | 0;
   }
 
   #firstEnd(): number {

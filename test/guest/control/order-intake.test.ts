@@ -78,6 +78,26 @@ describe("an order intake", () => {
     expect(names(intake.give())).toEqual(["status"]);
   });
 
+  test("takes acknowledgements in front of other bytes alone, and says nothing to main of them and half of another", () => {
+    const positions: number[] = [];
+    const acks: Order[] = [];
+    const intake = new OrderIntake((order) => order.order === "ack" && acks.push(order) > 0);
+    const read = (text: string): void => {
+      const all = bytes(text);
+      const end = intake.takeAcks(all, all.length, (cpu, position) => positions.push(cpu, position));
+      if (end < all.length) intake.take(all.subarray(end), end > 0);
+    };
+    read("ack 0 4096\nack 1 8192\nack 0");
+    expect([positions, intake.received]).toEqual([[0, 4096, 1, 8192], false]);
+    // The rest of an order that was cut, which begins like an acknowledgement or not.
+    read(" 9000\nack 1 9000\n");
+    expect([acks.length, intake.received]).toEqual([2, false]);
+    read("set clock ");
+    read("ack 0 9999\nstatus\n");
+    expect(positions).toHaveLength(4);
+    expect(intake.give().map(({ order }) => order)).toEqual(["set", "status"]);
+  });
+
   test("wakes main for no clock order", () => {
     const intake = new OrderIntake(({ order }) => order === "clock");
     intake.take(bytes("clock n1\nclock n2\n"));
