@@ -25,6 +25,10 @@ const kernelAgentOptions = { C: "", "C bounded": "-s 65536" } as const;
 
 const tracing = "/sys/kernel/tracing";
 
+/** An agent that takes less in a second has nothing left to do. */
+const settledNs = 15e6;
+const settleTurnsMax = 60;
+
 export class GuestRig {
   readonly guest: Guest;
   /** Undefined over sockets. */
@@ -125,8 +129,19 @@ export class GuestRig {
     }
     this.#agent = await this.guest.spawn("exec trace-agent");
     await this.#agent.says("armed: ");
-    // A guest under emulation takes its time for the JIT warm-up too.
-    if (settle) await Bun.sleep(5000);
+    if (settle) await this.#settled();
+  }
+
+  /** An emulated guest takes its time for the JIT warm-up, on a loaded machine more than a few seconds. */
+  async #settled(): Promise<void> {
+    await Bun.sleep(4000);
+    let before = -Infinity;
+    for (let turn = 0; turn < settleTurnsMax; turn++) {
+      const now = await this.agentCpuNs();
+      if (now - before < settledNs) return;
+      before = now;
+      await Bun.sleep(1000);
+    }
   }
 
   /** What a recorder says first that acknowledges; what the agent replies stays in the FIFO. */
