@@ -8,6 +8,17 @@ const clockIds = { mono_raw: 4, mono: 1, boot: 7, realtime: 0 } as const;
 export type ClockName = keyof typeof clockIds;
 export const clockNames = ["mono_raw", "mono", "boot", "realtime"] as const satisfies readonly ClockName[];
 
+/** CLOCK_THREAD_CPUTIME_ID. */
+const threadCpuClock = 3;
+const threadTime = new BigInt64Array(new ArrayBuffer(16));
+const threadTimeAddress = ptr(threadTime);
+
+/** CPU time of this thread, in ms. */
+export function threadCpuMs(): number {
+  libc.clock_gettime(threadCpuClock, threadTimeAddress);
+  return Number(threadTime[0]) * 1e3 + Number(threadTime[1]) / 1e6;
+}
+
 const nsOfSecond = 1_000_000_000n;
 /** struct timespec: s64 seconds, s64 nanoseconds. */
 const timespecNumbers = 2;

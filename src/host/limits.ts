@@ -33,8 +33,6 @@ export const hostLimits = {
   stopGraceMs: 10_000,
   /** Without a terminal, a wait is logged when it has lasted this long. */
   waitToldMs: 3_000,
-  /** Replies received and not yet requested by a caller. */
-  repliesKept: 64,
   /** Symbols of guests kept on this host, in all: those of some 60 kernels. */
   symbolCacheBytes: 64 * MiB,
   /** Systems named in one order for formats, which fits its line. With more of them all formats are ordered. */
@@ -46,6 +44,12 @@ export const hostLimits = {
   /** Where what one read of a control port brings takes longer, less is read the next time, and at least so many bytes. */
   controlTakeMs: 3,
   controlShareMinBytes: 1 * KiB,
+  /**
+   * CPU time that a guest's control port may take at once (a start with all symbols of a kernel takes some 20 ms), and the share of a CPU from
+   * then on.
+   */
+  controlCpuMs: 200,
+  controlCpuShare: 0.1,
   /** Longest epoll_wait; bounds how late a signal is seen. */
   pumpWaitMs: 100,
   /** How long a busy guest is served before signals and timers are handled. */
@@ -64,8 +68,13 @@ export const hostLimits = {
    * wakes a thread of the guest.
    */
   ackBytes: 4 * MiB,
-  /** Bytes that one port may move before the next port is served. */
-  streamShareBytes: 4 * MiB,
+  /**
+   * Bytes that one port may move before the next port is served, and all ports of a guest, which divide them: 8 MiB take 10 to 20 ms. At least
+   * the second of them for each port.
+   */
+  streamShareBytes: 1 * MiB,
+  streamShareMinBytes: 64 * KiB,
+  guestShareBytes: 8 * MiB,
   /** Ports that were silent for this long are empty: leftovers of an earlier host have all arrived. */
   silenceMs: 150,
   /** Longest wait for ports to become silent: a guest may send without end. */

@@ -24,6 +24,8 @@ export class FramedBody {
   #frameMissing = 0;
   #wanted = false;
   #last = false;
+  /** The frames of a body that nobody waits for. */
+  #isSkipping = false;
 
   /** The next bytes belong to a frame, not to a line. */
   get inFrame(): boolean {
@@ -33,6 +35,7 @@ export class FramedBody {
   /** An earlier, incomplete body is dropped: its agent has dropped the rest. Without a target it is held. */
   begin(reply: BodyReply, total: number | undefined, target?: BodyTarget): void {
     this.#forget();
+    this.#isSkipping = false;
     this.#reply = reply;
     this.#total = total;
     this.#target = target;
@@ -41,10 +44,18 @@ export class FramedBody {
     target?.restart();
   }
 
+  /** Drops what comes of a body that is announced, whose first piece has so many bytes. */
+  skip(bytes: number): void {
+    this.#forget();
+    this.#isSkipping = true;
+    this.#frameMissing = bytes;
+  }
+
   /** A frame follows. False where it cannot be a part of the body; then the body is dropped. */
   frame({ bytes, last }: FrameReply): boolean {
     this.#frameMissing = bytes;
     this.#last = last === true;
+    if (this.#isSkipping) return true;
     const most = this.#total ?? protocolLimits.metadataBytes;
     this.#wanted = this.#reply !== undefined && this.#length + bytes <= most;
     if (!this.#wanted) this.#forget();

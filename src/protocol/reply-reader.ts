@@ -28,6 +28,8 @@ export class ReplyReader {
   invalidHello: string | undefined;
   /** Where a body that is announced from now on goes; undefined: it comes with its reply. */
   bodyTarget: BodyTarget | undefined;
+  /** Nobody waits for a body: one that is announced from now on is not kept. */
+  skipsBodies = false;
   readonly #nonce: string;
   #synchronized = false;
   /** The incomplete line; grows, because a guest may send byte by byte. */
@@ -61,6 +63,9 @@ export class ReplyReader {
       if (reply.reply === "frame") {
         // It belongs to no body, or exceeds the announced size: its bytes are skipped.
         if (!this.#framed.frame(reply)) this.#ignore(JSON.stringify(reply));
+      } else if (this.skipsBodies && (reply.reply === "sections" || reply.reply === "metadata")) {
+        const inOnePiece = reply.reply === "metadata" && reply.frames !== true;
+        this.#framed.skip(inOnePiece ? reply.bytes : 0);
       } else if (reply.reply === "sections") {
         this.#framed.begin(reply, undefined, this.bodyTarget);
       } else if (reply.reply === "metadata" && reply.frames === true && reply.bytes > 0) {

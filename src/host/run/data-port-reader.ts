@@ -41,6 +41,7 @@ export class DataPortReader {
   readonly #pipe: Pipe | undefined;
   /** Less than this is little of what the port can hold. */
   readonly #littleBytes: number;
+  #shareBytes: number = hostLimits.streamShareBytes;
   #target: number;
   #spooling = false;
   /** The stream lies in files of so many bytes; the next one is made when this one is full. */
@@ -55,6 +56,12 @@ export class DataPortReader {
     this.#pipe = pipe;
     this.#littleBytes = (pipe === undefined ? heldBytes(fd) : hostLimits.socketHeldBytes) / 4;
     this.#target = openFd("/dev/null", O.WRONLY);
+  }
+
+  /** It is one of so many ports of a guest, which together must not keep other guests waiting. */
+  shareOf(ports: number): void {
+    const { streamShareBytes, streamShareMinBytes, guestShareBytes } = hostLimits;
+    this.#shareBytes = Math.max(streamShareMinBytes, Math.min(streamShareBytes, Math.floor(guestShareBytes / ports)));
   }
 
   /** From now on data is kept in this open file, which is closed with the reader. */
@@ -83,7 +90,7 @@ export class DataPortReader {
 
   /** Moves what is available, at most one quantum, so that every port is served. */
   move(): Moved {
-    for (let moved = 0; moved < hostLimits.streamShareBytes;) {
+    for (let moved = 0; moved < this.#shareBytes;) {
       const count = this.#pipe === undefined ? this.#moveFifo() : this.#moveSocket(this.#pipe);
       if (count === -E.EAGAIN || count === -E.EINTR) return Moved.all;
       if (count === 0 || count === -E.ECONNRESET) {
@@ -101,7 +108,8 @@ export class DataPortReader {
         continue;
       }
       // What came meanwhile is found by the next poll: a further call that finds nothing costs as much as one that moves.
-      if (count < hostLimits.spoolSpliceBytes) return moved < this.#littleBytes ? Moved.little : Moved.all;
+      if (count < Math.min(hostLimits.spoolSpliceBytes, this.#shareBytes))
+        return moved < this.#littleBytes ? Moved.little : Moved.all;
     }
     return Moved.share;
   }
@@ -147,13 +155,13 @@ export class DataPortReader {
     return splice(
       this.fd,
       this.#target,
-      Math.min(hostLimits.spoolSpliceBytes, this.#room),
+      Math.min(hostLimits.spoolSpliceBytes, this.#shareBytes, this.#room),
       SPLICE.NONBLOCK | SPLICE.MOVE,
     );
   }
 
   #moveSocket(pipe: Pipe): number {
-    const most = Math.min(hostLimits.spoolSpliceBytes, this.#room);
+    const most = Math.min(hostLimits.spoolSpliceBytes, this.#shareBytes, this.#room);
     const taken = splice(this.fd, pipe.write, most, SPLICE.NONBLOCK | SPLICE.MOVE);
     for (let done = 0; done < taken;) {
       const count = splice(pipe.read, this.#target, taken - done, SPLICE.MOVE);

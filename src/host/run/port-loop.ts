@@ -40,6 +40,8 @@ export class PortLoop {
   readonly #ready = new ReadySet(hostLimits.loopEvents);
   readonly #served = new Map<number, Serve>();
   readonly #waiters = new Set<Waiter>();
+  /** Watched, and not to be looked at before that time. */
+  readonly #resting = new Map<number, number>();
   #driving = false;
   /** Ready ports of the last wait, and which of them is served next. */
   #found = 0;
@@ -52,7 +54,14 @@ export class PortLoop {
 
   /** Also for an fd that is not, or no longer, watched. */
   unwatch(fd: number): void {
-    if (this.#served.delete(fd)) this.#ready.remove(fd);
+    if (this.#served.delete(fd) && !this.#resting.delete(fd)) this.#ready.remove(fd);
+  }
+
+  /** Of a watched fd: whatever it has is left there for so long. */
+  rest(fd: number, forMs: number): void {
+    if (!this.#served.has(fd)) return;
+    if (!this.#resting.has(fd)) this.#ready.remove(fd);
+    this.#resting.set(fd, performance.now() + forMs);
   }
 
   /**
@@ -95,6 +104,7 @@ export class PortLoop {
       endMs = Math.min(endMs, waiter.endMs);
       patient &&= waiter.patient;
     }
+    for (const untilMs of this.#resting.values()) endMs = Math.min(endMs, untilMs);
     let found = this.#poll(Math.max(0, Math.ceil(endMs - begun)));
     const busyMs = performance.now();
     // Each look asks every waiter: of many guests not after each poll.
@@ -116,6 +126,7 @@ export class PortLoop {
    */
   #poll(timeoutMs: number): Found {
     if (this.#next >= this.#found) {
+      if (this.#resting.size > 0) this.#wake(performance.now());
       this.#found = this.#ready.wait(timeoutMs);
       this.#next = 0;
     }
@@ -131,6 +142,14 @@ export class PortLoop {
       if (served !== Served.little) found = Found.much;
     }
     return found;
+  }
+
+  #wake(now: number): void {
+    for (const [fd, untilMs] of this.#resting) {
+      if (now < untilMs) continue;
+      this.#resting.delete(fd);
+      this.#ready.add(fd);
+    }
   }
 
   #someIsDue(): boolean {

@@ -2,12 +2,14 @@
  * Moves what the ports of one guest bring: data into the spool or to a live view, replies to the reader. The loop that it is
  * given says when; it may serve other guests too. Nothing is held in memory but one read of the control port.
  */
+import { threadCpuMs } from "../../../ffi/clocks.ts";
 import { describeErrno, E } from "../../../ffi/errno.ts";
 import { readInto } from "../../../ffi/fd.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { hostLimits } from "../limits.ts";
 import type { StreamPosition } from "../../protocol/replies.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
+import { Allowance } from "./allowance.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
 import { Moved } from "./data-port-reader.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
@@ -35,22 +37,29 @@ export class Pump {
   #held = false;
   /** Bytes of the control port that are read at a time. */
   #controlShare: number = readBuffer.length;
+  readonly #allowance = new Allowance(performance.now());
+  readonly #cpuMs: () => number;
   /** An error thrown by a receiver: it belongs to this guest's run, not to the loop that other guests share. */
   #failure: { error: unknown } | undefined;
 
-  /** `take` receives what the control port brings; the bytes are valid until it returns. */
+  /** `take` receives what the control port brings; the bytes are valid until it returns. `cpuMs`: CPU time of this thread. */
   constructor(
     loop: PortLoop,
     control: ControlPort,
     readers: readonly DataPortReader[],
     take: (bytes: Uint8Array) => void,
+    cpuMs: () => number = threadCpuMs,
   ) {
     this.readers = readers;
     this.#loop = loop;
     this.#control = control;
     this.#take = take;
+    this.#cpuMs = cpuMs;
     loop.watch(control.readFd, () => this.#noting(() => this.#readControl()));
-    for (const reader of readers) this.#watch(reader);
+    for (const reader of readers) {
+      reader.shareOf(readers.length);
+      this.#watch(reader);
+    }
   }
 
   /** Begins to tell the guest what is taken. `positions`: of its streams, when nothing of them is on its way. */
@@ -133,13 +142,16 @@ export class Pump {
     const count = readInto(this.#control.readFd, readBuffer, this.#controlShare);
     if (count > 0) {
       this.controlBytes += count;
-      const begun = performance.now();
+      const begunMs = this.#cpuMs();
       this.#take(readBuffer.subarray(0, count));
+      const spentMs = this.#cpuMs() - begunMs;
       // Thousands of lines that are no replies: other guests do not wait for them.
       this.#controlShare =
-        performance.now() - begun > hostLimits.controlTakeMs
+        spentMs > hostLimits.controlTakeMs
           ? Math.max(hostLimits.controlShareMinBytes, this.#controlShare >> 2)
           : Math.min(readBuffer.length, this.#controlShare << 1);
+      const restMs = this.#allowance.spend(spentMs, performance.now());
+      if (restMs > 0) this.#loop.rest(this.#control.readFd, restMs);
       return Served.all;
     }
     if (count === -E.EAGAIN || count === -E.EINTR) return Served.all;

@@ -17,6 +17,7 @@ import { type AgentWord, agentWords, firstProtocol, hostWords, protocolVersion }
 import type { DataPortReader } from "./data-port-reader.ts";
 import { goneText, type GuestDirectory, guestTitle } from "../guest-directory.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
+import { Inbox } from "./inbox.ts";
 import { invalidHelloError } from "./no-agent.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
 import type { PortLoop } from "./port-loop.ts";
@@ -64,7 +65,7 @@ export class Session {
   readonly #control: ControlPort;
   readonly #nonce = randomUUID();
   readonly #reader = new ReplyReader(this.#nonce);
-  #inbox: ReadReply[] = [];
+  readonly #inbox = new Inbox();
   #words: readonly string[] = [];
   #answers = false;
   readonly #sentAt = new ClockReading();
@@ -147,10 +148,12 @@ export class Session {
     this.progress = undefined;
     this.#reader.broken = undefined;
     this.#reader.bodyTarget = target;
+    this.#reader.skipsBodies = kind !== "metadata" && kind !== "sections";
     this.send(order);
     const patience = new Patience(limits, this.pump.cameBytes);
     const found = await this.#await(kind, word, patience, performance.now());
     this.#reader.bodyTarget = undefined;
+    this.#reader.skipsBodies = true;
     if (found === undefined) throw this.#noAnswer(text, patience);
     if (found.reply.reply === "error") {
       throw new AgentError(
@@ -197,16 +200,13 @@ export class Session {
   }
 
   async #await(kind: Kind, word: string, patience: Patience, sinceMs: number): Promise<ReadReply | undefined> {
+    this.#inbox.expect(kind, word);
     for (;;) {
-      const index = this.#inbox.findIndex(
-        ({ reply }) => reply.reply === kind || (reply.reply === "error" && names(reply.order, word)),
-      );
-      const found = this.#inbox[index];
+      const { found } = this.#inbox;
       if (found !== undefined) {
-        this.#inbox.splice(0, index + 1);
+        this.#inbox.close();
         return found;
       }
-      this.#inbox = [];
       patience.see(this.pump.cameBytes);
       if (this.progress !== undefined) patience.working(this.progress.atMs);
       const left = patience.leftMs;
@@ -217,10 +217,15 @@ export class Session {
         this.pump.controlGone ||
         // What was set is restored whether the disk is full or not.
         (this.pump.full !== undefined && !patience.isOf(hostLimits.restore))
-      )
+      ) {
+        this.#inbox.close();
         return undefined;
+      }
       this.onWait({ what: works[word] ?? `waiting for "${word}"`, sinceMs, word: this.progress?.word });
-      await this.pump.turns(Math.min(left, hostLimits.pumpWaitMs), () => this.#inbox.length > 0 || this.cancelled);
+      await this.pump.turns(
+        Math.min(left, hostLimits.pumpWaitMs),
+        () => this.#inbox.found !== undefined || this.cancelled,
+      );
     }
   }
 
@@ -259,16 +264,8 @@ export class Session {
       if (reply.reply === "error" && reply.order === agentWords.lease) this.ended = reply.error;
       if (reply.reply === "status") this.lastStatus = reply;
       this.#inbox.push(read);
-      // A guest that sends unrequested replies must not fill our memory.
-      if (this.#inbox.length > hostLimits.repliesKept) this.#inbox.shift();
     }
   }
-}
-
-/** An error names the order that it refers to: by our word for it, or by its first characters. */
-function names(order: string, word: string): boolean {
-  const known: Record<string, string> = { "1": "start", "0": "stop" };
-  return order === word || order === known[word] || order.startsWith(`${word} `);
 }
 
 /** Stops a run that a killed host left behind. */

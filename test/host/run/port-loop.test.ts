@@ -40,3 +40,22 @@ test.each(["first", "last"])(
     for (const fd of fds) closeFd(fd);
   },
 );
+
+test("a port that rests is served again after it, and one that is unwatched meanwhile is not", async () => {
+  const loop = new PortLoop();
+  const [resting = -1, gone = -1] = ["resting", "gone"].map(readyFifo);
+  const counts = new Map<number, number>();
+  for (const fd of [resting, gone])
+    loop.watch(fd, () => {
+      counts.set(fd, (counts.get(fd) ?? 0) + 1);
+      loop.rest(fd, 1);
+      return Served.all;
+    });
+  await loop.until(100_000, () => counts.size === 2);
+  loop.unwatch(gone);
+  const before = counts.get(gone);
+  await loop.until(100_000, () => (counts.get(resting) ?? 0) >= 5);
+  expect(counts.get(gone)).toBe(before);
+  loop.close();
+  for (const fd of [resting, gone]) closeFd(fd);
+});
