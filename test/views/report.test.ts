@@ -159,29 +159,6 @@ describe.skipIf(reason !== undefined)("a recording of this machine", () => {
     expect(typeof change?.fields["next_pid"]).toBe("number");
   }, 300_000);
 
-  test("-F shows the kernel stack behind an event that it picks, and no other", () => {
-    const path = join(directory, "stacks.dat");
-    recordLocally(path, {
-      events: ["sched/sched_switch", "sched/sched_waking"],
-      bufferKb: 4096,
-      workload: "echo 1 > $I/options/stacktrace; for i in 1 2 3 4 5; do sleep 0.02; done",
-    });
-    const eventsOf = (filters: readonly string[]): { event: string; cpu: number; time: number }[] =>
-      ourReport(path, { form: "json", filters })
-        .trimEnd()
-        .split("\n")
-        .map((line) => JSON.parse(line) as { event: string; cpu: number; time: number })
-        .filter(({ event }) => event !== undefined);
-    const before = new Map<number, string>();
-    const wanted = eventsOf([]).filter(({ event, cpu }) => {
-      const isPicked = event === "sched_waking" || (event === "kernel_stack" && before.get(cpu) === "sched_waking");
-      before.set(cpu, event);
-      return isPicked;
-    });
-    expect(wanted.filter(({ event }) => event === "kernel_stack").length).toBeGreaterThan(5);
-    expect(eventsOf(["sched_waking"])).toEqual(wanted);
-  }, 300_000);
-
   test("--stat counts what the text shows", () => {
     const summary = ourReport(recording(), { form: "summary" });
     const switches = eventLines(ourReport(recording(), { events: ["sched:sched_switch"] })).length;
