@@ -1,6 +1,5 @@
 /** Two guests of different kernels and this machine in one recording, judged by trace-cmd and Perfetto's trace_processor. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { HostTransport } from "../../src/transport/transports.ts";
@@ -17,7 +16,7 @@ import { askTrace, findTraceProcessor } from "../support/perfetto/perfetto.ts";
 import { prepareGuest } from "../support/prepared-guest.ts";
 import { RecorderProcess, traceAgent } from "../support/recorder-process.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../support/tracefs.ts";
-import { type ReportLine, recordingCounts, reportLines } from "../support/trace-cmd.ts";
+import { type ReportLine, recordingCounts, reportLines, runTraceCmd } from "../support/trace-cmd.ts";
 
 const cpus = 2;
 const markers = 5000;
@@ -144,10 +143,7 @@ describe.skipIf(reason !== undefined)("two guests, of Linux 6.12 and 6.1, and th
     "is shown by trace-cmd and by Perfetto, every machine with its events and threads",
     async () => {
       const files = ["host", "vm1", "vm2"].flatMap((name) => ["-i", `${whole}/${name}.dat`]);
-      const { status, stdout } = spawnSync("trace-cmd", ["report", ...files], {
-        encoding: "latin1",
-        maxBuffer: 1 << 30,
-      });
+      const { status, stdout } = runTraceCmd(["report", ...files]);
       expect(status).toBe(0);
       const theirs = stdout.split("\n");
       const own = await traceAgent("report", whole);

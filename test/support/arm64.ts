@@ -2,7 +2,7 @@
  * An arm64 guest under QEMU's emulator: Debian's arm64 cloud kernel, and an initramfs of busybox and what a test adds.
  * Kernel and busybox are fetched with apt and unpacked into the cache; nothing of the system changes.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -103,10 +103,15 @@ function contentsOf(init: string, files: Record<string, string>): Map<string, In
   return all;
 }
 
-/** QEMU makes the sockets a moment after its start. */
+/** QEMU makes the sockets a moment after its start, and listens to each a moment after it made it. */
 async function connectTo(path: string): Promise<Socket> {
-  for (let tries = 0; tries < 6000 && !existsSync(path); tries++) await Bun.sleep(50);
-  const socket = connect(path);
-  await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-  return socket;
+  for (let triesLeft = 6000; ; triesLeft--) {
+    const socket = connect(path);
+    const failure = await new Promise<Error | undefined>((resolve) =>
+      socket.once("connect", () => resolve(undefined)).once("error", resolve),
+    );
+    if (failure === undefined) return socket;
+    if (triesLeft === 0) throw failure;
+    await Bun.sleep(50);
+  }
 }

@@ -7,6 +7,7 @@ import { openSpool } from "../../src/trace-dat/spool/source.ts";
 import { type PartSelection, partsOf } from "../../src/trace-dat/parts.ts";
 import { isSession } from "../../src/trace-dat/session/is-session.ts";
 import { sessionFiles } from "../../src/trace-dat/session/read-session.ts";
+import { runTraceCmd } from "./trace-cmd.ts";
 import { differenceOf } from "./trace-cmd-differences.ts";
 import type { EventSelection } from "../../src/timeline/event-selection.ts";
 import { finishExport } from "../../src/views/exporter.ts";
@@ -21,10 +22,7 @@ export function noTraceCmdReason(): string | undefined {
 
 /** `options` stand in front of the file: -F behind -i has no effect in 3.1.6. */
 export function traceCmdReport(path: string, options: readonly string[] = []): string {
-  const { stdout, stderr, status } = spawnSync("trace-cmd", ["report", ...options, path], {
-    maxBuffer: 1 << 30,
-    encoding: "latin1",
-  });
+  const { stdout, stderr, status } = runTraceCmd(["report", ...options, path]);
   if (status !== 0) throw new Error(`trace-cmd report ${path}: ${status}: ${stderr}`);
   return stdout;
 }

@@ -1,6 +1,5 @@
 /** Several recordings at once: lines by time with the machine's name, as trace-cmd has them; one trace for Perfetto. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +9,7 @@ import { fixturePath } from "../fixtures/fixtures.ts";
 import { traceAgent } from "../support/recorder-process.ts";
 import { differenceOf } from "../support/trace-cmd-differences.ts";
 import { noTraceCmdReason, ourReport } from "../support/trace-cmd-report.ts";
+import { runTraceCmd } from "../support/trace-cmd.ts";
 import { testUnless } from "../support/test-unless.ts";
 
 setDefaultTimeout(300_000);
@@ -27,10 +27,7 @@ const pathOf = (name: Name): string => join(folder, `${name}.dat`);
 for (const [name, fixture] of Object.entries(of)) copyFileSync(fixturePath(fixture), join(folder, `${name}.dat`));
 
 function theirs(...names: Name[]): string[] {
-  const { stdout } = spawnSync("trace-cmd", ["report", ...names.flatMap((name) => ["-i", pathOf(name)])], {
-    encoding: "latin1",
-    maxBuffer: 1 << 28,
-  });
+  const { stdout } = runTraceCmd(["report", ...names.flatMap((name) => ["-i", pathOf(name)])]);
   return stdout.split("\n");
 }
 

@@ -1,6 +1,5 @@
 /** Recordings that are cut while they go on: every event of the stream is in exactly one segment, also when the recorder is killed. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
@@ -17,6 +16,7 @@ import { testSeed } from "../../support/seed.ts";
 import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { unmountTracefs } from "../../support/tracefs.ts";
+import { runTraceCmd } from "../../support/trace-cmd.ts";
 
 setDefaultTimeout(300_000);
 endsGuests();
@@ -270,7 +270,7 @@ function firstStamps(path: string): bigint[] {
 }
 
 function theirCount(path: string): number {
-  const { stdout } = spawnSync("trace-cmd", ["report", "-i", path], { encoding: "latin1", maxBuffer: 1 << 30 });
+  const { stdout } = runTraceCmd(["report", "-i", path]);
   return stdout.split("\n").filter((line) => line.includes("UNKNOWN EVENT")).length;
 }
 

@@ -1,6 +1,5 @@
 /** Copies of recordings with other options: all events stay, and the options are read back, by us and by trace-cmd. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +13,7 @@ import type { TraceSource } from "../../../src/trace-dat/trace-source.ts";
 import { copyWithOptions } from "../../../src/trace-dat/write/copy.ts";
 import { guestOption, timeShiftOption } from "../../../src/trace-dat/write/time-options.ts";
 import { whyNoTools } from "../../support/packages.ts";
+import { runTraceCmd } from "../../support/trace-cmd.ts";
 import { testUnless } from "../../support/test-unless.ts";
 
 const fixtures = join(import.meta.dir, "../../fixtures");
@@ -97,7 +97,7 @@ describe("a copy with GUEST and TIME_SHIFT", () => {
   testUnless(noTraceCmd, "is read by trace-cmd, which shifts the times as it says", () => {
     for (const name of ["linux-6.12", "linux-6.1", "v7-zstd"]) {
       const lines = (path: string): string[] => {
-        const { stdout, status } = spawnSync("trace-cmd", ["report", "-t", "-i", path], { encoding: "latin1" });
+        const { stdout, status } = runTraceCmd(["report", "-t", "-i", path]);
         expect({ path, status }).toEqual({ path, status: 0 });
         return stdout.split("\n");
       };

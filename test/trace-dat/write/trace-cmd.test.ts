@@ -1,6 +1,5 @@
 /** Real recordings of this machine's kernel, written by us and read by trace-cmd. */
 import { describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { collectMetadata } from "../../../src/guest/control/metadata.ts";
@@ -9,12 +8,13 @@ import { writeTraceDat } from "../../../src/trace-dat/write/write.ts";
 import { parseHeaderPage } from "../../../src/ring-buffer/sub-buffer.ts";
 import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
 import { whyNoTools } from "../../support/packages.ts";
+import { runTraceCmd } from "../../support/trace-cmd.ts";
 
 const reason = noRecordingReason() ?? (await whyNoTools("trace-cmd"));
 if (reason !== undefined) console.warn(`skipped: trace-cmd reads our files (${reason})`);
 
 function traceCmd(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync("trace-cmd", args, { encoding: "latin1", maxBuffer: 1 << 28 });
+  const { status, stdout, stderr } = runTraceCmd(args);
   expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
   return stdout;
 }

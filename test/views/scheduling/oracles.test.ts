@@ -12,6 +12,7 @@ import { SchedulingSummary } from "../../../src/views/scheduling/summary.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
 import { whyNoTools } from "../../support/packages.ts";
+import { runTraceCmd } from "../../support/trace-cmd.ts";
 import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
 import { isLong } from "../../support/long.ts";
 import { testUnless } from "../../support/test-unless.ts";
@@ -97,7 +98,7 @@ function isWaking(format: { system: string } & ({ text: string } | { head: { nam
 
 /** Pid and latency in ns of each wake-up, as `trace-cmd report -w` shows them. */
 function traceCmdWakeups(path: string): { pid: number; ns: number }[] {
-  const { stdout } = spawnSync("trace-cmd", ["report", "-w", "-i", path], { encoding: "latin1", maxBuffer: 1 << 30 });
+  const { stdout } = runTraceCmd(["report", "-w", "-i", path]);
   return stdout.split("\n").flatMap((line) => {
     const [, pid, us] = /:(-?\d+) \[\d+\] Latency: ([\d.]+) usecs/.exec(line) ?? [];
     return pid === undefined ? [] : [{ pid: Number(pid), ns: Math.round(Number(us) * 1000) }];
