@@ -4,6 +4,7 @@
  * The cursor reads the header of each sub-buffer; the events are counted here in one loop over words, without their
  * times. The bytes come from a guest: what does not fit counts as damage, and nothing throws or loops on any bytes.
  */
+import { typeLong, typeMask, typePadding, typeTimeExtend } from "./event-header.ts";
 import { SubBufferCursor, type SubBufferLayout, unknownLoss } from "./sub-buffer.ts";
 
 export type EventTally = {
@@ -15,12 +16,6 @@ export type EventTally = {
   /** Sub-buffers that cannot be read to their end. */
   damaged: number;
 };
-
-/** Values of an event header's lowest five bits, see sub-buffer.ts. */
-const typeMask = 31;
-const typeLong = 0;
-const typePadding = 29;
-const typeTimeExtend = 30;
 
 export class EventCounter {
   readonly layout: SubBufferLayout;

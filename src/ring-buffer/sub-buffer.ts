@@ -13,6 +13,7 @@
  * here throws or loops on any bytes.
  */
 import { tracefsLimits } from "../tracefs/limits.ts";
+import { typeLong, typeMask, typePadding, typeTimeExtend, typeTimeStamp } from "./event-header.ts";
 
 export type SubBufferLayout = {
   /** Size of the whole sub-buffer with its header. */
@@ -42,12 +43,6 @@ const two27 = 2 ** 27;
 const two32 = 2 ** 32;
 /** An absolute time stamp lacks the upper five bits of the 64. */
 const absoluteStampMissingBits = 0xf800_0000;
-
-/** Values of type_len that do not give the length of the data. */
-const typeLong = 0;
-const typePadding = 29;
-const typeTimeExtend = 30;
-const typeTimeStamp = 31;
 
 export function layoutOf(sizeBytes: number, longBytes: 4 | 8, littleEndian = true): SubBufferLayout {
   return { sizeBytes, headerBytes: 8 + longBytes, longBytes, littleEndian };
@@ -138,7 +133,7 @@ export class SubBufferCursor {
     let at = this.#next;
     while (at + 4 <= end) {
       const word = view.getUint32(at, littleEndian);
-      const typeLength = littleEndian ? word & 31 : word >>> timeDeltaBits;
+      const typeLength = littleEndian ? word & typeMask : word >>> timeDeltaBits;
       const delta = littleEndian ? word >>> 5 : word & timeDeltaMask;
       at += 4;
       if (typeLength > typeLong && typeLength < typePadding) {

@@ -2,15 +2,11 @@
  * A quick look at a sub-buffer: most tell only the names of tasks that were named before, and need not be read event by event. What it
  * does not understand it leaves to who reads.
  */
+import { typeLong, typeMask, typePadding, typeTimeExtend } from "../../ring-buffer/event-header.ts";
 import type { SubBufferCursor, SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import type { SeenPids } from "./seen-pids.ts";
 import type { Telling } from "./telling-events.ts";
 
-/** Values of an event header's lowest five bits, see sub-buffer.ts. */
-const typeMask = 31;
-const typeLong = 0;
-const typePadding = 29;
-const typeTimeExtend = 30;
 /** Numbers of events have 16 bits. */
 const eventIds = 65_536;
 
