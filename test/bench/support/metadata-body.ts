@@ -15,19 +15,20 @@ export async function tellMetadata(ports: PortDirectory, agent: Child, order: st
   }
 }
 
-/** The last frame is there: of sections it says so itself, of all metadata the announced bytes have come. */
-function isWholeBody(bytes: Buffer): boolean {
-  let begin = 0;
-  for (;;) {
+type Line = { reply: string; bytes?: number; frames?: boolean; last?: boolean };
+
+/** The announced bytes of one piece have come, or the last frame with all of its bytes. Short replies may stand between frames. */
+export function isWholeBody(bytes: Buffer): boolean {
+  for (let begin = 0; ;) {
     const end = bytes.indexOf("\n", begin);
     if (end < 0) return false;
     const text = bytes.toString("latin1", begin, end);
     begin = end + 1;
-    // An agent that is busy for long says so, before its answer and after it.
-    if (text === "" || text.startsWith('{"reply":"progress"')) continue;
-    const line = JSON.parse(text) as { bytes?: number };
-    if (line.bytes !== undefined) return bytes.length >= begin + line.bytes;
-    const last = bytes.lastIndexOf('"last":true}\n');
-    return last >= 0 && bytes.indexOf('{"end":true}\n', last) >= 0;
+    // Of a line that came in two pieces the first may have been taken before the order.
+    if (!text.startsWith("{")) continue;
+    const { reply, bytes: length = 0, frames, last } = JSON.parse(text) as Line;
+    const inOnePiece = reply === "metadata" && frames !== true;
+    if (inOnePiece || last === true) return bytes.length >= begin + length;
+    if (reply === "frame") begin += length;
   }
 }
