@@ -76,6 +76,8 @@ export const traceDatLimits = {
   segmentTurnBytes: 1 * MiB,
   /** Cuts of a recording that are kept until their segments are written; a line of them, with the counters of 4096 CPUs. */
   cutsBytes: 64 * MiB,
+  /** Lines of cuts whose segments are written go when there are so many of them: a recorder cuts for weeks. */
+  cutsGrownBytes: 1 * MiB,
   /** Bytes per compressed piece of a version 7 file: what a reader must unpack for one event. */
   compressBytes: 256 * KiB,
   /** Of a compression algorithm's name and of its version's, which may be a commit's hash (40). */

@@ -44,7 +44,9 @@ export class MachineDirectories {
     if (own !== undefined) return own;
     if (this.#parent.statusOf(machine) === undefined) {
       this.#parent.makeDirectory(machine, 0o700);
-      owned(this.#parent.child(machine), this.#parent.status.uid, this.#group);
+      const made = this.#parent.child(machine);
+      owned(made, this.#parent.status.uid, this.#group);
+      made.close();
     }
     own = this.#parent.child(machine);
     if (!isTrusted(own.status.uid)) {

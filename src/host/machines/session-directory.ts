@@ -264,7 +264,9 @@ function openOrMake(path: string, group: number | undefined): Directory {
 function makeSpools(directory: Directory, group: number | undefined): Directory {
   if (directory.statusOf(sessionSpools) === undefined) {
     directory.makeDirectory(sessionSpools, 0o700);
-    owned(directory.child(sessionSpools), directory.status.uid, group);
+    const made = directory.child(sessionSpools);
+    owned(made, directory.status.uid, group);
+    made.close();
   }
   const spools = directory.child(sessionSpools);
   if (isTrusted(spools.status.uid)) return spools;

@@ -1,7 +1,8 @@
 /** One time for all machines, and where it lies in the streams of each, once what began before it has come. */
 import { ClockReading } from "../../../ffi/clocks.ts";
 import { hostLimits } from "../limits.ts";
-import type { MachineStream, Positions } from "./machine-stream.ts";
+import type { MachineStream } from "./machine-stream.ts";
+import type { Positions } from "./positions.ts";
 
 export class Cut {
   /** UTC. */

@@ -3,6 +3,8 @@
  * them between two sub-buffers, and pieces that are in segments, or too old, are removed.
  */
 import type { ClockReading } from "../../../ffi/clocks.ts";
+import { messageOf } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
 import { mergeMetadata } from "../../events/metadata-files.ts";
 import type { Metadata, TraceMetadata } from "../../events/trace-metadata.ts";
 import type { StatusReply } from "../../protocol/replies.ts";
@@ -17,11 +19,9 @@ import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
 import type { DataPortReader } from "../run/data-port-reader.ts";
 import type { RunObserver } from "../run/run-observer.ts";
 import type { CutCounters } from "../run/run-sink.ts";
-import { firstAfter, lastTime } from "./positions.ts";
+import { HeldPieces } from "./held-pieces.ts";
+import { firstAfter, lastTime, type Positions } from "./positions.ts";
 import { StreamMetadata } from "./stream-metadata.ts";
-
-/** By CPU, a place in its stream. */
-export type Positions = ReadonlyMap<number, number>;
 
 type MachineParts = { name: string; kind: SessionMachine["kind"]; spool: Spool; session: SpoolSession };
 
@@ -49,9 +49,7 @@ export class MachineStream {
   /** By CPU, the first piece that is still there, and when the next ones were begun (performance.now()). */
   readonly #first = new Map<number, number>();
   readonly #begun = new Map<number, Map<number, number>>();
-  /** What is being read; pieces of it that were to be removed meanwhile. */
-  #held: { from: Positions; to: Positions } | undefined;
-  readonly #late: { cpu: number; index: number }[] = [];
+  readonly #held = new HeldPieces((cpu, index) => this.spool.removePiece(cpu, index));
 
   constructor(
     { name, kind, spool, session }: MachineParts,
@@ -153,17 +151,21 @@ export class MachineStream {
 
   /** That lie there beside these, because somebody reads them. */
   get lateBytes(): number {
-    return this.#late.length * this.#pieceBytes;
+    return this.#held.lateCount * this.#pieceBytes;
   }
 
-  /** Until `release`, pieces of this part stay on the disk when they are removed. */
+  /** Until it is read, and `release` at the latest, this part stays on the disk when it is removed. */
   hold(from: Positions, to: Positions): void {
-    this.#held = { from, to };
+    this.#held.hold(from, to);
+  }
+
+  /** The same streams, of which each is read once, from its beginning to its end: what was read is held no longer. */
+  readOnce(streams: readonly RecordedStream[]): RecordedStream[] {
+    return streams.map((stream) => this.#held.readOnce(stream));
   }
 
   release(): void {
-    this.#held = undefined;
-    for (const { cpu, index } of this.#late.splice(0)) this.spool.removePiece(cpu, index);
+    this.#held.release();
   }
 
   /** All that came, in whole sub-buffers. */
@@ -216,6 +218,15 @@ export class MachineStream {
     );
   }
 
+  /** Where it cannot be noted a successor finds what it would find without a cut. */
+  noteCut(cut: Parameters<Spool["addCut"]>[0]): void {
+    try {
+      this.spool.addCut(cut);
+    } catch (error) {
+      log.debug(`cannot note a cut: ${messageOf(error)}`);
+    }
+  }
+
   removeBelow(positions: Positions): void {
     for (const [cpu, position] of positions) {
       let first = this.#first.get(cpu) ?? 0;
@@ -254,11 +265,8 @@ export class MachineStream {
 
   #removePiece(cpu: number, index: number): void {
     this.#begun.get(cpu)?.delete(index);
-    const from = this.#held?.from.get(cpu) ?? 0;
-    const to = this.#held?.to.get(cpu) ?? 0;
     const begin = index * this.#pieceBytes;
-    if (begin < to && begin + this.#pieceBytes > from) this.#late.push({ cpu, index });
-    else this.spool.removePiece(cpu, index);
+    this.#held.remove(cpu, index, { begin, end: begin + this.#pieceBytes });
   }
 
   #note(told: CutCounters | undefined): void {

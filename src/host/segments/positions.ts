@@ -3,6 +3,9 @@ import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import type { RecordedStream } from "../../trace-dat/write/recording.ts";
 import { StreamFile } from "../../trace-dat/write/stream-file.ts";
 
+/** By CPU, a place in its stream. */
+export type Positions = ReadonlyMap<number, number>;
+
 const stampBytes = 8;
 
 /** Where the first sub-buffer lies that begins after `time`; the end of the stream where there is none. */

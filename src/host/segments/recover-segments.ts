@@ -7,7 +7,8 @@ import { openTraceDat } from "../../trace-dat/read/reader.ts";
 import { parseRecordingCounts } from "../../trace-dat/recording-counts.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import type { Unfinished } from "../machines/unfinished.ts";
-import { MachineStream, type Positions } from "./machine-stream.ts";
+import { MachineStream } from "./machine-stream.ts";
+import type { Positions } from "./positions.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type Keep, SegmentStore } from "./segment-store.ts";
 
@@ -109,7 +110,10 @@ async function recover(
   }
   if (stream.pendingBytes > 0) {
     const number = store.nextNumber();
-    await write(number, store.fileOf(machine.name, started, number), stream.whole, new Date().toISOString());
+    const [file, to] = [store.fileOf(machine.name, started, number), stream.whole];
+    // Killed when the file is there, and the pieces are too, it is not to be made again.
+    stream.noteCut({ number, file, started, to: [...to] });
+    await write(number, file, to, new Date().toISOString());
   }
   const place = machine.recordings.indexOf(recording);
   if (place >= 0) machine.recordings.splice(place, 1);

@@ -11,7 +11,8 @@ import type { CutMachine, Cutter } from "../machines/cutter.ts";
 import type { RunningStream, SnapshotRequest, SnapshotResult } from "../machines/running-recorder.ts";
 import type { RunObserver } from "../run/run-observer.ts";
 import { Cut } from "./cut.ts";
-import { MachineStream, type Positions } from "./machine-stream.ts";
+import { MachineStream } from "./machine-stream.ts";
+import type { Positions } from "./positions.ts";
 import { pieceBytes, type RotationParts } from "./cut-parts.ts";
 import { runningStreams } from "./running-streams.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
@@ -60,6 +61,7 @@ export class Ring implements Cutter {
     const stream = new MachineStream({ name, kind: entry.kind, spool, session }, (cpus, subBufferBytes) =>
       pieceBytes(maxBytes / hostLimits.pieceShare / cpus / this.#members.length, subBufferBytes),
     );
+    stream.isFull = () => !this.#hasRoom;
     this.#members.push({ machine, stream });
     return stream.observer();
   }
@@ -81,10 +83,12 @@ export class Ring implements Cutter {
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
-      if (!this.#store.keepFree(0, 0)) this.#parts.stop("the disk has less free space than is to stay (--free)");
+      if (!this.#store.keepFree(0, this.#ports))
+        this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
     this.#dropOld();
-    const { lastMs, afterMs, latencyMs, maxBytes } = this.#parts;
+    this.#store.makeRoom(this.#marginBytes, this.#ringBytes + this.#lateBytes);
+    const { lastMs, afterMs, latencyMs } = this.#parts;
     const oldestMs = this.#isGathering ? -Infinity : now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
     for (;;) {
       const [oldest] = this.#members
@@ -94,7 +98,7 @@ export class Ring implements Cutter {
         })
         .sort((a, b) => a.piece.fullMs - b.piece.fullMs);
       // Bytes count more than age.
-      if (oldest === undefined || (oldest.piece.fullMs >= oldestMs && this.#ringBytes <= maxBytes)) return;
+      if (oldest === undefined || (oldest.piece.fullMs >= oldestMs && this.#ringBytes <= this.#maxBytes)) return;
       oldest.stream.removeBelow(new Map([[oldest.piece.cpu, oldest.piece.end]]));
     }
   }
@@ -145,6 +149,28 @@ export class Ring implements Cutter {
 
   get #lateBytes(): number {
     return this.#members.reduce((sum, { stream }) => sum + stream.lateBytes, 0);
+  }
+
+  /** Of the ring: less where --keep has no more room, though snapshots were removed for it. */
+  get #maxBytes(): number {
+    const { bytes = Infinity } = this.#store.keep;
+    return Math.min(this.#parts.maxBytes, bytes - this.#marginBytes - this.#store.bytes - this.#lateBytes);
+  }
+
+  /** What may come before old pieces are removed. */
+  get #marginBytes(): number {
+    return this.#store.marginOf(this.#ports);
+  }
+
+  get #ports(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.from.size, 0);
+  }
+
+  /** Asked after each read: where there is none the guests keep what they have until pieces are removed. */
+  get #hasRoom(): boolean {
+    const { bytes } = this.#store.keep;
+    if (bytes === undefined) return true;
+    return this.#store.bytes + this.#ringBytes + this.#lateBytes <= bytes - this.#marginBytes / 2;
   }
 
   /** Of a machine that ended and has not begun anew, what it left. */
@@ -203,6 +229,8 @@ export class Ring implements Cutter {
     const guests = members.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
     if (!this.#store.makeRoom(heldBytes, this.#ringBytes + heldBytes))
       return { taken: false, reason: "--keep leaves no room for the ring, what is read of it, and a file of that" };
+    if (!this.#store.hasFreeFor(heldBytes, this.#ports))
+      return { taken: false, reason: "the disk has no room for it beside what is to stay free (--free)" };
     try {
       for (const plan of plans) {
         const { bytes } = await this.#store.write(plan, { host, guests }, this.#parts.turn);

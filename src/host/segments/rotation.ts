@@ -14,7 +14,8 @@ import type { RunningStream, SnapshotResult } from "../machines/running-recorder
 import type { RunObserver } from "../run/run-observer.ts";
 import { Cut } from "./cut.ts";
 import { pieceBytes, type RotationParts } from "./cut-parts.ts";
-import { MachineStream, type Positions } from "./machine-stream.ts";
+import { MachineStream } from "./machine-stream.ts";
+import type { Positions } from "./positions.ts";
 import { MachineTotal, missingOf } from "./machine-total.ts";
 import { runningStreams } from "./running-streams.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
@@ -218,11 +219,7 @@ export class Rotation implements Cutter {
     const file = this.#store.fileOf(machine.name, started, number);
     const cutAt = { from: stream.from, to, times: { from: lastTime, to: time } };
     const plan = planOf(stream, { number, file, started, ended: utc, trigger: undefined, ...cutAt });
-    try {
-      stream.spool.addCut({ number, file, started, to: [...to], ...(time === undefined ? {} : { at: `${time}` }) });
-    } catch (error) {
-      log.debug(`cannot note a cut: ${String(error)}`);
-    }
+    stream.noteCut({ number, file, started, to: [...to], ...(time === undefined ? {} : { at: `${time}` }) });
     this.#plans.push(plan);
     stream.from = to;
     stream.counters.last = stream.counters.now;
@@ -252,7 +249,9 @@ export class Rotation implements Cutter {
         const host = streams.find(({ kind }) => kind === "host");
         const guests = streams.filter(({ kind }) => kind === "guest");
         const written = await this.#store.write(plan, { host, guests }, this.#parts.turn);
-        stream.spool.addCut({ done: number });
+        // Before the spool tells that it is done: killed in between, nobody would know of the file.
+        await this.#store.save();
+        stream.noteCut({ done: number });
         stream.removeBelow(to);
         member?.total.add(written, stream.name);
       } catch (error) {
@@ -261,7 +260,8 @@ export class Rotation implements Cutter {
       }
       this.#plans.shift();
       this.#store.makeRoom(this.#marginBytes, this.#spoolBytes);
-      if (member !== undefined) this.#tell(member);
+      if (member?.tail !== true) continue;
+      this.#tell(member);
       await this.#store.save();
     }
   }

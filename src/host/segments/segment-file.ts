@@ -38,13 +38,15 @@ export async function writeSegmentFile(
   let file: OutputFile | undefined;
   try {
     const tables = await stream.tables();
+    const times = timesOf(streams, stream.layout);
     file = new OutputFile(place);
     const writing = writeSegment(file, {
       recording: {
         metadata,
         layout: stream.layout,
         cpus,
-        streams,
+        // The events of segments are counted in a second reading where the disk copies them.
+        streams: trigger === undefined ? streams : stream.readOnce(streams),
         version: `trace-agent ${version}`,
         traceId: stream.session.traceId,
         ...(guests === undefined ? {} : { guests }),
@@ -55,7 +57,6 @@ export async function writeSegmentFile(
       cpuStats: (tallies) => (trigger === undefined ? withCounts(plan, tallies) : metadata.cpuStats),
     });
     const tallies = await inTurns(writing, turn);
-    const times = timesOf(streams, stream.layout);
     await file.finishLater();
     return { bytes: file.position, cpus: tallies, leftOut, notes, offset, times };
   } catch (cause) {

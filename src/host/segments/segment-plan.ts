@@ -6,7 +6,8 @@ import type { StatusReply } from "../../protocol/replies.ts";
 import type { SessionOffset } from "../../trace-dat/session/session-file.ts";
 import type { ClockBurst, ReadableClock } from "../../trace-dat/spool/clock-bursts.ts";
 import { fromTheStart } from "../../trace-dat/spool/run-counts.ts";
-import type { MachineStream, Positions } from "./machine-stream.ts";
+import type { MachineStream } from "./machine-stream.ts";
+import type { Positions } from "./positions.ts";
 
 export type SegmentPlan = {
   readonly stream: MachineStream;

@@ -94,6 +94,12 @@ export class SegmentStore {
     return true;
   }
 
+  /** The same for a file that is written only where it has room. */
+  hasFreeFor(bytes: number, ports: number): boolean {
+    this.keepFree(bytes, ports);
+    return this.#freeBytes().aboveFloor >= bytes;
+  }
+
   /**
    * Whether more may come, asked after each read: what is to stay free stays free, and all that is in the spool can become files, for which
    * those that are there may be removed. The disk itself is asked only when that may have changed.

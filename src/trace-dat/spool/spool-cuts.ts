@@ -49,6 +49,12 @@ export function readCutLines(lines: string): SpoolCuts {
   return { written, left };
 }
 
+/** Lines that tell the same as all that were read: of what is written, only up to where counts. */
+export function shortCutLines({ written, left }: SpoolCuts, { done: number }: SpoolCutDone): string {
+  const last: SpoolCut = { number, file: "", started: "", to: [...written] };
+  return [last, { done: number }, ...left].map(cutLine).join("");
+}
+
 /** Nesting, and values: three for each CPU. */
 const lineBounds = { depthMax: 4, valuesMax: 4 * tracefsLimits.cpusMax };
 

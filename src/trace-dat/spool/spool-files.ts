@@ -69,6 +69,18 @@ export class SpoolFiles {
     }
   }
 
+  /** To write at its end; made where there is none. The caller closes it. */
+  openToAppend(name: string): { fd: number; bytes: number } {
+    const status = this.directory.statusOf(name);
+    if (status === undefined) return { fd: this.create(name), bytes: 0 };
+    this.#check(name, status);
+    try {
+      return { fd: this.directory.open(name, O.WRONLY | O.APPEND), bytes: status.size };
+    } catch (cause) {
+      throw placeError(this.#path(name), "write", cause);
+    }
+  }
+
   /** It is there when it is finished. */
   newFile(name: string): OutputFile {
     return new OutputFile(OutputPlace.in(this.directory, name, { group: this.#group }));

@@ -13,9 +13,9 @@
  *
  * Reading it creates nothing in it.
  */
-import { rmdirSync, writeSync } from "node:fs";
+import { rmdirSync } from "node:fs";
 import { E, SystemError } from "../../../ffi/errno.ts";
-import { closeFd, O } from "../../../ffi/fd.ts";
+import { closeFd } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, messageOf } from "../../base/errors.ts";
@@ -29,10 +29,18 @@ import { traceDatLimits } from "../limits.ts";
 import { burstLine, type ClockBurst, readBurstLines } from "./clock-bursts.ts";
 import { readMetadata } from "./metadata-read.ts";
 import { endIn, fieldsIn, sessionIn, type SpoolEnd, type SpoolSession } from "./spool-fields.ts";
-import { cutLine, readCutLines, type SpoolCuts, type SpoolCut, type SpoolCutDone } from "./spool-cuts.ts";
+import { GrowingFile } from "./growing-file.ts";
+import {
+  cutLine,
+  readCutLines,
+  shortCutLines,
+  type SpoolCuts,
+  type SpoolCut,
+  type SpoolCutDone,
+} from "./spool-cuts.ts";
+import { lockName, lockToRead, stillWritten } from "./spool-lock.ts";
 import { isStream, pieceName, SpoolFiles, type SpooledStream } from "./spool-files.ts";
 
-const lockName = "lock";
 const sessionName = "spool.json";
 /** As recorders before 0.2 called it. */
 const oldSessionName = "session.json";
@@ -54,13 +62,15 @@ export class Spool {
   readonly path: string;
   readonly #files: SpoolFiles;
   readonly #lockFd: number | undefined;
-  /** Files that grow. */
-  readonly #growing = new Map<string, number>();
+  readonly #clocks: GrowingFile;
+  readonly #cuts: GrowingFile;
 
   private constructor(files: SpoolFiles, lockFd: number | undefined) {
     this.path = files.directory.path;
     this.#files = files;
     this.#lockFd = lockFd;
+    this.#clocks = new GrowingFile(files, clocksName);
+    this.#cuts = new GrowingFile(files, cutsName);
   }
 
   /** Makes the spool of a future recording at `output`. */
@@ -186,12 +196,14 @@ export class Spool {
 
   /** At once on disk: a recorder may be killed. Throws a SystemError. */
   addBurst(burst: ClockBurst): void {
-    this.#append(clocksName, burstLine(burst));
+    this.#clocks.append(burstLine(burst));
   }
 
   /** The same for a cut, before its segment is written, and when it is. */
   addCut(cut: SpoolCut | SpoolCutDone): void {
-    this.#append(cutsName, cutLine(cut));
+    this.#cuts.append(cutLine(cut));
+    if ("done" in cut && this.#cuts.bytes > traceDatLimits.cutsGrownBytes)
+      this.#cuts.replace(shortCutLines(this.readCuts(), cut));
   }
 
   readCuts(): SpoolCuts {
@@ -255,41 +267,15 @@ export class Spool {
   }
 
   close(): void {
-    for (const fd of this.#growing.values()) closeFd(fd);
-    this.#growing.clear();
+    this.#clocks.close();
+    this.#cuts.close();
     if (this.#lockFd !== undefined) closeFd(this.#lockFd);
     this.#files.directory.close();
-  }
-
-  #append(name: string, line: string): void {
-    let fd = this.#growing.get(name);
-    if (fd === undefined) this.#growing.set(name, (fd = this.#files.create(name)));
-    writeSync(fd, line);
   }
 
   #readFields(name: string): ReturnType<typeof fieldsIn> {
     return fieldsIn(name, this.#files.read(name, traceDatLimits.spoolSessionBytes));
   }
-}
-
-/** Shared by all who read; none where there is no lock file, as in a spool that was made by hand. */
-function lockToRead(directory: Directory): number | undefined {
-  let fd: number;
-  try {
-    fd = directory.open(lockName, O.RDONLY | O.NONBLOCK);
-  } catch (error) {
-    if (error instanceof SystemError && error.errno === E.ENOENT) return undefined;
-    throw error;
-  }
-  if (tryLock(fd, true)) return fd;
-  closeFd(fd);
-  throw stillWritten(directory.path);
-}
-
-function stillWritten(path: string): AgentError {
-  return new AgentError("unavailable", `cannot use spool "${path}": a recorder still writes it`, {
-    remedy: "stop that recorder; it makes the file itself",
-  });
 }
 
 function openError(path: string, cause: unknown): AgentError {

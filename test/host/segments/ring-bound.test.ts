@@ -1,18 +1,17 @@
 /** What a ring has on the disk while snapshots are taken of it: its pieces, and what it no longer needs and somebody reads. */
 import { afterAll, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { gzipSync } from "node:zlib";
-import { closeFd } from "../../../ffi/fd.ts";
-import type { CutMachine } from "../../../src/host/machines/cutter.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
 import { Ring } from "../../../src/host/segments/ring.ts";
-import { SegmentStore } from "../../../src/host/segments/segment-store.ts";
+import { type Free, type Keep, SegmentStore } from "../../../src/host/segments/segment-store.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
-import type { Spool } from "../../../src/trace-dat/spool/spool.ts";
-import { fakeHeaderPage, fakeHello } from "../../support/fake-replies.ts";
-import { numberedEvents, numberedSubBuffer, numbersIn } from "../../support/numbered.ts";
-import { bodyOf, subBufferBytes } from "../../support/sub-buffers.ts";
+import { bytesUnder } from "../../support/bytes-under.ts";
+import { CutSource } from "../../support/cut-source.ts";
+import { numberedEvents, numbersIn } from "../../support/numbered.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { subBufferBytes } from "../../support/sub-buffers.ts";
+import { testUnless } from "../../support/test-unless.ts";
 
 setDefaultTimeout(300_000);
 const MiB = 1024 * 1024;
@@ -26,10 +25,13 @@ let store: SegmentStore;
 let ring: Ring;
 /** What happens whenever the ports are served. */
 let turn = (): void => {};
-let sources: Source[] = [];
-beforeEach(() => {
-  directory = SessionDirectory.open(`${folder}/${++count}`, undefined);
-  store = new SegmentStore(directory, {}, { bytes: 0 });
+let sources: CutSource[] = [];
+beforeEach(() => begin(`${folder}/${++count}`));
+
+/** A recorder in a new directory. */
+function begin(path: string, keep: Keep = {}, free: Free = { bytes: 0 }): void {
+  directory = SessionDirectory.open(path, undefined);
+  store = new SegmentStore(directory, keep, free);
   turn = () => {};
   sources = [];
   ring = new Ring(store, {
@@ -45,63 +47,12 @@ beforeEach(() => {
     afterMs: 0,
     everyMs: 0,
   });
-});
+}
 
-/** A guest of one CPU whose data comes when the test says so. */
-class Source {
-  readonly machine: CutMachine & { ended: boolean };
-  readonly spool: Spool;
-  readonly pieceBytes: number;
-  readonly #observer;
-  readonly #reader = { cpu: 0, received: 0 };
-  #number = 0;
-
-  constructor(traceId: bigint) {
-    const entry = directory.machine("vm1", "guest");
-    this.machine = { name: "vm1", entry, traceId, ended: false, trouble: undefined, refused: undefined };
-    sources.push(this);
-    this.spool = directory.createSpool("vm1");
-    this.#observer = ring.join(this.machine, this.spool);
-    const body = gzipSync(
-      JSON.stringify(bodyOf({ "events/header_page": fakeHeaderPage, trace_clock: "[mono_raw]\n" })),
-    );
-    const facts = { hello: { ...fakeHello, nonce: "1", state: "armed", cpus: [], words: [] }, body, latencyMs: 1 };
-    this.pieceBytes = this.#observer.begin(facts as never, [this.#reader as never]);
-    this.#observer.started({ hello: facts.hello, before: undefined, start: undefined, vcpus: undefined } as never);
-  }
-
-  /** Those of before: nothing is told of the guest. */
-  tellCounters(): void {
-    this.#observer.counters(undefined);
-  }
-
-  end(): void {
-    this.#observer.ended({ reason: "" });
-    this.machine.ended = true;
-  }
-
-  /** Whole pieces; the ring looks after each. */
-  receive(bytes: number): void {
-    for (let done = 0; done < bytes; done += this.pieceBytes) {
-      const index = this.#reader.received / this.pieceBytes;
-      const fd = this.spool.createPiece(0, index);
-      this.#observer.pieceBegins(0, index);
-      for (let at = 0; at < this.pieceBytes; at += subBufferBytes) {
-        writeSync(fd, numberedSubBuffer(1_000_000n + BigInt(this.#number) * 100n, 0, this.#number));
-        this.#number += numberedEvents;
-      }
-      closeFd(fd);
-      this.#reader.received += this.pieceBytes;
-      ring.turn();
-    }
-  }
-
-  get diskBytes(): number {
-    const { path } = this.spool;
-    return readdirSync(path)
-      .filter((name) => name.startsWith("cpu"))
-      .reduce((sum, name) => sum + statSync(`${path}/${name}`).size, 0);
-  }
+function newSource(traceId = 1n): CutSource {
+  const source = new CutSource(ring, directory, traceId);
+  sources.push(source);
+  return source;
 }
 
 function numbersOf(file: string): { events: number; first: number; faults: string[] } | undefined {
@@ -112,20 +63,24 @@ function numbersOf(file: string): { events: number; first: number; faults: strin
 }
 
 test("the ring keeps its size while a snapshot is written, which has all that it was to have", async () => {
-  const source = new Source(1n);
+  const source = newSource();
   source.receive(2 * maxBytes);
   expect(source.diskBytes).toBeLessThanOrEqual(maxBytes + source.pieceBytes);
   const write = store.write.bind(store);
-  let most = 0;
+  let [most, read] = [0, 0];
   spyOn(store, "write").mockImplementation(async (...args) => {
     source.receive(3 * maxBytes);
     most = source.diskBytes;
-    return await write(...args);
+    const written = await write(...args);
+    read = source.diskBytes;
+    return written;
   });
   const result = await ring.snapshot({ trigger: "command" });
   // The ring, and what the snapshot reads.
   expect(most).toBeGreaterThan(2 * maxBytes - 3 * source.pieceBytes);
   expect(most).toBeLessThanOrEqual(2 * (maxBytes + source.pieceBytes));
+  // What was read goes at once: the last piece when the file is whole.
+  expect(read).toBeLessThanOrEqual(maxBytes + 2 * source.pieceBytes);
   expect(source.diskBytes).toBeLessThanOrEqual(maxBytes + source.pieceBytes);
   expect(ring.diskBytes).toBe(source.diskBytes + store.bytes);
   const numbers = numbersOf(result.taken ? (result.files[0]?.file ?? "") : "");
@@ -134,7 +89,7 @@ test("the ring keeps its size while a snapshot is written, which has all that it
 });
 
 test("what comes after the trigger does not drive out all that led to it", async () => {
-  const source = new Source(1n);
+  const source = newSource();
   source.receive(2 * maxBytes);
   const before = (2 * maxBytes * numberedEvents) / subBufferBytes;
   turn = () => source.receive(MiB);
@@ -147,10 +102,10 @@ test("what comes after the trigger does not drive out all that led to it", async
 });
 
 test("what a guest left is there until it is recorded anew", async () => {
-  const first = new Source(1n);
+  const first = newSource();
   first.receive(MiB);
   first.end();
-  const second = new Source(2n);
+  const second = newSource(2n);
   ring.turn();
   expect(existsSync(first.spool.path)).toBe(true);
   const result = await ring.snapshot({ trigger: "guest-gone", machine: "vm1" });
@@ -158,4 +113,42 @@ test("what a guest left is there until it is recorded anew", async () => {
   second.receive(second.pieceBytes);
   ring.turn();
   expect(existsSync(first.spool.path)).toBe(false);
+});
+
+test("snapshots make room for a ring that grows: --keep bounds both", async () => {
+  const keep = 4 * maxBytes;
+  begin(`${folder}/${++count}`, { bytes: keep });
+  const file = "vm1/20260101T000000Z-0001.dat";
+  const entry = { file, number: 1, state: "whole", bytes: 3 * maxBytes, trigger: "command" } as const;
+  directory.segments.place("vm1", file);
+  directory.machine("vm1", "guest").recordings.push(entry);
+  writeFileSync(`${directory.path}/${file}`, "");
+  truncateSync(`${directory.path}/${file}`, entry.bytes);
+  const source = newSource();
+  for (let most = 0; most <= 2 * maxBytes; most += source.pieceBytes) {
+    source.receive(source.pieceBytes);
+    expect(bytesUnder(directory.path)).toBeLessThanOrEqual(keep);
+  }
+  // It has its size all the same.
+  expect(source.diskBytes).toBeGreaterThan(maxBytes - source.pieceBytes);
+  expect(existsSync(`${directory.path}/${file}`)).toBe(false);
+});
+
+testUnless(whyNoSmallDisk(), "no snapshot takes what is to stay free", async () => {
+  await withSmallDisk("24m", async (disk) => {
+    const free = 8 * MiB;
+    begin(`${disk}/out`, {}, { bytes: free });
+    const source = newSource();
+    source.receive(2 * maxBytes);
+    const bytesFree = (): number => statfsSync(disk).bavail * statfsSync(disk).bsize;
+    writeFileSync(`${disk}/filler`, Buffer.alloc(bytesFree() - free - MiB));
+    const result = await ring.snapshot({ trigger: "command" });
+    expect(result).toMatchObject({ taken: false, reason: expect.stringContaining("--free") });
+    expect(bytesFree()).toBeGreaterThanOrEqual(free);
+    rmSync(`${disk}/filler`);
+    expect(await ring.snapshot({ trigger: "command" })).toMatchObject({ taken: true });
+    source.end();
+    await ring.finish();
+    directory.close();
+  });
 });
