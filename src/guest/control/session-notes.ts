@@ -133,7 +133,8 @@ export class SessionNotes implements Notes {
     if (status === undefined) mkdirSync(this.#folder, { mode: 0o700 });
     else if (!status.isDirectory() || status.uid !== process.geteuid?.())
       throw new Error(`${this.#folder} is not a directory of this user's`);
-    else if ((status.mode & 0o77) !== 0) chmodSync(this.#folder, 0o700);
+    // A recorder lets others through it, to its own folder there.
+    else if ((status.mode & 0o66) !== 0) chmodSync(this.#folder, status.mode & 0o711);
     return true;
   }
 

@@ -40,8 +40,8 @@ export async function askRecorder<Kind extends ControlRequest["request"] & Contr
   }
 }
 
-/** Whether a recorder listens in the directory now. */
-export function isListening(path: string): boolean {
+/** Whether a recorder listens in the directory now. `denied`: whether one does of which this user may not ask that. */
+export function isListening(path: string, denied = true): boolean {
   let directory: Directory | undefined;
   try {
     directory = Directory.openToRead(path);
@@ -49,7 +49,8 @@ export function isListening(path: string): boolean {
     return true;
   } catch (error) {
     // One that is busy has a full queue of clients.
-    return error instanceof SystemError && (error.errno === E.EAGAIN || error.errno === E.EACCES);
+    if (!(error instanceof SystemError)) return false;
+    return error.errno === E.EAGAIN || (denied && error.errno === E.EACCES);
   } finally {
     directory?.close();
   }

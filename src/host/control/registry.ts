@@ -2,9 +2,18 @@
  * A link to the directory of each recorder that runs, so that they can be found: in /run/trace-agent/recorders of root's, in
  * $XDG_RUNTIME_DIR/trace-agent/recorders of another user's. A recorder that was killed leaves its link, which the next one removes.
  * Nothing depends on it, and nothing in it is believed: a link says where to ask. Root sees those of users, too, and asks where all
- * on the way belongs to that user.
+ * on the way belongs to that user; users see those of root that they may ask (record --group).
  */
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats, symlinkSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
@@ -24,8 +33,9 @@ export function registerRecorder(path: string, { dev, ino }: Stats, folder = own
   if (folder === undefined) return () => {};
   const link = `${folder}/${dev}-${ino}`;
   try {
-    makeOwn(dirname(folder));
-    makeOwn(folder);
+    // Beside it lies what an agent notes.
+    makeOwn(dirname(folder), 0o711);
+    makeOwn(folder, 0o755);
     removeStale(folder);
     remove(link);
     symlinkSync(resolve(path), link);
@@ -36,18 +46,21 @@ export function registerRecorder(path: string, { dev, ino }: Stats, folder = own
   }
 }
 
-/** Recorders that run. */
-export function listRecorders(folder = ownFolder(), users = usersFolder): ListedRecorder[] {
-  const own = folder === undefined ? [] : linksIn(folder).flatMap((link) => targetOf(link) ?? []);
-  const listed: ListedRecorder[] = [...new Set(own)].map((path) => ({ path }));
-  const all = process.geteuid?.() === 0 ? listed.concat(ofUsers(users)) : listed;
-  return all.filter(({ path }) => isListening(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
+/** Recorders that run, and that may be asked. */
+export function listRecorders(folder = ownFolder(), users = usersFolder, roots = rootsFolder): ListedRecorder[] {
+  const isRoot = process.geteuid?.() === 0;
+  const own = folder === undefined ? [] : targetsIn(folder);
+  const ofRoot = isRoot || !isDirectoryOf(roots, 0) ? [] : targetsIn(roots);
+  const listed: ListedRecorder[] = [...new Set([...own, ...ofRoot])].map((path) => ({ path }));
+  const all = isRoot ? listed.concat(ofUsers(users)) : listed;
+  return all.filter(({ path }) => isListening(path, own.includes(path))).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** None for a user who has no directory for what runs. */
 function ownFolder(): string | undefined {
-  if (process.geteuid?.() === 0) return rootsFolder;
-  const runtime = process.env["XDG_RUNTIME_DIR"] ?? "";
+  const uid = process.geteuid?.() ?? 0;
+  if (uid === 0) return rootsFolder;
+  const runtime = process.env["XDG_RUNTIME_DIR"] ?? `${usersFolder}/${uid}`;
   return runtime.startsWith("/") ? `${runtime}/trace-agent/recorders` : undefined;
 }
 
@@ -56,10 +69,9 @@ function ofUsers(users: string): ListedRecorder[] {
     const uid = /^[1-9]\d{0,9}$/.test(name) ? Number(name) : -1;
     const folder = `${users}/${name}/trace-agent/recorders`;
     if (![`${users}/${name}`, dirname(folder), folder].every((path) => isDirectoryOf(path, uid))) return [];
-    return linksIn(folder).flatMap((link) => {
-      const path = targetOf(link);
-      return path !== undefined && isRecorderOf(path, uid) ? [{ path, uid }] : [];
-    });
+    return targetsIn(folder)
+      .filter((path) => isRecorderOf(path, uid))
+      .map((path) => ({ path, uid }));
   });
 }
 
@@ -82,11 +94,13 @@ function statusOf(path: string): Stats | undefined {
   }
 }
 
-function makeOwn(folder: string): void {
+/** `mode`: that it has at least, whatever the umask; an agent makes such a directory for itself alone. */
+function makeOwn(folder: string, mode: number): void {
   const status = lstatSync(folder, { throwIfNoEntry: false });
   if (status === undefined) mkdirSync(folder, { mode: 0o700 });
   else if (!status.isDirectory() || status.uid !== process.geteuid?.() || (status.mode & 0o022) !== 0)
     throw new Error(`${folder} is not a directory of this user's alone`);
+  chmodSync(folder, ((status?.mode ?? 0) & 0o777) | mode);
 }
 
 function removeStale(folder: string): void {
@@ -103,6 +117,10 @@ function targetOf(link: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function targetsIn(folder: string): string[] {
+  return linksIn(folder).flatMap((link) => targetOf(link) ?? []);
 }
 
 function linksIn(folder: string): string[] {

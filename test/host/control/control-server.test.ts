@@ -1,67 +1,23 @@
 /** A recorder's control socket and who asks it, in one process. */
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname } from "node:path";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { statSync, writeFileSync } from "node:fs";
 import { E } from "../../../ffi/errno.ts";
 import { closeFd, readInto } from "../../../ffi/fd.ts";
 import { acceptFrom, bindIn, connectIn, listenOn, sendMessage } from "../../../ffi/socket.ts";
-import { Directory } from "../../../src/base/directory.ts";
+import type { Directory } from "../../../src/base/directory.ts";
 import { AgentError } from "../../../src/base/errors.ts";
 import { ControlConnection } from "../../../src/host/control/control-connection.ts";
 import { askRecorder, isListening } from "../../../src/host/control/control-client.ts";
-import { type ControlAnswer, ControlServer } from "../../../src/host/control/control-server.ts";
-import type { ControlRequest, ControlStatus } from "../../../src/host/control/messages.ts";
-import { listRecorders, registerRecorder } from "../../../src/host/control/registry.ts";
+import { ControlServer } from "../../../src/host/control/control-server.ts";
+import type { ControlRequest } from "../../../src/host/control/messages.ts";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { eventually } from "../../support/agent-process.ts";
-import { mallory, theirLink } from "../../support/other-user.ts";
+import { controlStatus as status, controlWorld } from "../../support/control-world.ts";
 import { testUnless } from "../../support/test-unless.ts";
 
 setDefaultTimeout(300_000);
 const notRoot = process.geteuid?.() === 0 ? undefined : "needs root";
-
-const status: ControlStatus = {
-  version: "1",
-  pid: 7,
-  directory: "/x",
-  started: "2026-01-01T00:00:00.000Z",
-  state: "recording",
-  mode: "whole",
-  diskBytes: 0,
-  spoolBytes: 0,
-  snapshots: {},
-  machines: [],
-};
-
-let base = "";
-const opened: { close: () => void }[] = [];
-beforeAll(() => {
-  base = mkdtempSync(`${tmpdir()}/ta-control-`);
-});
-afterEach(() => {
-  for (const one of opened.splice(0).reverse()) one.close();
-});
-afterAll(() => rmSync(base, { recursive: true }));
-
-function newDirectory(name: string): Directory {
-  const path = `${base}/${name}`;
-  mkdirSync(path, { recursive: true });
-  const directory = Directory.openToRead(path);
-  opened.push(directory);
-  return directory;
-}
-
-function serve(
-  directory: Directory,
-  answer: ControlAnswer = () => ({ reply: "status", status }),
-  group?: number,
-): ControlServer {
-  const server = ControlServer.open(directory, group, answer);
-  if (server === undefined) throw new Error("it does not listen");
-  opened.push(server);
-  return server;
-}
+const { base, newDirectory, serve, closes } = controlWorld();
 
 /** Why it is not answered. */
 async function refusal(directory: Directory, request: ControlRequest): Promise<AgentError> {
@@ -82,7 +38,7 @@ class RawClient {
 
   constructor(directory: Directory) {
     this.#fd = connectIn(directory.fd, ".control");
-    opened.push(this);
+    closes(this);
   }
 
   say(text: string): void {
@@ -230,7 +186,8 @@ describe("a connection", () => {
       reply: "error",
       error: "x".repeat(1024 * 1024),
     }));
-    opened.push(connection, { close: () => [client, listening].forEach(closeFd) });
+    closes({ close: () => [client, listening].forEach(closeFd) });
+    closes(connection);
     return { client, connection };
   }
 
@@ -248,53 +205,5 @@ describe("a connection", () => {
     expect(connection.serve(performance.now())).toBeTrue();
     expect(connection.serve(performance.now() + hostLimits.controlAnswerMs - 1_000)).toBeTrue();
     expect(connection.serve(performance.now() + hostLimits.controlAnswerMs + 1_000)).toBeFalse();
-  });
-});
-
-describe("the list of recorders", () => {
-  testUnless(notRoot, "names those that listen, and forgets those that were killed", () => {
-    const folder = `${base}/recorders`;
-    const [alive, dead] = [newDirectory("alive"), newDirectory("killed")];
-    const server = serve(alive);
-    registerRecorder(dead.path, dead.status, folder);
-    const unregister = registerRecorder(alive.path, alive.status, folder);
-    expect(listRecorders(folder)).toEqual([{ path: alive.path }]);
-    expect(readdirSync(folder)).toEqual([`${alive.status.dev}-${alive.status.ino}`]);
-    unregister();
-    expect(listRecorders(folder)).toEqual([]);
-    server.close();
-  });
-
-  testUnless(notRoot, "has for root those of users, where all on the way belongs to them", () => {
-    const users = `${base}/user`;
-    const links = `${users}/${mallory.uid}/trace-agent/recorders`;
-    const [ours, theirs, trap] = ["ours", "theirs", "trap"].map((name) => newDirectory(name));
-    if (ours === undefined || theirs === undefined || trap === undefined) throw new Error("three directories");
-    const servers = [ours, theirs].map((one) => serve(one));
-    mkdirSync(links, { recursive: true });
-    for (const [name, target] of Object.entries({ ours, theirs, trap })) theirLink(`${links}/${name}`, target.path);
-    // A socket that leads to one of root's.
-    theirLink(`${trap.path}/.control`, `${ours.path}/.control`);
-    const listed = (): unknown => listRecorders(`${base}/none`, users);
-    expect(listed()).toEqual([]);
-    const give = (path: string): void => chownSync(path, mallory.uid, mallory.gid);
-    for (const path of [theirs.path, `${theirs.path}/.control`, trap.path]) give(path);
-    for (const path of [`${users}/${mallory.uid}`, dirname(links)]) give(path);
-    expect(listed()).toEqual([]);
-    give(links);
-    expect(listed()).toEqual([{ path: theirs.path, uid: mallory.uid }]);
-    for (const server of servers) server.close();
-  });
-
-  test("is of a user's own in the user's directory for what runs", () => {
-    const { path, status: found } = newDirectory("runtime");
-    const user = spyOn(process, "geteuid").mockReturnValue(mallory.uid);
-    process.env["XDG_RUNTIME_DIR"] = path;
-    const unregister = registerRecorder(path, found);
-    user.mockRestore();
-    delete process.env["XDG_RUNTIME_DIR"];
-    const [link = ""] = readdirSync(`${path}/trace-agent/recorders`);
-    expect(readlinkSync(`${path}/trace-agent/recorders/${link}`)).toBe(path);
-    unregister();
   });
 });
