@@ -1,5 +1,6 @@
 /** The bounds of the host's side: each with its unit and its reason. */
 import { assert } from "../base/errors.ts";
+import { traceDatLimits } from "../trace-dat/limits.ts";
 import { tracefsLimits } from "../tracefs/limits.ts";
 
 const KiB = 1024;
@@ -132,6 +133,8 @@ export const hostLimits = {
   freeMaxBytes: 1024 * MiB,
   /** The least of a segment, a ring, or what is kept; a recorder that cuts more often does little else. */
   cutMinBytes: 1 * MiB,
+  /** Segments and snapshots in a session, of all machines: with the longest names they fit into session.json. A year of one machine, four each hour. */
+  segmentsMax: 32_768,
   rotateMinMs: 1_000,
   /** What --last keeps at most, and how far snapshots are apart, if nothing is said. */
   ringBytes: 512 * MiB,
@@ -238,3 +241,9 @@ assert(
 );
 assert(hostLimits.loopPauseMs < hostLimits.pumpBusyMs, "a pause leaves time to serve ports");
 assert(hostLimits.setupCpusMax <= tracefsLimits.cpusMax, "all that can be set up can be recorded");
+assert(
+  hostLimits.segmentsMax * (700 + hostLimits.machineNameBytes) < traceDatLimits.sessionBytes &&
+    hostLimits.segmentsMax * 16 < traceDatLimits.sessionValuesMax &&
+    hostLimits.segmentsMax < traceDatLimits.sessionEntriesMax,
+  "a session of so many segments can be read",
+);

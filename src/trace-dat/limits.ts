@@ -57,8 +57,8 @@ export const traceDatLimits = {
   /** Bursts of round trips that a spool keeps, with 250 to 400 bytes each: 8,640 of the first day, 60,000 of a year. */
   clockBurstsMax: 65_536,
   clockBurstsBytes: 64 * MiB,
-  /** session.json: 4096 machines with a few recordings each; and its texts, nesting, lists and values. */
-  sessionBytes: 16 * MiB,
+  /** session.json: 4096 machines with a few recordings each, or segments of weeks; and its texts, nesting, lists and values. */
+  sessionBytes: 32 * MiB,
   sessionTextChars: 4_096,
   sessionDepthMax: 16,
   sessionEntriesMax: 65_536,

@@ -4,6 +4,7 @@ import { EndRequest, letEventsThrough } from "../../base/end-request.ts";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { openTraceDat } from "../../trace-dat/read/reader.ts";
+import type { SessionRecording } from "../../trace-dat/session/session-file.ts";
 import { parseRecordingCounts } from "../../trace-dat/recording-counts.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import type { Unfinished } from "../machines/unfinished.ts";
@@ -86,8 +87,7 @@ async function recover(
       directory.note();
       count++;
     } else if (!machine.recordings.some((one) => one.file === file && one !== recording)) {
-      const place = machine.recordings.indexOf(recording);
-      machine.recordings.splice(place < 0 ? machine.recordings.length : place, 0, {
+      const known: SessionRecording = {
         file,
         number,
         started,
@@ -95,7 +95,8 @@ async function recover(
         state: "whole",
         ...measuresOf(`${directory.path}/${file}`),
         ...(recording.traceId === undefined ? {} : { traceId: recording.traceId }),
-      });
+      };
+      store.add(machine, known, recording);
     }
     // Killed here, the next one finds the file and no bytes for it.
     stream.removeBelow(to);

@@ -6,6 +6,7 @@ import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import { hostLimits } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
+import { KeptSegments } from "./kept-segments.ts";
 import { type WrittenSegment, writeSegmentFile } from "./segment-file.ts";
 import type { SegmentPlan, SegmentTimeline } from "./segment-plan.ts";
 
@@ -24,14 +25,23 @@ export class SegmentStore {
   /** What may still come, as of when the disk was asked. */
   #look = { roomBytes: -1, receivedBytes: 0 };
   readonly #files = new Map<string, number>();
+  readonly #kept = new KeptSegments();
+  #isToldFull = false;
 
   constructor(directory: SessionDirectory, keep: Keep, free: Free) {
     this.directory = directory;
     this.keep = keep;
     this.#free = free;
-    for (const machine of directory.file.machines) this.#forgetLost(machine);
-    const removed = directory.file.machines.map((machine) => machine.removed?.number ?? 0);
-    this.#number = 1 + Math.max(0, ...removed, ...this.#all().map(({ recording }) => recording.number ?? 0));
+    let most = 0;
+    for (const machine of directory.file.machines) {
+      this.#forgetLost(machine);
+      most = Math.max(most, machine.removed?.number ?? 0);
+      for (const recording of machine.recordings) {
+        most = Math.max(most, recording.number ?? 0);
+        if (recording.state !== "recording") this.#kept.add(machine, recording);
+      }
+    }
+    this.#number = most + 1;
   }
 
   get number(): number {
@@ -49,7 +59,7 @@ export class SegmentStore {
 
   /** Of the segments that are whole, and of those that are written. */
   get bytes(): number {
-    return this.#closed().reduce((sum, { recording }) => sum + (recording.bytes ?? 0), this.#writingBytes);
+    return this.#kept.bytes + this.#writingBytes;
   }
 
   /** How many files this recorder has made of a machine, also those that are removed again. */
@@ -70,9 +80,16 @@ export class SegmentStore {
 
   /** Removes the oldest until so many bytes more are within what is kept. False where that is not to be had. `liveBytes`: that lie there beside segments. */
   makeRoom(moreBytes: number, liveBytes: number): boolean {
-    const { count, bytes = Infinity } = this.keep;
-    const numbers = (): number => new Set(this.#closed().map(({ recording }) => recording.number)).size;
-    for (let over = numbers() - (count ?? Infinity); over > 0; over--) this.#removeOldest();
+    const { count = Infinity, bytes = Infinity } = this.keep;
+    while (this.#kept.cuts > count) this.#removeOldest();
+    while (this.#kept.files > hostLimits.segmentsMax) {
+      if (!this.#isToldFull)
+        log.warn(
+          `${this.directory.path} has ${hostLimits.segmentsMax} files: the oldest are removed; longer files are fewer`,
+        );
+      this.#isToldFull = true;
+      this.#removeOldest();
+    }
     while (this.bytes + liveBytes + moreBytes > bytes) if (!this.#removeOldest()) return false;
     return true;
   }
@@ -144,6 +161,14 @@ export class SegmentStore {
     return recordings.find((one) => one.state === "recording" && one.traceId === `${traceId}`);
   }
 
+  /** A file that is there; it stands before `open`, what follows it. */
+  add(machine: SessionMachine, recording: SessionRecording, open: SessionRecording | undefined): void {
+    const { recordings } = machine;
+    const place = open === undefined ? -1 : recordings.indexOf(open);
+    recordings.splice(place < 0 ? recordings.length : place, 0, recording);
+    this.#kept.add(machine, recording);
+  }
+
   #note({ stream, file, number, started, ended, times, trigger }: SegmentPlan, written: WrittenSegment): void {
     const machine = this.directory.machine(stream.name, stream.kind);
     const { traceId } = stream.session;
@@ -163,33 +188,17 @@ export class SegmentStore {
       ...(times.to === undefined ? {} : { to: `${times.to}` }),
       ...timesOf(written, clockOf(stream.metadata ?? {})),
     };
-    const known = machine.recordings.findIndex((one) => one.file === file && one !== open);
-    if (known >= 0) machine.recordings[known] = entry;
-    else if (open === undefined) machine.recordings.push(entry);
-    else machine.recordings.splice(machine.recordings.indexOf(open), 0, entry);
+    this.add(machine, entry, open);
     if (written.offset !== undefined) this.directory.file.offsets[stream.name] = written.offset;
   }
 
-  #all(): { machine: SessionMachine; recording: SessionRecording }[] {
-    return this.directory.file.machines.flatMap((machine) =>
-      machine.recordings.map((recording) => ({ machine, recording })),
-    );
-  }
-
-  #closed(): { machine: SessionMachine; recording: SessionRecording }[] {
-    return this.#all().filter(({ recording }) => recording.number !== undefined && recording.state !== "recording");
-  }
-
   #removeOldest(): boolean {
-    const closed = this.#closed();
-    if (closed.length === 0) return false;
-    const oldest = Math.min(...closed.map(({ recording }) => recording.number ?? 0));
-    for (const { machine, recording } of closed) {
-      if (recording.number !== oldest) continue;
+    const oldest = this.#kept.takeOldest();
+    for (const { machine, recording } of oldest) {
       this.directory.segments.remove(machine.name, recording.file);
       this.#forget(machine, recording);
     }
-    return true;
+    return oldest.length > 0;
   }
 
   #forget(machine: SessionMachine, recording: SessionRecording): void {

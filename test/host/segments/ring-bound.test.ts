@@ -121,7 +121,7 @@ test("snapshots make room for a ring that grows: --keep bounds both", async () =
   const file = "vm1/20260101T000000Z-0001.dat";
   const entry = { file, number: 1, state: "whole", bytes: 3 * maxBytes, trigger: "command" } as const;
   directory.segments.place("vm1", file);
-  directory.machine("vm1", "guest").recordings.push(entry);
+  store.add(directory.machine("vm1", "guest"), entry, undefined);
   writeFileSync(`${directory.path}/${file}`, "");
   truncateSync(`${directory.path}/${file}`, entry.bytes);
   const source = newSource();

@@ -2,8 +2,11 @@
 import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { hostLimits } from "../../../src/host/limits.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
 import { SegmentStore } from "../../../src/host/segments/segment-store.ts";
+import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
+import { readSessionFile, sessionText } from "../../../src/trace-dat/session/session-file.ts";
 
 test("numbers go on where they were when all segments were removed", () => {
   const folder = mkdtempSync(`${tmpdir()}/ta-segment-store-`);
@@ -26,6 +29,45 @@ test("numbers go on where they were when all segments were removed", () => {
       { name: "vm1", recordings: [], removed: { recordings: 2, events: 10, number: 41 } },
     ]);
     second.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("as many segments are kept as a session can tell of, whatever --keep says", () => {
+  const folder = mkdtempSync(`${tmpdir()}/ta-segment-store-`);
+  try {
+    const directory = SessionDirectory.open(`${folder}/out`, undefined);
+    const store = new SegmentStore(directory, {}, { bytes: 0 });
+    const name = "v".repeat(hostLimits.machineNameBytes);
+    const machine = directory.machine(name, "guest");
+    const more = 3;
+    for (let number = 1; number <= hostLimits.segmentsMax + more; number++) {
+      const [time, ns] = ["2026-01-01T00:00:00.000Z", `${2n ** 62n}`];
+      const file = `${name}/20260101T000000Z-${`${number}`.padStart(4, "0")}.dat`;
+      const facts = {
+        file,
+        state: "whole",
+        traceId: ns,
+        started: time,
+        ended: time,
+        bytes: 2 ** 40,
+        events: 2 ** 40,
+      } as const;
+      const times = { from: ns, to: ns, clock: "mono_raw", first: ns, last: ns, offsetNs: `-${ns}`, boundNs: 12_345 };
+      store.add(machine, { ...facts, number, ...times }, undefined);
+    }
+    expect(store.makeRoom(0, 0)).toBeTrue();
+    const { recordings, removed } = machine;
+    expect([recordings.length, recordings[0]?.number, removed?.recordings]).toEqual([
+      hostLimits.segmentsMax,
+      more + 1,
+      more,
+    ]);
+    const text = Buffer.from(sessionText(directory.file));
+    expect(text.length).toBeLessThan(traceDatLimits.sessionBytes);
+    expect(readSessionFile(text, "session.json").machines[0]?.recordings.length).toBe(hostLimits.segmentsMax);
+    directory.close();
   } finally {
     rmSync(folder, { recursive: true });
   }
