@@ -2,17 +2,51 @@
  * Text as bytes, made without strings: printing an event allocates nothing. The receiver is called with the bytes
  * whenever enough have been collected; they are valid only until it returns.
  */
+import {
+  decimalPairs,
+  decimalWord,
+  hexPairs,
+  hundreds,
+  lowerHexWord,
+  tenThousands,
+  upperHexPairs,
+  upperHexWord,
+} from "./digits.ts";
 import { baseLimits } from "./limits.ts";
 
 const zero = 0x30;
 const space = 0x20;
-const lowerHex = 0x57;
 const two32 = 2 ** 32;
 const two53 = 2 ** 53;
 
+/** Where the longest line is cut. A number that begins before that is written whole, as whole words. */
+const roomBytes = baseLimits.textBufferBytes + baseLimits.textLineBytes;
+const numberBytes = 24;
+const wordBytes = 4;
+
+/** Text that is written repeatedly, as words of four chars, the first in the lowest byte. */
+export class Constant {
+  readonly length: number;
+  readonly words: Int32Array;
+
+  constructor(bytes: Uint8Array) {
+    this.length = bytes.length;
+    this.words = new Int32Array(Math.ceil(bytes.length / wordBytes));
+    // All machines that this runs on are little-endian.
+    new Uint8Array(this.words.buffer).set(bytes);
+  }
+
+  /** latin1. */
+  get text(): string {
+    return Buffer.from(this.words.buffer, 0, this.length).toString("latin1");
+  }
+}
+
 export class ByteWriter {
-  bytes = new Uint8Array(new ArrayBuffer(baseLimits.textBufferBytes + baseLimits.textLineBytes));
+  readonly bytes = new Uint8Array(new ArrayBuffer(roomBytes + numberBytes));
   length = 0;
+  /** The same bytes. */
+  readonly #view = new DataView(this.bytes.buffer);
 
   #takeBytes: (bytes: Uint8Array<ArrayBuffer>) => void;
 
@@ -26,25 +60,34 @@ export class ByteWriter {
   }
 
   flush(): void {
-    if (this.length > 0) this.#takeBytes(this.bytes.subarray(0, this.length));
+    if (this.length > 0) this.#takeBytes(this.bytes.subarray(0, Math.min(this.length, roomBytes)));
     this.length = 0;
   }
 
   /** Nothing more fits before the next `endLine`. */
   get isFull(): boolean {
-    return this.length >= this.bytes.length;
+    return this.length >= roomBytes;
   }
 
   byte(value: number): void {
     this.bytes[this.length++] = value;
   }
 
-  /** Writes a constant, made by `constant()`. */
-  put(constant: Uint8Array): void {
-    const { bytes, length } = this;
-    const size = constant.length;
-    for (let at = 0; at < size; at++) bytes[length + at] = constant[at] ?? 0;
-    this.length = length + size;
+  put({ words, length }: Constant): void {
+    this.words(words, 0, length);
+  }
+
+  /** Writes so many bytes of `words`, in which the first of four is the lowest, from the word `from` on. */
+  words(words: Int32Array, from: number, size: number): void {
+    const view = this.#view;
+    const start = this.length;
+    const end = start + size;
+    this.length = end;
+    if (end <= roomBytes) {
+      for (let at = start; at < end; at += wordBytes) view.setInt32(at, words[from++] ?? 0, true);
+      return;
+    }
+    for (let at = start; at < roomBytes; at += wordBytes) view.setInt32(at, words[from++] ?? 0, true);
   }
 
   text(latin1: string): void {
@@ -57,7 +100,7 @@ export class ByteWriter {
   /** `size` bytes of `source`, up to the first NUL. */
   string(source: Uint8Array, offset: number, size: number): void {
     const { bytes } = this;
-    const room = bytes.length - this.length;
+    const room = roomBytes - this.length;
     const end = offset + (size < room ? size : room);
     let to = this.length;
     for (let at = offset; at < end; at++) {
@@ -74,9 +117,18 @@ export class ByteWriter {
       this.bytes[this.length++] = zero + value;
       return;
     }
-    let digits = 2;
-    for (let limit = 100; digits < 10 && value >= limit; limit *= 10) digits++;
-    this.digits(value, digits);
+    if (this.isFull) return;
+    if (value < 100) this.#pair(value);
+    else if (value < 10_000) {
+      const upper = hundreds(value);
+      if (upper < 10) this.bytes[this.length++] = zero + upper;
+      else this.#pair(upper);
+      this.#pair(value - upper * 100);
+    } else {
+      const upper = tenThousands(value);
+      this.small(upper);
+      this.#four(value - upper * 10_000);
+    }
   }
 
   /** Writes exactly this many digits, with leading zeros. 0 to 2^31 - 1. */
@@ -92,10 +144,28 @@ export class ByteWriter {
     this.length = end;
   }
 
+  /** Writes six digits, with leading zeros. */
+  sixDigits(value: number): void {
+    if (this.isFull) return;
+    const upper = tenThousands(value);
+    this.#pair(upper);
+    this.#four(value - upper * 10_000);
+  }
+
+  #four(value: number): void {
+    this.#view.setInt32(this.length, decimalWord(value), true);
+    this.length += 4;
+  }
+
+  #pair(value: number): void {
+    this.#view.setInt16(this.length, decimalPairs[value] ?? 0, true);
+    this.length += 2;
+  }
+
   /** Writes a whole number, 0 to 2^53. */
   decimal(value: number): void {
     if (value < 0x7fff_ffff) {
-      this.small(value);
+      this.small(value | 0);
       return;
     }
     const billions = Math.floor(value / 1e9);
@@ -145,21 +215,38 @@ export class ByteWriter {
   }
 
   /** A u64 in two halves, in hex without leading zeros. */
-  hex(high: number, low: number, letters = lowerHex): void {
-    const { bytes } = this;
-    const upper = high >>> 0;
-    const count = upper !== 0 ? 16 - (Math.clz32(upper) >> 2) : Math.max(1, 8 - (Math.clz32(low) >> 2));
-    let to = this.length;
-    for (let nibble = count - 1; nibble >= 0; nibble--) {
-      const digit = (nibble >= 8 ? upper >>> ((nibble - 8) * 4) : low >>> (nibble * 4)) & 15;
-      bytes[to++] = digit < 10 ? zero + digit : letters + digit;
+  hex(high: number, low: number, isUpperCase = false): void {
+    if (this.isFull) return;
+    const pairs = isUpperCase ? upperHexPairs : hexPairs;
+    const view = this.#view;
+    let at = this.length;
+    if (high !== 0) {
+      const zeros = Math.clz32(high) >> 2;
+      const digits = high << (zeros * 4);
+      view.setInt32(at, upperHexWord(pairs, digits), true);
+      view.setInt32(at + wordBytes, lowerHexWord(pairs, digits), true);
+      at += 8 - zeros;
+      view.setInt32(at, upperHexWord(pairs, low), true);
+      view.setInt32(at + wordBytes, lowerHexWord(pairs, low), true);
+      this.length = at + 8;
+    } else if (low >>> 0 < 10) {
+      this.bytes[at] = zero + low;
+      this.length = at + 1;
+    } else {
+      const zeros = Math.clz32(low) >> 2;
+      const digits = low << (zeros * 4);
+      view.setInt32(at, upperHexWord(pairs, digits), true);
+      view.setInt32(at + wordBytes, lowerHexWord(pairs, digits), true);
+      this.length = at + 8 - zeros;
     }
-    this.length = to;
   }
 
-  hexByte(value: number): void {
-    this.hex(0, value >>> 4);
-    this.hex(0, value & 15);
+  /** Writes two digits. */
+  hexByte(value: number, isUpperCase = false): void {
+    if (this.isFull) return;
+    const pairs = isUpperCase ? upperHexPairs : hexPairs;
+    this.#view.setInt16(this.length, pairs[value & 0xff] ?? 0, true);
+    this.length += 2;
   }
 
   octal(high: number, low: number): void {
@@ -167,7 +254,7 @@ export class ByteWriter {
   }
 
   spaces(count: number): void {
-    const room = this.bytes.length - this.length;
+    const room = roomBytes - this.length;
     const { bytes } = this;
     let to = this.length;
     for (let left = Math.min(count, room); left > 0; left--) bytes[to++] = space;
@@ -192,8 +279,6 @@ export class ByteWriter {
 }
 
 /** Makes a constant: text that is written repeatedly. */
-export function constant(latin1: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(new ArrayBuffer(latin1.length));
-  for (let at = 0; at < latin1.length; at++) bytes[at] = latin1.charCodeAt(at);
-  return bytes;
+export function constant(latin1: string): Constant {
+  return new Constant(Buffer.from(latin1, "latin1"));
 }

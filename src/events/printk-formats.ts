@@ -2,21 +2,21 @@
  * printk_formats: strings of the kernel that events refer to by address. Parsed when the first is needed: lines of
  * `0xffffffff81234567 : "text\\n"`.
  */
-import { constant } from "../base/byte-writer.ts";
+import { type Constant, constant } from "../base/byte-writer.ts";
 import { log } from "../base/log.ts";
 import { eventLimits } from "./limits.ts";
 import type { Metadata } from "./trace-metadata.ts";
 
 export class PrintkFormats {
   readonly #source: Pick<Metadata, "printkFormats">;
-  #texts: Map<string, Uint8Array> | undefined;
-  readonly #cache = new Map<number, Uint8Array | undefined>();
+  #texts: Map<string, Constant> | undefined;
+  readonly #cache = new Map<number, Constant | undefined>();
 
   constructor(source: Pick<Metadata, "printkFormats">) {
     this.#source = source;
   }
 
-  find(high: number, low: number): Uint8Array | undefined {
+  find(high: number, low: number): Constant | undefined {
     // Nearly all of them are in the kernel's last 4 GiB.
     if (high === -1 && this.#cache.has(low)) return this.#cache.get(low);
     const texts = (this.#texts ??= readTexts(this.#source.printkFormats ?? ""));
@@ -26,8 +26,8 @@ export class PrintkFormats {
   }
 }
 
-function readTexts(text: string): Map<string, Uint8Array> {
-  const texts = new Map<string, Uint8Array>();
+function readTexts(text: string): Map<string, Constant> {
+  const texts = new Map<string, Constant>();
   for (let at = 0; at < text.length;) {
     const newline = text.indexOf("\n", at);
     const end = newline < 0 ? text.length : newline;

@@ -5,7 +5,7 @@
  * A guest can name a new task in each of its events. So a name is a slot of a few arrays that grow, found by a hash table
  * in arrays: objects and strings of each task would be collected later than they are made.
  */
-import { type ByteWriter, constant } from "../base/byte-writer.ts";
+import type { ByteWriter } from "../base/byte-writer.ts";
 import { log } from "../base/log.ts";
 import { eventLimits } from "./limits.ts";
 import { SavedNames } from "./saved-names.ts";
@@ -14,8 +14,9 @@ const slotBytes = eventLimits.taskNameBytes;
 const pidWidth = 5;
 const nameWidth = 16;
 const space = 0x20;
-/** A name, a pid and two signs. */
+/** A name, a pid and two signs; words, as a writer takes them. */
 const columnsBytes = slotBytes + 16;
+const columnsWords = columnsBytes / 4;
 
 /** Slots of the names that no task gave: of one that has none, and of a CPU's idle task, which has pid 0 as all CPUs' have. */
 const unknownSlot = 0;
@@ -45,6 +46,7 @@ export class TaskNames {
   #saved: SavedNames | undefined;
   /** `            bash-1234  ` by the last digits of pids, as lines begin. */
   readonly #columns = new Uint8Array(eventLimits.taskColumns * columnsBytes);
+  readonly #columnWords = new Int32Array(this.#columns.buffer);
   readonly #columnPids = new Float64Array(eventLimits.taskColumns).fill(NaN);
   readonly #columnLengths = new Uint8Array(eventLimits.taskColumns);
   /** Given away next, once all are used. */
@@ -54,8 +56,8 @@ export class TaskNames {
 
   /** saved_cmdlines: "PID NAME" lines. */
   constructor(savedCommands: string) {
-    this.#name(unknownSlot, constant("<...>"), 0, 5);
-    this.#name(idleSlot, constant("<idle>"), 0, 6);
+    this.#name(unknownSlot, Buffer.from("<...>"), 0, 5);
+    this.#name(idleSlot, Buffer.from("<idle>"), 0, 6);
     this.#saved = new SavedNames(savedCommands);
   }
 
@@ -138,13 +140,7 @@ export class TaskNames {
   writeColumns(out: ByteWriter, pid: number): void {
     const place = pid & (eventLimits.taskColumns - 1);
     if (this.#columnPids[place] !== pid) this.#makeColumns(place, pid);
-    const from = place * columnsBytes;
-    const end = from + (this.#columnLengths[place] ?? 0);
-    const columns = this.#columns;
-    const to = out.bytes;
-    let at = out.length;
-    for (let index = from; index < end; index++) to[at++] = columns[index] ?? 0;
-    out.length = at;
+    out.words(this.#columnWords, place * columnsWords, this.#columnLengths[place] ?? 0);
   }
 
   #makeColumns(place: number, pid: number): void {

@@ -4,7 +4,7 @@
  * machines each begins with "machine":"vm1", and an event of a tracefs instance with "buffer":"NAME".
  * Integers are exact, also beyond 2^53; pointers are hex strings. Text is UTF-8 (json-string.ts).
  */
-import { ByteWriter, constant } from "../base/byte-writer.ts";
+import { ByteWriter, type Constant, constant } from "../base/byte-writer.ts";
 import type { EventCatalog, EventType } from "../events/event-catalog.ts";
 import type { EventField } from "../events/event-format.ts";
 import { ElementCursor, elementBytes, fieldPlace } from "../events/field-array.ts";
@@ -24,8 +24,8 @@ const newline = 0x0a;
 const limit = 1n << 52n;
 
 /** `learn`: the names of tasks that the event tells, for the events behind it. */
-type JsonShape = { head: Uint8Array; fields: JsonField[]; learn: ((record: EventRecord) => void) | undefined };
-type JsonField = { label: Uint8Array; field: EventField; print: Printer };
+type JsonShape = { head: Constant; fields: JsonField[]; learn: ((record: EventRecord) => void) | undefined };
+type JsonField = { label: Constant; field: EventField; print: Printer };
 
 export class EventJson {
   readonly #catalog: EventCatalog;
@@ -33,7 +33,7 @@ export class EventJson {
   readonly #epoch: bigint;
   readonly #small: boolean;
   readonly #head: string;
-  readonly #headBytes: Uint8Array;
+  readonly #headBytes: Constant;
   readonly #scratch = new ByteWriter(() => {});
   readonly #kinds = new Map<EventType | undefined, JsonShape>();
 
@@ -110,7 +110,7 @@ export class EventJson {
   /** `latin1`: each char a byte. */
   #string(latin1: string | undefined): string {
     if (latin1 === undefined) return "null";
-    const bytes = constant(latin1);
+    const bytes = Buffer.from(latin1, "latin1");
     this.#scratch.length = 0;
     writeJsonText(this.#scratch, bytes, 0, bytes.length);
     return `"${Buffer.from(this.#scratch.bytes.subarray(0, this.#scratch.length)).toString("latin1")}"`;

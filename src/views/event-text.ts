@@ -1,16 +1,19 @@
 /** Lines of events as `trace-cmd report` prints them: "bash-1234  [000]  2430.234407: sched_wakeup:  ..." */
-import { type ByteWriter, constant } from "../base/byte-writer.ts";
+import { type ByteWriter, type Constant, constant } from "../base/byte-writer.ts";
 import type { EventCatalog, EventType } from "../events/event-catalog.ts";
+import { thousands } from "../base/digits.ts";
 import { EventRecord } from "../events/event-record.ts";
 import { leafPrinter } from "../events/plugins/function-graph.ts";
 import { LatencyColumns, type LineStyle, type TimeDifferences } from "./line-style.ts";
 
 const nameColumns = 20;
+const cpuDigits = 3;
 /** With the point; a time in another unit has no point. */
 const secondsColumns = 6;
 const timeColumns = 12;
 const newline = 0x0a;
 const second = 1_000_000_000n;
+const secondNs = 1e9;
 const unknownEvent = constant(" (NULL):               [UNKNOWN EVENT]");
 const droppedEvents = constant(" EVENTS DROPPED]\n");
 const dropped = constant("EVENTS DROPPED]\n");
@@ -18,7 +21,9 @@ const dropped = constant("EVENTS DROPPED]\n");
 export class EventText {
   readonly #catalog: EventCatalog;
   readonly #out: ByteWriter;
-  readonly #names = new Map<EventType, Uint8Array>();
+  /** By the number of the event's type. */
+  readonly #names: (Constant | undefined)[] = [];
+  readonly #cpus: (Constant | undefined)[] = [];
   readonly #inSeconds: boolean;
   readonly #epoch: bigint;
   readonly #epochSeconds: number;
@@ -28,15 +33,15 @@ export class EventText {
   readonly #fullTimes: boolean;
   readonly #latency: LatencyColumns | undefined;
   readonly #differences: TimeDifferences | undefined;
-  readonly #prefix: Uint8Array | undefined;
+  readonly #prefix: Constant | undefined;
   readonly #leaf: ReturnType<typeof leafPrinter>;
   readonly #entryKind: EventType | undefined;
   readonly #exitKind: EventType | undefined;
   /** A function's entry whose line is written with the next event. */
   readonly #entry = new EventRecord();
   #entryWaits = false;
-  #shownSeconds = NaN;
-  #shownSign = "";
+  /** When the second that was shown last began, as stamps count, less what they are rounded by; NaN before the first. */
+  #secondBegin = NaN;
   /** Up to the point. */
   #secondsColumn = constant("");
 
@@ -134,16 +139,17 @@ export class EventText {
     if (this.#latency !== undefined) this.#latency.write(out, record);
     else {
       this.#catalog.tasks.writeColumns(out, this.#catalog.pidOf(record));
-      out.byte(0x5b);
-      if (record.cpu < 1000) out.digits(record.cpu, 3);
-      else out.decimal(record.cpu);
-      out.byte(0x5d);
+      out.put(this.#cpus[record.cpu] ?? this.#cpuColumn(record.cpu));
     }
     this.#time(record.timestamp);
     out.byte(0x3a);
     this.#differences?.write(out, this.#inUnitShown(record.timestamp), this.#unitEpoch);
     if (kind === undefined) out.put(unknownEvent);
-    else out.put(this.#nameColumn(kind));
+    else out.put(this.#names[kind.format.id] ?? this.#nameColumn(kind));
+  }
+
+  #cpuColumn(cpu: number): Constant {
+    return (this.#cpus[cpu] = constant(`[${String(cpu).padStart(cpuDigits, "0")}]`));
   }
 
   /** From a whole second before the first event on: what --ts-diff counts with. */
@@ -161,43 +167,50 @@ export class EventText {
       out.pad(start, timeColumns, false);
       return;
     }
-    const [digits, unit] = this.#fullTimes ? [9, 1] : [6, 1000];
+    // The seconds of many events in a row are the same.
+    const since = timestamp - this.#secondBegin;
+    if (since >= 0 && since < secondNs) {
+      out.put(this.#secondsColumn);
+      this.#fraction(since);
+    } else this.#otherSecond(timestamp);
+  }
+
+  #otherSecond(timestamp: number): void {
     const nanoseconds = this.#epochNanoseconds + timestamp + (this.#fullTimes ? 0 : 500);
-    const carried = Math.floor(nanoseconds / 1e9);
+    const carried = Math.floor(nanoseconds / secondNs);
     const seconds = this.#epochSeconds + carried;
-    const fraction = Math.floor((nanoseconds - carried * 1e9) / unit);
-    if (seconds >= 0) this.#seconds(seconds, fraction, digits, "");
-    else {
-      const carry = fraction > 0 ? 1 : 0;
-      this.#seconds(-seconds - carry, carry * (1e9 / unit) - fraction, digits, "-");
+    const since = nanoseconds - carried * secondNs;
+    if (seconds >= 0) {
+      this.#secondBegin = timestamp - since;
+      this.#secondsColumn = secondsColumn(`${seconds}.`);
+      this.#out.put(this.#secondsColumn);
+      this.#fraction(since);
+      return;
     }
+    const unit = this.#fullTimes ? 1 : 1000;
+    const least = since - (since % unit);
+    this.#out.put(secondsColumn(`-${-seconds - (least > 0 ? 1 : 0)}.`));
+    this.#fraction(least > 0 ? secondNs - least : 0);
   }
 
-  /** The seconds of many events in a row are the same. */
-  #seconds(seconds: number, fraction: number, digits: number, sign: string): void {
-    const out = this.#out;
-    if (seconds !== this.#shownSeconds || sign !== this.#shownSign) {
-      this.#shownSeconds = seconds;
-      this.#shownSign = sign;
-      this.#secondsColumn = constant(` ${`${sign}${seconds}.`.padStart(secondsColumns)}`);
-    }
-    out.put(this.#secondsColumn);
-    out.digits(fraction, digits);
+  /** Of a second, in ns. */
+  #fraction(since: number): void {
+    if (this.#fullTimes) this.#out.digits(since, 9);
+    else this.#out.sixDigits(thousands(since));
   }
 
-  #nameColumn(kind: EventType): Uint8Array {
-    let column = this.#names.get(kind);
-    if (column === undefined) {
-      column = constant(` ${kind.format.name}: ${" ".repeat(Math.max(0, nameColumns - kind.format.name.length))}`);
-      this.#names.set(kind, column);
-    }
-    return column;
+  #nameColumn(kind: EventType): Constant {
+    const { id, name } = kind.format;
+    return (this.#names[id] = constant(` ${name}: ${" ".repeat(Math.max(0, nameColumns - name.length))}`));
   }
-
   /** A newline at the end of the text itself is not doubled. */
   #end(): void {
     const out = this.#out;
     if (out.bytes[out.length - 1] !== newline) out.byte(newline);
     out.endLine();
   }
+}
+
+function secondsColumn(seconds: string): Constant {
+  return constant(` ${seconds.padStart(secondsColumns)}`);
 }

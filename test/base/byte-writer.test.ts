@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ByteWriter } from "../../src/base/byte-writer.ts";
+import { ByteWriter, constant } from "../../src/base/byte-writer.ts";
+import { baseLimits } from "../../src/base/limits.ts";
 import { testSeed } from "../support/seed.ts";
 
 function written(write: (writer: ByteWriter) => void): string {
@@ -25,4 +26,47 @@ test("unsigned64() and signed64() write what a bigint is in decimal", () => {
   };
   for (const value of special) check(value);
   fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), check), { seed: testSeed, numRuns: 2_000 });
+});
+
+test("decimal(), digits(), sixDigits() and hex() write what numbers are in text", () => {
+  const check = (value: bigint): void => {
+    const [high, low] = halves(value);
+    const small = low & 0x7fff_ffff;
+    expect(written((writer) => writer.hex(high, low))).toBe(value.toString(16));
+    expect(written((writer) => writer.hex(high >>> 0, low >>> 0, true))).toBe(value.toString(16).toUpperCase());
+    expect(written((writer) => writer.decimal(small))).toBe(`${small}`);
+    expect(written((writer) => writer.digits(small % 1e9, 9))).toBe(`${small % 1e9}`.padStart(9, "0"));
+    expect(written((writer) => writer.sixDigits(small % 1e6))).toBe(`${small % 1e6}`.padStart(6, "0"));
+    expect(written((writer) => writer.hexByte(low & 0xff))).toBe((low & 0xff).toString(16).padStart(2, "0"));
+  };
+  for (const value of special) check(value);
+  for (let power = 1n; power < 2n ** 33n; power *= 10n) for (const near of [-1n, 0n, 1n]) check(power + near);
+  for (let bits = 0n; bits < 64n; bits++) check(1n << bits);
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.integer({ min: 0, max: 63 }), (value, bits) =>
+      check(value >> BigInt(bits)),
+    ),
+    { seed: testSeed, numRuns: 2_000 },
+  );
+});
+
+test("a line that is longer than the writer's room is cut, whatever is written at its end", () => {
+  const room = baseLimits.textBufferBytes + baseLimits.textLineBytes;
+  const end = constant("the end");
+  for (let left = 0; left < 9; left++) {
+    let text = "";
+    const writer = new ByteWriter((bytes) => (text = Buffer.from(bytes).toString("latin1")));
+    writer.spaces(room - left);
+    for (const write of [
+      () => writer.put(end),
+      () => writer.hex(-1, -1),
+      () => writer.decimal(2 ** 40),
+      () => writer.sixDigits(7),
+      () => writer.string(Buffer.from("text"), 0, 4),
+    ])
+      write();
+    expect(writer.isFull).toBe(true);
+    writer.endLine();
+    expect([text.length, text.slice(room - left)]).toEqual([room, `the endff`.slice(0, left)]);
+  }
 });

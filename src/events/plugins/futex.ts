@@ -1,11 +1,11 @@
 /** The futex system call: its operation by name, and the arguments that this operation has (futex(2)). */
-import { type ByteWriter, constant } from "../../base/byte-writer.ts";
+import { type ByteWriter, type Constant, constant } from "../../base/byte-writer.ts";
 import type { EventRecord } from "../event-record.ts";
 import type { NumberNode } from "../print-format/number-node.ts";
 import { type Plugin, plainField } from "./plugin.ts";
 
 type Show = "hex" | "decimal" | undefined;
-type Operation = { name: Uint8Array; val: Show; utime: Show; uaddr2: Show; val3: Show };
+type Operation = { name: Constant; val: Show; utime: Show; uaddr2: Show; val3: Show };
 
 const operation = (name: string, val: Show, utime?: Show, uaddr2?: Show, val3?: Show): Operation => ({
   name: constant(`op=FUTEX_${name}`),

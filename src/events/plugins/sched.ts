@@ -1,36 +1,65 @@
 /** sched_switch and sched_wakeup: "bash:1234 [120] S ==> swapper/1:0 [120]". They also name tasks. */
-import { constant } from "../../base/byte-writer.ts";
+import { type ByteWriter, constant } from "../../base/byte-writer.ts";
 import type { EventRecord } from "../event-record.ts";
 import type { Expression } from "../print-format/expression.ts";
 import { PrintFormatError } from "../print-format/expression.ts";
 import { parsePrintFormat } from "../print-format/parser.ts";
+import type { EventField } from "../event-format.ts";
+import type { NumberNode } from "../print-format/number-node.ts";
+import type { TaskNames } from "../task-names.ts";
 import { type Plugin, type PluginContext, plainField, textField } from "./plugin.ts";
 
+const priorityStart = constant(" [");
+const switchState = constant("] ");
 const arrow = constant(" ==> ");
 const success = constant(" success=");
 const cpuColumn = constant(" CPU:");
 const usualStates = "SDTtXZPI";
 
+/** The fields that name a task. */
+type Task = { comm: EventField; pid: NumberNode };
+type TaskWithPriority = Task & { prio: NumberNode };
+
+/** By event, of each task that it names what the names of the fields begin with: prev_comm, prev_pid. */
+const namedTasks: ReadonlyMap<string, readonly string[]> = new Map([
+  ["sched_switch", ["prev_", "next_"]],
+  ["sched_wakeup", [""]],
+  ["sched_wakeup_new", [""]],
+]);
+
+function taskOf(context: PluginContext, prefix: string): Task | undefined {
+  const [comm, pid] = [textField(context, `${prefix}comm`), plainField(context, `${prefix}pid`)];
+  return comm === undefined || pid === undefined ? undefined : { comm, pid };
+}
+
+function taskWithPriority(context: PluginContext, prefix: string): TaskWithPriority | undefined {
+  const [task, prio] = [taskOf(context, prefix), plainField(context, `${prefix}prio`)];
+  return task === undefined || prio === undefined ? undefined : { ...task, prio };
+}
+
+function learn(record: EventRecord, tasks: TaskNames, { comm, pid }: Task): void {
+  tasks.learn(pid.low(record) >>> 0, record.bytes, record.at + comm.offset, comm.size);
+}
+
+/** "bash:1234 [", before the priority. */
+function writeTask(record: EventRecord, out: ByteWriter, tasks: TaskNames, task: Task): void {
+  out.string(record.bytes, record.at + task.comm.offset, task.comm.size);
+  learn(record, tasks, task);
+  out.byte(0x3a);
+  out.decimal(task.pid.low(record) >>> 0);
+  out.put(priorityStart);
+}
+
 export const schedSwitch: Plugin = (context) => {
   const { tasks } = context;
-  const [prevComm, nextComm] = [textField(context, "prev_comm"), textField(context, "next_comm")];
-  const [prevPid, nextPid] = [plainField(context, "prev_pid"), plainField(context, "next_pid")];
-  const [prevPrio, nextPrio] = [plainField(context, "prev_prio"), plainField(context, "next_prio")];
+  const [prev, next] = [taskWithPriority(context, "prev_"), taskWithPriority(context, "next_")];
   const state = plainField(context, "prev_state");
-  if (!prevComm || !nextComm || !prevPid || !nextPid || !prevPrio || !nextPrio || !state) return undefined;
+  if (prev === undefined || next === undefined || state === undefined) return undefined;
   const states = Buffer.from(stateLetters(context), "latin1");
   return (record, out) => {
-    const { bytes, at } = record;
-    let pid = prevPid.low(record) >>> 0;
-    out.string(bytes, at + prevComm.offset, prevComm.size);
-    tasks.learn(pid, bytes, at + prevComm.offset, prevComm.size);
-    out.byte(0x3a);
-    out.decimal(pid);
-    out.byte(0x20);
-    out.byte(0x5b);
-    out.signed32(prevPrio.low(record));
-    out.byte(0x5d);
-    out.byte(0x20);
+    writeTask(record, out, tasks, prev);
+    out.signed32(prev.prio.low(record));
+    out.put(switchState);
     const bits = state.low(record);
     const start = out.length;
     for (let bit = 0; bit < states.length; bit++) {
@@ -40,32 +69,20 @@ export const schedSwitch: Plugin = (context) => {
     }
     if (out.length === start) out.byte(0x52);
     out.put(arrow);
-    pid = nextPid.low(record) >>> 0;
-    out.string(bytes, at + nextComm.offset, nextComm.size);
-    tasks.learn(pid, bytes, at + nextComm.offset, nextComm.size);
-    out.byte(0x3a);
-    out.decimal(pid);
-    out.byte(0x20);
-    out.byte(0x5b);
-    out.signed32(nextPrio.low(record));
+    writeTask(record, out, tasks, next);
+    out.signed32(next.prio.low(record));
     out.byte(0x5d);
   };
 };
 
 export const schedWakeup: Plugin = (context) => {
   const { tasks } = context;
-  const [comm, pid, prio] = [textField(context, "comm"), plainField(context, "pid"), plainField(context, "prio")];
+  const task = taskWithPriority(context, "");
   const [succeeded, cpu] = [plainField(context, "success"), plainField(context, "target_cpu")];
-  if (!comm || !pid || !prio) return undefined;
+  if (task === undefined) return undefined;
   return (record, out) => {
-    const { bytes, at } = record;
-    out.string(bytes, at + comm.offset, comm.size);
-    tasks.learn(pid.low(record) >>> 0, bytes, at + comm.offset, comm.size);
-    out.byte(0x3a);
-    out.decimal(pid.low(record) >>> 0);
-    out.byte(0x20);
-    out.byte(0x5b);
-    out.decimal(prio.low(record) >>> 0);
+    writeTask(record, out, tasks, task);
+    out.decimal(task.prio.low(record) >>> 0);
     out.byte(0x5d);
     if (succeeded !== undefined) {
       out.put(success);
@@ -80,32 +97,14 @@ export const schedWakeup: Plugin = (context) => {
   };
 };
 
-/** By event the fields that name a task, and those that say which. */
-const namingFields: ReadonlyMap<string, readonly (readonly [comm: string, pid: string])[]> = new Map([
-  [
-    "sched_switch",
-    [
-      ["prev_comm", "prev_pid"],
-      ["next_comm", "next_pid"],
-    ],
-  ],
-  ["sched_wakeup", [["comm", "pid"]]],
-  ["sched_wakeup_new", [["comm", "pid"]]],
-]);
-
 /** Learns the names that an event tells, as its text does, where another form of it is written; undefined if it tells none. */
 export function nameLearner(context: PluginContext): ((record: EventRecord) => void) | undefined {
   const { format, tasks } = context;
-  const names = format.system === "sched" ? (namingFields.get(format.name) ?? []) : [];
-  const pairs = names.flatMap(([commName, pidName]) => {
-    const [comm, pid] = [textField(context, commName), plainField(context, pidName)];
-    return comm === undefined || pid === undefined ? [] : [{ comm, pid }];
-  });
-  if (pairs.length === 0) return undefined;
+  const prefixes = format.system === "sched" ? (namedTasks.get(format.name) ?? []) : [];
+  const named = prefixes.flatMap((prefix) => taskOf(context, prefix) ?? []);
+  if (named.length === 0) return undefined;
   return (record) => {
-    if (record.size < format.minBytes) return;
-    for (const { comm, pid } of pairs)
-      tasks.learn(pid.low(record) >>> 0, record.bytes, record.at + comm.offset, comm.size);
+    if (record.size >= format.minBytes) for (const task of named) learn(record, tasks, task);
   };
 }
 

@@ -2,7 +2,7 @@
  * trace_printk(): its format is in printk_formats, its arguments are packed in the event. trace_puts(): a string
  * of the kernel.
  */
-import { constant } from "../../base/byte-writer.ts";
+import { type Constant, constant } from "../../base/byte-writer.ts";
 import { findField } from "../event-format.ts";
 import { compileFormat } from "../print-format/compile.ts";
 import type { Printer } from "../print-format/printer.ts";
@@ -34,7 +34,7 @@ export const printkMessage: Plugin = (context) => {
   if (!format || !buffer) return undefined;
   const { printk } = context;
   /** Parsed formats. */
-  const parts = new Map<Uint8Array, (string | Conversion)[]>();
+  const parts = new Map<Constant, (string | Conversion)[]>();
   return (record, out) => {
     const text = printk.find(format.high(record), format.low(record));
     if (text === undefined) {
@@ -44,8 +44,7 @@ export const printkMessage: Plugin = (context) => {
       return;
     }
     let split = parts.get(text);
-    if (split === undefined)
-      parts.set(text, (split = splitFormat(Buffer.from(text).toString("latin1"), context.longBytes)));
+    if (split === undefined) parts.set(text, (split = splitFormat(text.text, context.longBytes)));
     unpack(record, buffer.offset, split, context)?.(record, out);
   };
 };

@@ -9,7 +9,10 @@ import { compileNumber } from "./number.ts";
 import { constantNode, type Evaluation, type NumberNode, type Reader } from "./number-node.ts";
 import { parsePrintFormat } from "./parser.ts";
 import { compilePointer } from "./pointer.ts";
+import { plainNumber, type Step, stepsPrinter } from "./steps.ts";
 import { compileText } from "./text.ts";
+
+const nothing = constant("");
 
 /** Undefined for a print fmt that is not understood. */
 export function compilePrintFormat(context: CompileContext): Printer | undefined {
@@ -34,7 +37,8 @@ export function compileFormat(format: string, list: readonly Expression[], outer
 }
 
 function compileParts(format: string, list: readonly Expression[], context: CompileContext): Printer {
-  const printers: Printer[] = [];
+  const steps: Step[] = [];
+  let text = nothing;
   let next = 0;
   const take = (): Expression => {
     const argument = list[next++];
@@ -44,8 +48,7 @@ function compileParts(format: string, list: readonly Expression[], context: Comp
   let conversions = 0;
   for (const part of splitFormat(format, context.longBytes)) {
     if (typeof part === "string") {
-      const bytes = constant(part);
-      printers.push((_, out) => out.put(bytes));
+      text = constant(part);
     } else if (++conversions > eventLimits.printFormatConversions) {
       throw new PrintFormatError("too many conversions");
     } else if (part.letter === "") {
@@ -58,29 +61,12 @@ function compileParts(format: string, list: readonly Expression[], context: Comp
           : part.precision === undefined
             ? undefined
             : constantNode(BigInt(part.precision));
-      printers.push(compileConversion(part, take(), width, precision, context));
+      steps.push({ text, ...compileConversion(part, take(), width, precision, context) });
+      text = nothing;
     }
   }
-  return sequence(printers);
-}
-
-function sequence(printers: readonly Printer[]): Printer {
-  const [first, second, third] = printers;
-  if (first === undefined) return () => {};
-  if (second === undefined) return first;
-  if (third === undefined) {
-    return (record, out) => {
-      first(record, out);
-      second(record, out);
-    };
-  }
-  return (record, out) => {
-    for (const print of printers) {
-      // Wide columns: what exceeds the longest line is lost, and need not be made.
-      if (out.isFull) return;
-      print(record, out);
-    }
-  };
+  if (text.length > 0) steps.push({ text, number: undefined, print: undefined });
+  return stepsPrinter(steps, context.littleEndian);
 }
 
 function compileConversion(
@@ -89,17 +75,39 @@ function compileConversion(
   width: NumberNode,
   precision: NumberNode | undefined,
   context: CompileContext,
+): Omit<Step, "text"> {
+  const number = /[diuxXoc]/.test(conversion.letter) ? compileNumber(argument, context) : undefined;
+  const plain = number === undefined ? undefined : plainNumber(conversion, number, context.littleEndian);
+  if (plain !== undefined) return { number: plain, print: undefined };
+  const print =
+    number === undefined
+      ? compileOther(conversion, argument, width, precision, context)
+      : compileNumeric(conversion, number, width, precision);
+  return { number: undefined, print };
+}
+
+function compileOther(
+  conversion: Conversion,
+  argument: Expression,
+  width: NumberNode,
+  precision: NumberNode | undefined,
+  context: CompileContext,
 ): Printer {
   if (conversion.letter === "p")
     return padded(compilePointer(conversion, argument, width, context), conversion, width, conversion.pointer !== "");
-  if (conversion.letter === "s") {
-    const bounds =
-      width.constant === 0n && precision === undefined
-        ? undefined
-        : { width: width.low, precision: precision?.low, left: conversion.left };
-    return compileText(argument, context, bounds);
-  }
-  const value = compileNumber(argument, context);
+  const bounds =
+    width.constant === 0n && precision === undefined
+      ? undefined
+      : { width: width.low, precision: precision?.low, left: conversion.left };
+  return compileText(argument, context, bounds);
+}
+
+function compileNumeric(
+  conversion: Conversion,
+  value: NumberNode,
+  width: NumberNode,
+  precision: NumberNode | undefined,
+): Printer {
   const digits = numberPrinter(conversion, value);
   const fixed = width.constant === undefined ? undefined : Number(width.constant);
   const least = precision?.low;
@@ -159,17 +167,18 @@ function numberPrinter(conversion: Conversion, value: NumberNode): Printer {
         out.octal(high(record), narrowed(low(record), conversion.bits));
       };
     default: {
-      const letters = conversion.letter === "X" ? 0x37 : 0x57;
+      const isUpperCase = conversion.letter === "X";
       const bits = conversion.bits;
-      const prefix = conversion.letter === "X" ? 0x58 : 0x78;
-      if (!conversion.alternate) return (record, out) => out.hex(high(record), narrowed(low(record), bits), letters);
+      const prefix = isUpperCase ? 0x58 : 0x78;
+      if (!conversion.alternate)
+        return (record, out) => out.hex(high(record), narrowed(low(record), bits), isUpperCase);
       return (record, out) => {
         const [upper, lower] = [high(record), narrowed(low(record), bits)];
         if ((upper | lower) !== 0) {
           out.byte(0x30);
           out.byte(prefix);
         }
-        out.hex(upper, lower, letters);
+        out.hex(upper, lower, isUpperCase);
       };
     }
   }

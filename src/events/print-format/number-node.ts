@@ -14,6 +14,8 @@ export type NumberNode = {
   readonly narrow: boolean;
   /** Set if it is always the same. */
   readonly constant: bigint | undefined;
+  /** Where in every event of its type it lies, if it is a number there as it is. */
+  readonly place?: { readonly offset: number; readonly size: number };
   /** How many fields are read, about, to get both halves; more than 1 only where an expression makes it so. */
   readonly cost?: number;
 };
@@ -56,9 +58,11 @@ export function readNode(offset: Reader | number, size: number, littleEndian: bo
       return from < 0 || from + size > record.size ? 0 : read(record);
     };
   };
-  if (size === 1) return narrowNode(safe((record) => record.view.getUint8(at(record))));
-  if (size === 2) return narrowNode(safe((record) => record.view.getUint16(at(record), littleEndian)));
-  if (size === 4) return narrowNode(safe((record) => record.view.getInt32(at(record), littleEndian)));
+  const place = typeof offset === "number" ? { place: { offset, size } } : {};
+  const narrow = (read: Reader): NumberNode => ({ ...narrowNode(safe(read)), ...place });
+  if (size === 1) return narrow((record) => record.view.getUint8(at(record)));
+  if (size === 2) return narrow((record) => record.view.getUint16(at(record), littleEndian));
+  if (size === 4) return narrow((record) => record.view.getInt32(at(record), littleEndian));
   if (size !== 8) return constantNode(0n);
   const [lowAt, highAt] = littleEndian ? [0, 4] : [4, 0];
   return {
@@ -66,6 +70,7 @@ export function readNode(offset: Reader | number, size: number, littleEndian: bo
     high: safe((record) => record.view.getInt32(at(record) + highAt, littleEndian)),
     narrow: false,
     constant: undefined,
+    ...place,
   };
 }
 

@@ -114,7 +114,7 @@ const invalidUuid = constant("INVALIDUUID");
 function uuidPrinter(kind: string, argument: Expression, context: CompileContext): Printer {
   const place = arrayPlace(argument, context);
   const order = /[Ll]$/.test(kind) ? guidOrder : uuidOrder;
-  const letters = /[LB]$/.test(kind) ? 0x37 : 0x57;
+  const isUpperCase = /[LB]$/.test(kind);
   return (record, out) => {
     if (place.bytes(record) !== 16) {
       out.put(invalidUuid);
@@ -122,9 +122,7 @@ function uuidPrinter(kind: string, argument: Expression, context: CompileContext
     }
     const at = record.at + place.offset(record);
     for (const [position, index] of order.entries()) {
-      const value = record.view.getUint8(at + index);
-      out.hex(0, value >> 4, letters);
-      out.hex(0, value & 15, letters);
+      out.hexByte(record.view.getUint8(at + index), isUpperCase);
       if (position === 3 || position === 5 || position === 7 || position === 9) out.byte(0x2d);
     }
   };
