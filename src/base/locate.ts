@@ -26,6 +26,11 @@ export function locate(path: string, action: string): Located {
   }
 }
 
+/** Of a directory that may be new: a slash at its end says nothing. */
+export function directoryPath(path: string): string {
+  return path.replace(/(?<=[^/])\/+$/, "");
+}
+
 class Walk {
   readonly #path: string;
   readonly #left: string[] = [];

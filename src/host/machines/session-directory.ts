@@ -15,7 +15,7 @@ import { tryLock } from "../../../ffi/lock.ts";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
-import { locate } from "../../base/locate.ts";
+import { directoryPath, locate } from "../../base/locate.ts";
 import { OutputFile } from "../../base/output-file.ts";
 import { OutputPlace, requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
@@ -67,8 +67,9 @@ export class SessionDirectory {
   }
 
   /** `group`: that may read what is recorded. Throws an AgentError. */
-  static open(path: string, group: number | undefined): SessionDirectory {
-    const directory = openOrMake(path, group);
+  static open(given: string, group: number | undefined): SessionDirectory {
+    const directory = openOrMake(given, group);
+    const { path } = directory;
     let lockFd = -1;
     try {
       lockFd = lock(directory, path);
@@ -234,8 +235,9 @@ export class SessionDirectory {
   }
 }
 
-function openOrMake(path: string, group: number | undefined): Directory {
-  requireDirectoryName(path, action);
+function openOrMake(given: string, group: number | undefined): Directory {
+  requireDirectoryName(given, action);
+  const path = directoryPath(given);
   const { directory: parent, name, status } = locate(path, action);
   try {
     if (status !== undefined && !status.isDirectory()) {

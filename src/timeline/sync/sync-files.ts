@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
 import { OutputFile } from "../../base/output-file.ts";
-import { locate } from "../../base/locate.ts";
+import { directoryPath, locate } from "../../base/locate.ts";
 import {
   type FileIdentity,
   identitiesOf,
@@ -153,7 +153,7 @@ function constant(ns: bigint, boundNs: number): KnownOffset {
 function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
   const action = "write into";
   requireDirectoryName(directory, action);
-  const located = locate(directory, action);
+  const located = locate(directoryPath(directory), action);
   try {
     requireApart(directory, action, located, inputs);
   } finally {

@@ -2,7 +2,7 @@
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, errnoOf } from "../../base/errors.ts";
 import { give } from "../../base/give.ts";
-import { locate } from "../../base/locate.ts";
+import { directoryPath, locate } from "../../base/locate.ts";
 import { type FileIdentity, requireApart, requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
 import { closeFd, O } from "../../../ffi/fd.ts";
@@ -13,8 +13,9 @@ const action = "export to";
 const lockTurnMs = 50;
 
 /** Opens or makes the directory. Throws an AgentError. `inputs`: what is exported, which it must not be. */
-export function openTables(path: string, group: number | undefined, inputs: readonly FileIdentity[]): Directory {
-  requireDirectoryName(path, action);
+export function openTables(given: string, group: number | undefined, inputs: readonly FileIdentity[]): Directory {
+  requireDirectoryName(given, action);
+  const path = directoryPath(given);
   const located = locate(path, action);
   const { directory: parent, name, status } = located;
   try {

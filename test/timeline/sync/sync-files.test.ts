@@ -46,7 +46,8 @@ function sync({ host, guest, out }: World, options: Partial<SyncOptions> = {}): 
   return syncFiles({
     onStep: () => {},
     paths: [host, guest],
-    directory: out,
+    // A slash says nothing.
+    directory: `${out}/`,
     group: undefined,
     host: undefined,
     offsets: new Map(),
