@@ -33,6 +33,11 @@ export function guestTitle({ guest, local }: GuestDirectory): string {
   return local === true ? guest : `guest "${guest}"`;
 }
 
+/** How messages speak of it where it is known which one is meant. */
+export function theGuest({ guest, local }: GuestDirectory): string {
+  return local === true ? guest : "the guest";
+}
+
 /** `guest` as a user names it; `directory` overrides its path. */
 export function guestDirectory(guest: string, directory?: string): GuestDirectory {
   for (const text of [guest, directory ?? "x"]) {

@@ -47,10 +47,11 @@ export const hostLimits = {
   controlShareMinBytes: 1 * KiB,
   /**
    * CPU time that a guest's control port may take at once (a start with all symbols of a kernel takes some 20 ms), and the share of a CPU from
-   * then on.
+   * then on (counters and clocks take 0.0005); and the share that all divide who need more.
    */
   controlCpuMs: 200,
-  controlCpuShare: 0.1,
+  controlCpuShare: 0.005,
+  controlCommonCpuShare: 0.1,
   /** Longest epoll_wait; bounds how late a signal is seen. */
   pumpWaitMs: 100,
   /** How long a busy guest is served before signals and timers are handled. */

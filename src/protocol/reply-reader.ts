@@ -13,14 +13,15 @@ import type { FrameReply, Reply } from "./replies.ts";
 
 export type ReadReply = { reply: Reply; body?: Uint8Array };
 
-const newline = 0x0a;
+const [newline, space, brace, del] = [0x0a, 0x20, 0x7b, 0x7f];
+const brokenChars = 40;
 const helloStart = '{"reply":"hello"';
 
 export class ReplyReader {
   /** Lines since our hello that were no reply. */
   ignored = 0;
   /**
-   * The beginning of the last of them that claims to be a reply we know, or that is no reply at all; not a newer
+   * The beginning of the first of them that claims to be a reply we know, or that is no reply at all; not a newer
    * agent's reply.
    */
   broken: string | undefined;
@@ -55,6 +56,12 @@ export class ReplyReader {
         continue;
       }
       const end = bytes.indexOf(newline, at);
+      if (end >= 0 && this.#isNoise(bytes[at] ?? newline)) {
+        this.ignored++;
+        this.broken ??= foreignAscii(latin1(bytes.subarray(at, Math.min(end, at + brokenChars))));
+        at = end + 1;
+        continue;
+      }
       this.#keepOfLine(bytes.subarray(at, end < 0 ? bytes.length : end));
       if (end < 0) break;
       at = end + 1;
@@ -85,10 +92,16 @@ export class ReplyReader {
     this.#framed.drop();
   }
 
+  /** A line that begins so is no reply. A guest may send millions of them: nothing is made of these. */
+  #isNoise(first: number): boolean {
+    const isText = first > space && first < del && first !== brace;
+    return isText && this.#synchronized && this.#length === 0 && !this.#dropping;
+  }
+
   #ignore(text: string): void {
     this.ignored++;
     const start = text.slice(0, protocolLimits.guestTextChars);
-    if (knownStart.test(start) || !anyStart.test(start)) this.broken = foreignAscii(start.slice(0, 40));
+    if (knownStart.test(start) || !anyStart.test(start)) this.broken ??= foreignAscii(start.slice(0, brokenChars));
   }
 
   #keepOfLine(part: Uint8Array): void {
@@ -117,7 +130,7 @@ export class ReplyReader {
   }
 
   #endLine(): Reply | FrameReply | undefined {
-    const text = Buffer.from(this.#bytes.buffer, 0, this.#length).toString("latin1");
+    const text = latin1(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     const tooLong = this.#dropping;
     this.#dropping = false;
@@ -145,6 +158,10 @@ export class ReplyReader {
     const isWhole = hello.trimEnd().endsWith("}") && hello.lastIndexOf('{"reply":') === 0;
     return isWhole && hello.includes(`"nonce":${JSON.stringify(this.#nonce)}`);
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** The replies that we know, as a line of them begins. */

@@ -11,13 +11,17 @@ import { countsNanoseconds } from "../../tracefs/trace-clocks.ts";
 import { guestTitle } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { CountersTrip } from "./guest-metadata.ts";
+import type { Pump } from "./pump.ts";
 import type { ClockRound, Session } from "./session.ts";
+
+/** What it needs of a session. */
+export type ClockSource = Pick<Session, "guest" | "knows" | "clockRound"> & { readonly pump: Pick<Pump, "phase"> };
 
 /** The first stamps of a watch, from which all others count: differences are exact as numbers. */
 type Epochs = { guest: bigint; host: Record<ReadableClock, bigint> };
 
 export class ClockWatch {
-  readonly #session: Session;
+  readonly #session: ClockSource;
   readonly #clock: string;
   /** Undefined where the agent does not know the order, or no program can read the guest's trace clock: counters tell it then. */
   readonly #read: ReadableClock | undefined;
@@ -27,7 +31,7 @@ export class ClockWatch {
   #epochs: Epochs | undefined;
   #last: Burst | undefined;
 
-  private constructor(session: Session, clock: string, keep: (burst: ClockBurst) => void) {
+  private constructor(session: ClockSource, clock: string, keep: (burst: ClockBurst) => void) {
     this.#session = session;
     this.#clock = clock;
     this.#read = session.knows("clock") ? readableClocks.find((known) => known === clock) : undefined;
@@ -36,7 +40,7 @@ export class ClockWatch {
 
   /** Undefined where nobody wants to know. */
   static of(
-    session: Session,
+    session: ClockSource,
     traceClock: string,
     keep: ((burst: ClockBurst) => void) | undefined,
   ): ClockWatch | undefined {
@@ -87,7 +91,9 @@ export class ClockWatch {
     }
     const now = performance.now();
     const { burstEveryMs, burstsPerDuration } = hostLimits;
-    this.#nextMs = now + Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
+    // The first bursts of many guests may fall together, when they are ready to start; those that follow do not.
+    const part = this.#nextMs === 0 ? 1 - this.#session.pump.phase : 1;
+    this.#nextMs = now + part * Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
     this.#note(own, (clock) => burstOf(trips[clock]));
   }
 
@@ -121,7 +127,7 @@ export class ClockWatch {
     });
     if (this.#last !== undefined && stepped(this.#last, own, timelineLimits.syncDriftPpm))
       log.warn(
-        `${guestTitle(this.#session.guest)}: its clock and this machine's no longer differ by the same: one of them was set, or the guest stood still`,
+        `${guestTitle(this.#session.guest)}: its clock and this machine's no longer differ by the same: one of them was set, or the guest stood still or booted`,
       );
     // What was told is not told again at the next burst.
     this.#last = isEmpty(own.offset) ? undefined : own;

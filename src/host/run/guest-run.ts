@@ -2,9 +2,9 @@
  * One run of a guest, whatever its data is used for. This file alone defines the order of the steps:
  *
  *     hello -> stop what an earlier host left running -> its list of events -> latency, buffer size, clock -> metadata -> drop
- *     leftovers until the ports are silent -> the sink begins -> events -> clocks -> counters -> start -> data into the sink, and
- *     clocks again and again -> restore events -> stop, and data up to the totals that the guest announces -> counters -> clocks
- *     -> (a spool: metadata again) -> restore settings
+ *     leftovers until the ports are silent -> the sink begins -> events -> clocks -> other machines are ready, too -> counters
+ *     -> start -> data into the sink, and clocks again and again -> restore events -> stop, and data up to the totals that the guest
+ *     announces -> counters -> clocks -> (a spool: metadata again) -> restore settings
  *
  * A guest that does not answer is treated as the kernel's own agent, by sinks that need no replies.
  *
@@ -16,7 +16,7 @@ import { log } from "../../base/log.ts";
 import type { HelloReply, StartReply, StatusReply } from "../../protocol/replies.ts";
 import type { SpoolEnd } from "../../trace-dat/spool/spool-fields.ts";
 import type { EventChoice } from "../../tracefs/event-choice.ts";
-import { guestTitle } from "../guest-directory.ts";
+import { guestTitle, theGuest } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
 import { ClockWatch } from "./clock-watch.ts";
@@ -109,8 +109,9 @@ export class GuestRun {
 
   async #runAnswered(hello: HelloReply, choice: EventChoice): Promise<string | undefined> {
     const session = this.#session;
-    await this.#waitForOthers();
+    // Before the others are waited for: many guests at once would keep each other, and their starts, waiting.
     await this.#clocks?.take(() => this.#options.stopAsked() !== "no");
+    await this.#waitForOthers();
     const { reply: before } = await session.request({ order: "status" }, "status");
     this.#requireNoStop();
     session.acknowledge(before);
@@ -193,7 +194,7 @@ export class GuestRun {
     if (pump.full !== undefined || session.cancelled) {
       // Further data has no place or is not waited for; the order still stops the agent.
       sendQuietly(session, { order: "stop" });
-      return { reason: pump.fullReason ?? "the guest was not waited for when it was to stop" };
+      return { reason: pump.fullReason ?? `${this.#who} was not waited for when it was to stop` };
     }
     const bounds = boundRest(pump.readers, this.#ringBufferKb, this.#restBytes);
     try {
@@ -206,7 +207,7 @@ export class GuestRun {
       });
       pump.acknowledgeRest();
       if (wrong !== undefined || pump.full !== undefined || session.cancelled)
-        return { stop, reason: wrong ?? pump.fullReason ?? "the rest of the guest's data was not waited for" };
+        return { stop, reason: wrong ?? pump.fullReason ?? `the rest of the data of ${this.#who} was not waited for` };
       const { reply } = await session.request({ order: "status" }, "status");
       const after = this.#settings.asFound(reply);
       return { stop, after, beyondSize: bounds.bySize ? beyondSizeOf(pump.readers) : undefined, reason: "" };
@@ -266,9 +267,14 @@ export class GuestRun {
       if (ready()) break;
       session.onWait({ what: "waiting for the other machines", sinceMs, word: undefined });
       if (session.answers) await session.request({ order: "status" }, "status");
+      await this.#clocks?.takeIfDue(ready);
     }
     this.#requireNoStop();
     this.#options.beforeStart?.();
+  }
+
+  get #who(): string {
+    return theGuest(this.#session.guest);
   }
 
   get #restBytes(): number | undefined {

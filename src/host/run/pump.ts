@@ -9,7 +9,7 @@ import { protocolLimits } from "../../protocol/limits.ts";
 import { hostLimits } from "../limits.ts";
 import type { StreamPosition } from "../../protocol/replies.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { Allowance } from "./allowance.ts";
+import type { Allowance } from "./allowance.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
 import { Moved } from "./data-port-reader.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
@@ -26,6 +26,8 @@ export class Pump {
   controlGone = false;
   /** Asked after each read: then the ports are held, until `hold` says otherwise. */
   isFull: (() => boolean) | undefined;
+  /** Where in its period this guest begins what all do now and then (PortLoop.nextPhase). */
+  readonly phase: number;
   /** performance.now() of the last byte on any data port. */
   lastDataMs = performance.now();
   /** Bytes that the control port brought. */
@@ -37,23 +39,26 @@ export class Pump {
   #held = false;
   /** Bytes of the control port that are read at a time. */
   #controlShare: number = readBuffer.length;
-  readonly #allowance = new Allowance(performance.now());
+  readonly #allowance: Allowance;
   readonly #cpuMs: () => number;
   /** An error thrown by a receiver: it belongs to this guest's run, not to the loop that other guests share. */
   #failure: { error: unknown } | undefined;
 
-  /** `take` receives what the control port brings; the bytes are valid until it returns. `cpuMs`: CPU time of this thread. */
+  /** `take` receives what the control port brings; the bytes are valid until it returns. `allowance`: for that. `cpuMs`: CPU time of this thread. */
   constructor(
     loop: PortLoop,
     control: ControlPort,
     readers: readonly DataPortReader[],
     take: (bytes: Uint8Array) => void,
+    allowance: Allowance,
     cpuMs: () => number = threadCpuMs,
   ) {
     this.readers = readers;
     this.#loop = loop;
+    this.phase = loop.nextPhase();
     this.#control = control;
     this.#take = take;
+    this.#allowance = allowance;
     this.#cpuMs = cpuMs;
     loop.watch(control.readFd, () => this.#noting(() => this.#readControl()));
     for (const reader of readers) {
@@ -150,7 +155,7 @@ export class Pump {
         spentMs > hostLimits.controlTakeMs
           ? Math.max(hostLimits.controlShareMinBytes, this.#controlShare >> 2)
           : Math.min(readBuffer.length, this.#controlShare << 1);
-      const restMs = this.#allowance.spend(spentMs, performance.now());
+      const restMs = this.#allowance(spentMs, performance.now());
       if (restMs > 0) this.#loop.rest(this.#control.readFd, restMs);
       return Served.all;
     }

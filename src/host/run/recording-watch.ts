@@ -2,7 +2,7 @@
  * Watches a recording: polls the guest's counters, decides when the recording ends, and notices when the agent is
  * no longer the one that was started.
  */
-import { goneText } from "../guest-directory.ts";
+import { goneText, theGuest } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { StartReply, StatusReply } from "../../protocol/replies.ts";
 import type { Session } from "./session.ts";
@@ -24,7 +24,7 @@ export class RecordingWatch {
   readonly since: ReadonlyMap<number, bigint>;
   readonly #start: StartReply | undefined;
   readonly #until: RecordLimits;
-  #askedMs = 0;
+  #askedMs: number;
   #answered = true;
   /** Time of the first order without an answer. */
   #unansweredMs = 0;
@@ -41,6 +41,7 @@ export class RecordingWatch {
     this.#start = start;
     this.#until = until;
     session.lastStatus = undefined;
+    this.#askedMs = this.begunMs - (1 - session.pump.phase) * hostLimits.statusEveryMs;
     this.since = new Map(
       (start?.streams ?? []).flatMap(({ cpu, time }) => (time === undefined ? [] : [[cpu, BigInt(time)] as const])),
     );
@@ -101,7 +102,10 @@ export class RecordingWatch {
     else if (pump.controlGone || pump.readers.every(({ gone }) => gone))
       this.ended = { trouble: goneText(this.session.guest), guestLost: true };
     else if (this.session.ended !== undefined)
-      this.ended = { trouble: `the guest's agent ended the session: ${this.session.ended}`, guestLost: true };
+      this.ended = {
+        trouble: `the agent of ${theGuest(this.session.guest)} ended the session: ${this.session.ended}`,
+        guestLost: true,
+      };
     else if (seconds !== undefined && this.elapsedMs >= seconds * 1000) this.ended = {};
     else if (bytes !== undefined && pump.received >= bytes) this.ended = {};
     else if (this.#start !== undefined) this.#lookAtStatus(this.#start);

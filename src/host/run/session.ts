@@ -18,7 +18,7 @@ import type { DataPortReader } from "./data-port-reader.ts";
 import { goneText, type GuestDirectory, guestTitle } from "../guest-directory.ts";
 import type { ControlPort } from "../../transport/host-port.ts";
 import { Inbox } from "./inbox.ts";
-import { invalidHelloError } from "./no-agent.ts";
+import { invalidHelloError, localRemedy } from "./no-agent.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
 import type { PortLoop } from "./port-loop.ts";
 import { Pump } from "./pump.ts";
@@ -77,7 +77,7 @@ export class Session {
   constructor(loop: PortLoop, guest: GuestDirectory, control: ControlPort, readers: readonly DataPortReader[] = []) {
     this.guest = guest;
     this.#control = control;
-    this.pump = new Pump(loop, control, readers, (bytes) => this.#hear(bytes));
+    this.pump = new Pump(loop, control, readers, (bytes) => this.#hear(bytes), loop.allowances.of(guest.path));
   }
 
   /**
@@ -249,7 +249,7 @@ export class Session {
       patience.exhausted
         ? `${who} has not answered ${asked} for ${seconds(patience.waitedMs)}, although it keeps sending${working}`
         : `${who} does not answer ${asked}: nothing useful arrived for ${seconds(patience.silentMs)}${working}`,
-      { remedy: "check that the guest and its trace-agent are running" },
+      { remedy: this.guest.local === true ? localRemedy : "check that the guest and its trace-agent are running" },
     );
   }
 

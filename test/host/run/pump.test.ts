@@ -40,7 +40,14 @@ test("of a control port that takes long to read less and less is read at a time:
     sizes.push(bytes.length);
     cpuMs += hostLimits.controlTakeMs + 1;
   };
-  const pump = new Pump(loop, control, [], take, () => cpuMs);
+  const pump = new Pump(
+    loop,
+    control,
+    [],
+    take,
+    () => 0,
+    () => cpuMs,
+  );
   await pump.turns(100_000, () => sizes.length >= 6);
   expect(sizes.slice(0, 6)).toEqual([64, 16, 4, 1, 1, 1].map((kib) => kib * 1024));
   end();
@@ -55,12 +62,13 @@ test("a control port that has cost too much is left alone, while others are serv
     // Hours of rest.
     cpuMs += 1e6;
   };
-  const pump = new Pump(loop, control, [], costly, () => cpuMs);
+  const pump = new Pump(loop, control, [], costly, loop.allowances.of("costly"), () => cpuMs);
   const cheap = new Pump(
     loop,
     other.control,
     [],
     () => readsOfOther++,
+    loop.allowances.of("cheap"),
     () => 0,
   );
   await cheap.turns(100_000, () => reads === 1 && readsOfOther === 4);
