@@ -213,7 +213,7 @@ export class Supervisor {
     slot.reason = reason;
     slot.flushPending = false;
     slot.startedAt = performance.now();
-    if (first) log.warn(`CPU ${slot.cpu} is not served, its events stay in the guest: ${reason}`);
+    if (first) log.warn(`CPU ${slot.cpu} is not served, its events stay in its ring buffer: ${reason}`);
     // An order may wait for this CPU.
     this.#setup.onChange();
   }

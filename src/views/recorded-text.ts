@@ -64,22 +64,22 @@ function lossWords(lost: boolean, balances: readonly CpuBalance[], bufferKb: str
   const dropped = total((counted) => counted.commitOverrun + counted.dropped);
   const words: string[] = [];
   if (lost) words.push("lost: missing inside the file, where it says so (gaps between events that were received)");
-  if (overrun > 0) words.push("overrun: overwritten in the guest's ring buffer before they were read, at its ends too");
+  if (overrun > 0) words.push("overrun: overwritten in the ring buffer before they were read, at its ends too");
   if (dropped > 0) words.push("dropped: not written at all, since the ring buffer was full or busy");
   if (words.length === 0) return "";
   const [kilobytes] = /\d{1,12}(?=\)?$)/.exec(bufferKb?.trim() ?? "") ?? [];
   const now = kilobytes === undefined ? "" : ` (now ${kilobytes} KB a CPU: -b ${Number(kilobytes) * 8})`;
-  return `\n${words.join("\n")}\nTo lose fewer, make the guest's ring buffer larger with -b KB${now}, or record fewer events.\n`;
+  return `\n${words.join("\n")}\nTo lose fewer, make the ring buffer larger with -b KB${now}, or record fewer events.\n`;
 }
 
 /** Why nothing was recorded, as far as the guest reported. */
 function emptyWords(found: Found | undefined): string {
   if (found === undefined)
-    return "\nNo event was recorded. In the guest, check tracing_on, set_event_pid and the events' filters.\n";
+    return "\nNo event was recorded. Where it was to be, check tracing_on, set_event_pid and the events' filters.\n";
   const reasons = reasonsOf(found);
   if (reasons.length === 0)
-    return "\nNo event was recorded, and nothing was found in the guest that keeps events out. Is an event enabled (-e)?\n";
-  return `\nNo event was recorded. Found in the guest:\n${reasons.map((reason) => `  ${reason}\n`).join("")}`;
+    return "\nNo event was recorded, and nothing was found that keeps events out. Is an event enabled (-e)?\n";
+  return `\nNo event was recorded. What keeps events out:\n${reasons.map((reason) => `  ${reason}\n`).join("")}`;
 }
 
 /** What keeps events out of a recording. */

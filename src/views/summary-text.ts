@@ -140,10 +140,10 @@ function kernelSection({ cpuStats }: TraceMetadata): string {
 /** Where the file does not match its recorder's counts. */
 function missingSection(statistics: TraceStatistics, metadata: TraceMetadata): string {
   const lines = missingOf(statistics, metadata).map(({ cpu, transitBytes, takenEvents, notServedEvents }) => {
-    if (transitBytes !== undefined) return `CPU ${cpu}: ${transitBytes} bytes were lost on their way from the guest`;
+    if (transitBytes !== undefined) return `CPU ${cpu}: ${transitBytes} bytes were lost on their way`;
     if (takenEvents !== undefined)
       return `CPU ${cpu}: another reader took ${counted(takenEvents, "event")} of this recording`;
-    return `CPU ${cpu} was not recorded: ${counted(notServedEvents ?? 0, "event")} stayed in the guest`;
+    return `CPU ${cpu} was not recorded: ${counted(notServedEvents ?? 0, "event")} stayed in its ring buffer`;
   });
   return lines.length === 0 ? "" : `MISSING\n${lines.join("\n")}\n`;
 }

@@ -70,7 +70,7 @@ await describeWithGuest("a guest with kernel 5.10", { kernel: "5.10", cpus: cpus
       recorder.kill("SIGINT");
       const { code, stderr } = await recorder.ended();
       await guest().run(`umount ${tracing}/saved_tgids`);
-      expect(stderr).toContain("the guest gave no saved_tgids: EIO");
+      expect(stderr).toContain("its agent gave no saved_tgids: EIO");
       expect(code).toBe(0);
       const report = await traceAgentText("report", output);
       expect([...report.matchAll(/MARK 1 (\d+)/g)].map(([, number]) => Number(number))).toEqual(sequence(0, 100));

@@ -90,7 +90,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
 
   test("explains an empty recording by filters of the user, never by its own", async () => {
     const nothing = ["record", "--local", "-d", "0.2", "-o", `${base}/empty.dat`, "-e", "sched:sched_process_hang"];
-    expect(await traceAgentText(...nothing)).toContain("nothing was found in the guest that keeps events out");
+    expect(await traceAgentText(...nothing)).toContain("nothing was found that keeps events out");
     const told = await traceAgentText(...nothing, "-f", "pid == 1");
     expect(told).toContain("sched:sched_process_hang has a filter: pid == 1\n");
   });

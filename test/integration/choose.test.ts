@@ -94,7 +94,7 @@ describe.skipIf(fixture.skipReason !== undefined)("what a recording chooses", ()
       [["-e", "sched", "-f", "prev_pidd == 1"], 69, 'has a field "prev_pidd"; did you mean prev_pid?'],
       [["-e", "sched:sched_switch", "-R", "stacktrace if nofield == 1"], 69, 'it has no field "nofield"'],
       [["-e", "timer:timer_init", "-R", "traceoff:3"], 69, 'it has "traceoff if timer == 1" already'],
-      [["-e", "sched", "-p", "function_graph"], 69, "this guest has "],
+      [["-e", "sched", "-p", "function_graph"], 69, "this kernel has "],
       [["-e", "sched", "-b", "900G"], 69, "more than half of the"],
       [["-e", "sched", "-R", "hist:keys=prev_pid"], 64, "these are taken"],
       [["-e", "sched", "-R", "enable_event:irq:irq_handler_entry"], 64, "these are taken"],

@@ -114,7 +114,7 @@ describe.skipIf(fixture.skipReason !== undefined)("port errors", () => {
     await process.says("armed: CPUs 0 ");
     if (fixture.cpus.length > 1)
       expect(process.log).toContain(
-        'CPU 1 is not served, its events stay in the guest: no data port "trace-path-cpu1"',
+        'CPU 1 is not served, its events stay in its ring buffer: no data port "trace-path-cpu1"',
       );
     expect(await ports.ask("hello a", "hello", () => process.log)).toMatchObject({
       cpus: fixture.cpus.map((cpu) => ({ cpu, port: cpu === 0 ? "open" : "absent" })),

@@ -145,7 +145,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a CPU that is online and not 
     const agent = fixture.launch(["--ports", ports.path]);
     await agent.says("armed: ");
     const reason = `no data port "trace-path-cpu${second}"`;
-    await agent.says(`CPU ${second} is not served, its events stay in the guest: ${reason}`);
+    await agent.says(`CPU ${second} is not served, its events stay in its ring buffer: ${reason}`);
     await ports.ask("hello x", "hello", () => agent.log);
     // What lay there before the start is no part of the run.
     writeMarkers(fixture.tracefs.path, [second], 0, 50);
@@ -157,7 +157,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a CPU that is online and not 
     expect(running["notServed"]).toEqual([{ cpu: second, events: 70, reason }]);
     const stop = await ports.ask("0", "stop", () => agent.log);
     expect(stop["notServed"]).toEqual([{ cpu: second, events: 70, reason }]);
-    await agent.says(`warning: CPU ${second}: 70 events are not sent, they stay in the guest (${reason})`);
+    await agent.says(`warning: CPU ${second}: 70 events are not sent, they stay in its ring buffer (${reason})`);
     await agent.kill();
 
     const chosen = fixture.launch(["--ports", ports.path, "--cpus", `${first}`]);

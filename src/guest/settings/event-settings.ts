@@ -25,6 +25,6 @@ export function planEvents(directory: string, value: string): Change[] {
   if (!form.test(value)) throw refusal("events", value, "not a valid list of events");
   const { words, unknown } = resolveEventList(value, availableEvents(directory));
   if (unknown.length > 0)
-    throw new AgentError("usage", `cannot set events: this guest has no event "${shortened(unknown.join(" "))}"`);
+    throw new AgentError("usage", `cannot set events: this kernel has no event "${shortened(unknown.join(" "))}"`);
   return [{ place: eventsPlace(directory), text: words.join(" "), always: true }];
 }

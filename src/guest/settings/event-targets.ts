@@ -29,7 +29,7 @@ export function readTargets(directory: string, key: string, value: string): { ta
     const system = word.endsWith(":*") ? word.slice(0, -1) : undefined;
     const names = system === undefined ? [word] : known.filter((name) => name.startsWith(system));
     if (names.length === 0 || (system === undefined && !exact.has(word)))
-      throw new AgentError("usage", `cannot set ${key}: this guest has no event "${shortened(word)}"`);
+      throw new AgentError("usage", `cannot set ${key}: this kernel has no event "${shortened(word)}"`);
     for (const name of names) {
       const ofSystem = system !== undefined && targets.get(name)?.ofSystem !== false;
       targets.set(name, { name, ofSystem });

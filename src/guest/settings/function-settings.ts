@@ -53,7 +53,7 @@ export function planFunctions(directory: string, key: FunctionKey, value: string
   const known = tracedFunctions(directory);
   const unknown = words.filter((one) => !isThere(one.replace("!", ""), known));
   if (unknown.length > 0)
-    throw new AgentError("usage", `cannot set ${key}: this guest has no function "${shortened(unknown.join(" "))}"`);
+    throw new AgentError("usage", `cannot set ${key}: this kernel has no function "${shortened(unknown.join(" "))}"`);
   if (key === "functions") requireFewForStacks(directory, words, known);
   return [{ place: functionPlace(directory, key), text: words.join(" ") }];
 }

@@ -27,7 +27,7 @@ export function planOptions(directory: string, value: string): Change[] {
     const { option, on } = readOption(word);
     if (!traceOptions.includes(option)) throw refusal("options", word, `an order may name ${traceOptions.join(", ")}`);
     const place = optionPlace(directory, option);
-    if (!existsSync(`${directory}/options/${option}`)) throw refusal("options", word, "this guest has no such option");
+    if (!existsSync(`${directory}/options/${option}`)) throw refusal("options", word, "this kernel has no such option");
     if (option === stackOfFunctions && on && !fewFunctionsNamed(directory))
       throw refusal(
         "options",

@@ -19,7 +19,7 @@ export function planClock(directory: string, value: string): Change[] {
   const place = clockPlace(directory);
   if (!place.accepts(value)) throw refusal("clock", value, "not a valid clock");
   const clocks = availableClocks(directory);
-  if (!clocks.includes(value)) throw refusal("clock", value, `this guest has ${clocks.join(", ")}`);
+  if (!clocks.includes(value)) throw refusal("clock", value, `this kernel has ${clocks.join(", ")}`);
   return [{ place, text: value }];
 }
 
@@ -129,6 +129,6 @@ export function tracerPlace(directory: string): Place {
 export function planTracer(directory: string, value: string): Change[] {
   if (!tracerNames.includes(value)) throw refusal("tracer", value, `an order may name ${tracerNames.join(", ")}`);
   const there = readTracing(directory, "available_tracers").split(/\s+/);
-  if (!there.includes(value)) throw refusal("tracer", value, `this guest has ${there.join(", ")}`);
+  if (!there.includes(value)) throw refusal("tracer", value, `this kernel has ${there.join(", ")}`);
   return [{ place: tracerPlace(directory), text: value }];
 }

@@ -46,5 +46,5 @@ export class NotServedAccounting {
 }
 
 export function notServedLine({ cpu, events, reason }: NotServedCpu): string {
-  return `CPU ${cpu}: ${events} events are not sent, they stay in the guest (${reason})`;
+  return `CPU ${cpu}: ${events} events are not sent, they stay in its ring buffer (${reason})`;
 }

@@ -164,7 +164,7 @@ function sortTasks(tasks: readonly TaskLoad[], order: TaskOrder): TaskLoad[] {
 }
 
 export const helpLines = [
-  "q  Ctrl-C      quit, and leave the guest as it was",
+  "q  Ctrl-C      quit, and leave all as it was",
   "p  space       pause the screen; events are counted on",
   "s              sort the tasks by CPU time, by runs, by pid",
   "r              record the last seconds into a file, to report or export",

@@ -5,6 +5,7 @@
 import { constants, gunzipSync } from "node:zlib";
 import { log } from "../../base/log.ts";
 import type { StopReply, StreamPosition } from "../../protocol/replies.ts";
+import { theGuest } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { DataPortReader } from "./data-port-reader.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
@@ -122,22 +123,26 @@ export async function receiveRest(
     await pump.turns(Math.min(turnMs, Math.max(1, silenceMs - silentMs)));
   }
   const believed = stop.streams.filter(({ cpu }) => ![...absurd].some((reader) => reader.cpu === cpu));
-  return { stop: { ...stop, streams: believed }, wrong: whatIsWrong(readers, absurd, bounds.bySize) };
+  return {
+    stop: { ...stop, streams: believed },
+    wrong: whatIsWrong(theGuest(session.guest), readers, absurd, bounds.bySize),
+  };
 }
 
 function whatIsWrong(
+  who: string,
   readers: readonly DataPortReader[],
   absurd: ReadonlySet<DataPortReader>,
   bySize: boolean,
 ): string | undefined {
   if (bySize) {
     const surplus = readers.reduce((sum, reader) => sum + reader.surplus, 0);
-    if (surplus > 0) log.warn(`${surplus} bytes that the guest still had when the size was reached are left out`);
+    if (surplus > 0) log.warn(`${surplus} bytes that ${who} still had when the size was reached are left out`);
   }
   const [liar] = [...absurd, ...(bySize ? [] : readers.filter(({ surplus }) => surplus > 0))];
   return liar === undefined
     ? undefined
-    : `CPU ${liar.cpu}: at its stop the guest announces or sends more than its ring buffer can hold`;
+    : `CPU ${liar.cpu}: at its stop ${who} announces or sends more than its ring buffer can hold`;
 }
 
 function positionOf(streams: readonly StreamPosition[], cpu: number): number {

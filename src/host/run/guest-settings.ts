@@ -9,7 +9,7 @@ import { timelineLimits } from "../../timeline/limits.ts";
 import type { StatusReply } from "../../protocol/replies.ts";
 import { type SetOrder, type SettableKey, writeOrder } from "../../protocol/orders.ts";
 import type { EventChoice } from "../../tracefs/event-choice.ts";
-import { guestTitle } from "../guest-directory.ts";
+import { guestTitle, theGuest } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { Session } from "./session.ts";
 import { setOrders } from "./set-orders.ts";
@@ -118,7 +118,7 @@ export class GuestSettings {
     try {
       this.#tracingStopped = (await this.#set("tracing_on", ["0"])) === "1";
     } catch (error) {
-      if (!this.#session.unresponsive) log.warn(`cannot stop the guest's tracer now: ${messageOf(error)}`);
+      if (!this.#session.unresponsive) log.warn(`cannot stop the tracer of ${this.#who} now: ${messageOf(error)}`);
     }
   }
 
@@ -126,6 +126,10 @@ export class GuestSettings {
   asFound(after: StatusReply | undefined): StatusReply | undefined {
     if (!this.#tracingStopped || after?.found === undefined) return after;
     return { ...after, found: { ...after.found, tracingOn: true } };
+  }
+
+  get #who(): string {
+    return theGuest(this.#session.guest);
   }
 
   async restore(): Promise<void> {
@@ -169,11 +173,12 @@ export class GuestSettings {
       if (session.unresponsive) session.send(order);
       else {
         const { reply } = await session.request(order, "restore", hostLimits.restore);
-        for (const failure of reply.failures) log.warn(`the guest could not restore all of its settings: ${failure}`);
+        for (const failure of reply.failures)
+          log.warn(`${this.#who} could not restore all of its settings: ${failure}`);
         return;
       }
     } catch (error) {
-      if (!session.unresponsive) log.warn(`cannot restore the guest's settings: ${messageOf(error)}`);
+      if (!session.unresponsive) log.warn(`cannot restore the settings of ${this.#who}: ${messageOf(error)}`);
     }
     if (session.unresponsive && !this.#unsure) this.#sayUnsure(["its settings"]);
     this.#unsure = session.unresponsive;
@@ -188,7 +193,7 @@ export class GuestSettings {
       const order = orderOf(key, value);
       if (writeOrder(order).length > protocolLimits.orderLineBytes) {
         const later = this.#leased ? ": its agent does so when the lease runs out" : "";
-        log.warn(`the earlier ${key} of the guest do not fit into an order and are not restored now${later}`);
+        log.warn(`the earlier ${key} of ${this.#who} do not fit into an order and are not restored now${later}`);
         continue;
       }
       try {
@@ -198,7 +203,7 @@ export class GuestSettings {
         } else await this.#session.set(order, hostLimits.restore);
       } catch (error) {
         if (this.#session.unresponsive) unsure.push(key);
-        else log.warn(`cannot put ${key} back to "${value}" in the guest: ${messageOf(error)}`);
+        else log.warn(`cannot put ${key} back to "${value}" in ${this.#who}: ${messageOf(error)}`);
       }
     }
     if (unsure.length > 0) this.#sayUnsure([...new Set(unsure)]);
@@ -208,8 +213,8 @@ export class GuestSettings {
   #sayUnsure(keys: readonly string[]): void {
     const then = this.#leased
       ? `its agent restores it when it has received nothing for ${protocolLimits.leaseSecondsDefault} s`
-      : "check it in the guest";
-    log.warn(`the guest did not confirm that it restored ${keys.join(", ")}: ${then}`);
+      : `check it in ${this.#who}`;
+    log.warn(`${this.#who} did not confirm that it restored ${keys.join(", ")}: ${then}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The status line on a terminal, updated in place. Without a terminal a long wait is logged once. */
 import { log } from "../../base/log.ts";
 import { TerminalLine } from "../../base/terminal-line.ts";
+import { theGuest } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { RecordingWatch } from "./recording-watch.ts";
 import type { Waiting } from "./session.ts";
@@ -25,15 +26,14 @@ export class StatusLine {
   }
 
   /** Logs once that the guest does not answer, and once that it answers again. */
-  tellSilence({ silentMs }: RecordingWatch): void {
+  tellSilence({ silentMs, session }: RecordingWatch): void {
+    const who = theGuest(session.guest);
     if (silentMs > hostLimits.silenceToldMs && !this.#silenceTold) {
       this.#silenceTold = true;
-      log.warn(
-        `the guest has not answered for ${Math.round(silentMs / 1000)} s: it hangs, or its agent ended; going on`,
-      );
+      log.warn(`${who} has not answered for ${Math.round(silentMs / 1000)} s: it hangs, or its agent ended; going on`);
     } else if (silentMs === 0 && this.#silenceTold) {
       this.#silenceTold = false;
-      log.info("the guest answers again");
+      log.info(`${who} answers again`);
     }
   }
 
@@ -58,10 +58,10 @@ export class StatusLine {
 }
 
 export function statusText(watch: RecordingWatch, bytes: number, bytesPerSecond: number): string {
-  const { eventsPerSecond, lost, behind, silentMs } = watch;
+  const { eventsPerSecond, lost, behind, silentMs, session } = watch;
   const parts = [watch.elapsedText, `${megabytes(bytes)} MB`, `${megabytes(bytesPerSecond)} MB/s`];
   if (silentMs > hostLimits.statusSilentMs) {
-    parts.push(`the guest does not answer for ${Math.round(silentMs / 1000)} s`);
+    parts.push(`${theGuest(session.guest)} does not answer for ${Math.round(silentMs / 1000)} s`);
   } else {
     if (eventsPerSecond !== undefined) parts.push(`${Math.round(eventsPerSecond)} events/s`);
     if (behind.length > 0) parts.push(`CPUs behind: ${behind.join(",")}`);

@@ -89,10 +89,10 @@ function unserved(
 /** What to do about the first imbalance. */
 export function imbalanceRemedy(balances: readonly CpuBalance[]): string {
   if (balances.some(({ notServed }) => notServed !== undefined))
-    return "give every CPU of the guest a port (trace-agent setup --cpus), and see what its agent says";
+    return "give every CPU a port (trace-agent setup --cpus), and see what its agent says";
   if (balances.some(({ taken }) => taken > 0))
     return "end what else reads there: trace_pipe, trace-cmd, bpftool prog tracelog";
-  return "see what the guest's agent says";
+  return "see what its agent says";
 }
 
 /** One sentence for each imbalance; none if the recording is complete. */
@@ -101,12 +101,12 @@ export function imbalances(balances: readonly CpuBalance[]): string[] {
     const said: string[] = [];
     if (transitBytes > 0) {
       const events = transitEvents > 0 ? ` (${counted(transitEvents, "event")})` : "";
-      said.push(`CPU ${cpu}: ${transitBytes} bytes${events} were lost on their way from the guest`);
+      said.push(`CPU ${cpu}: ${transitBytes} bytes${events} were lost on their way`);
     }
-    if (taken > 0) said.push(`CPU ${cpu}: another reader of the guest's ring buffer took ${counted(taken, "event")}`);
+    if (taken > 0) said.push(`CPU ${cpu}: another reader of its ring buffer took ${counted(taken, "event")}`);
     if (notServed !== undefined)
       said.push(
-        `CPU ${cpu} was not recorded: ${notServed.reason}; ${counted(notServed.events, "event")} stayed in the guest`,
+        `CPU ${cpu} was not recorded: ${notServed.reason}; ${counted(notServed.events, "event")} stayed in its ring buffer`,
       );
     return said;
   });

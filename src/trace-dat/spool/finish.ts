@@ -113,7 +113,7 @@ export function spooledRecording(spool: Spool, given?: Metadata): SpooledRecordi
   const metadata = merged ?? standIn(session, layout, warnings);
   for (const [name, reason] of Object.entries(metadata.missing ?? {})) {
     if (!name.startsWith("per_cpu/") && !name.startsWith("events/"))
-      warnings.push(`the guest gave no ${name}: ${reason}`);
+      warnings.push(`its agent gave no ${name}: ${reason}`);
   }
   const spooled = spool.streams();
   const streams = spooled.map((stream) => recordedPart(stream, session, end, layout, findings));
@@ -169,10 +169,10 @@ function layoutFor(session: SpoolSession, metadata: Metadata | undefined, warnin
   const text = metadata?.headerPage;
   if (text === undefined) return told;
   const described = parseHeaderPage(text);
-  if (described === undefined) warnings.push("the guest's header_page is not understood");
+  if (described === undefined) warnings.push("its header_page is not understood");
   else if (described.sizeBytes !== told.sizeBytes && session.hello !== undefined) {
     warnings.push(
-      `the guest says its sub-buffers have ${told.sizeBytes} bytes, and its header_page ${described.sizeBytes}`,
+      `its agent says that its sub-buffers have ${told.sizeBytes} bytes, and its header_page ${described.sizeBytes}`,
     );
   }
   return described ?? told;

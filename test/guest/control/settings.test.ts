@@ -56,9 +56,9 @@ test("restore() keeps what is busy, and restores it the next time", () => {
 describe("set()", () => {
   test("changes nothing, and notes nothing, for what this guest does not have", () => {
     for (const [key, value, words] of [
-      ["events", "sched:sched_switch sched:sched_swich", 'this guest has no event "sched:sched_swich"'],
+      ["events", "sched:sched_switch sched:sched_swich", 'this kernel has no event "sched:sched_swich"'],
       ["events", "sched; rm", "not a valid"],
-      ["clock", "nosuch", "this guest has local, global, mono"],
+      ["clock", "nosuch", "this kernel has local, global, mono"],
       ["buffer_size_kb", "0", "not a valid"],
       ["tracing_on", "2", "not a valid"],
     ] as const) {

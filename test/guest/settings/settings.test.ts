@@ -81,7 +81,7 @@ describe("set functions", () => {
 
 describe("set tracer, graph_depth, pids, options, buffer_size_kb", () => {
   test("name the tracers that are there, where one is missing", () => {
-    expect(() => settings.set("tracer", "function_graph")).toThrow("this guest has blk, function, nop");
+    expect(() => settings.set("tracer", "function_graph")).toThrow("this kernel has blk, function, nop");
     expect(() => settings.set("tracer", "blk")).toThrow("an order may name nop, function, function_graph");
     settings.set("tracer", "function");
     settings.restore();

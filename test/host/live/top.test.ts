@@ -82,7 +82,7 @@ describe.skipIf(reason !== undefined)("trace-agent top --local", () => {
       );
       await press("s", /s sort: runs/);
       await press("r", /wrote the last \d+ events to /);
-      await press("?", /leave the guest as it was/);
+      await press("?", /leave all as it was/);
       await press("h", /EVENT +PER S/);
       await press("p", /PAUSED/);
       expect(existsSync(file)).toBe(true);

@@ -92,7 +92,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a second reader of the guest'
     const { code, stdout, stderr } = await recorder.ended();
     expect(code).toBe(74);
     expect(stderr).toMatch(
-      /the recording is incomplete: .*CPU \d+: another reader of the guest's ring buffer took [1-9]\d* events/,
+      /the recording is incomplete: .*CPU \d+: another reader of its ring buffer took [1-9]\d* events/,
     );
     expect(stderr).toContain("end what else reads there");
     expect(stdout).toMatch(/dropped {2}taken by another reader$/m);
@@ -115,7 +115,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a second reader of the guest'
       await rival.takes();
       live.process.kill("SIGINT");
       expect({ command, code: await live.ended() }).toEqual({ command, code: 74 });
-      expect(live.stderr).toMatch(/is incomplete: .*another reader of the guest's ring buffer took [1-9]/);
+      expect(live.stderr).toMatch(/is incomplete: .*another reader of its ring buffer took [1-9]/);
     }
   }, 300_000);
 });
@@ -130,8 +130,8 @@ describe.skipIf(fixture.skipReason !== undefined || fixture.cpus.length < 2)("a 
     recorder.kill("SIGINT");
     const { code, stdout, stderr } = await recorder.ended();
     expect(code).toBe(74);
-    expect(stderr).toMatch(/CPU 1 was not recorded: .*; 10 events stayed in the guest/);
-    expect(stderr).toContain("give every CPU of the guest a port");
+    expect(stderr).toMatch(/CPU 1 was not recorded: .*; 10 events stayed in its ring buffer/);
+    expect(stderr).toContain("give every CPU a port");
     expect(stdout).toMatch(/not served$/m);
     expect(await traceAgentText("report", "--stat", output)).toMatch(/CPU 1 was not recorded: 10 events/);
   }, 300_000);
@@ -164,7 +164,7 @@ describe.skipIf(fixture.skipReason !== undefined)("an empty recording", () => {
           output,
         );
         expect(stdout).toMatch(/^all +0 +0 +0$/m);
-        expect(stdout).toContain(`No event was recorded. Found in the guest:\n  ${words}\n`);
+        expect(stdout).toContain(`No event was recorded. What keeps events out:\n  ${words}\n`);
       } finally {
         for (const name of Object.keys(files)) fixture.tracefs.write(name, name.endsWith("filter") ? "0" : "");
       }
@@ -179,7 +179,7 @@ describe.skipIf(fixture.skipReason !== undefined)("an empty recording", () => {
       const { directory } = await startInstanceGuest(fixture);
       const output = `${fixture.scratch}/none.dat`;
       const stdout = await traceAgentText("record", directory, ...args, "-d", "0.3", "-o", output);
-      expect(stdout).toContain("nothing was found in the guest that keeps events out. Is an event enabled (-e)?");
+      expect(stdout).toContain("nothing was found that keeps events out. Is an event enabled (-e)?");
     },
     300_000,
   );

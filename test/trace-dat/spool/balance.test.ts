@@ -35,15 +35,15 @@ describe("balanceOf()", () => {
   test("puts down to another reader what was read and never sent", () => {
     const after = status({ readEvents: 150, overrun: 7 });
     const balances = balanceOf({ ...begun, stop: stopped(8192), after }, came(20));
-    expect(imbalances(balances)).toEqual(["CPU 0: another reader of the guest's ring buffer took 30 events"]);
+    expect(imbalances(balances)).toEqual(["CPU 0: another reader of its ring buffer took 30 events"]);
   });
 
   test("puts down to the way what was sent, or refused, and did not come", () => {
     const after = status({ readEvents: 150, overrun: 7 });
     const swallowed = balanceOf({ ...begun, stop: stopped(12_288), after }, came(20));
-    expect(imbalances(swallowed)).toEqual(["CPU 0: 4096 bytes (30 events) were lost on their way from the guest"]);
+    expect(imbalances(swallowed)).toEqual(["CPU 0: 4096 bytes (30 events) were lost on their way"]);
     const refused = balanceOf({ ...begun, stop: stopped(8192, 4096), after }, came(20));
-    expect(imbalances(refused)).toEqual(["CPU 0: 4096 bytes (30 events) were lost on their way from the guest"]);
+    expect(imbalances(refused)).toEqual(["CPU 0: 4096 bytes (30 events) were lost on their way"]);
   });
 
   test("claims nothing where counters were set back, or not all of the stream could be read", () => {
@@ -64,9 +64,9 @@ describe("balanceOf()", () => {
       { cpu: 2, state: "parked", port: "absent" },
     );
     const noPort = imbalances(balanceOf({ ...begun, stop: stopped(8192), after }, came(50)));
-    expect(noPort).toEqual(["CPU 1 was not recorded: the host has no port for it; 9 events stayed in the guest"]);
+    expect(noPort).toEqual(["CPU 1 was not recorded: the host has no port for it; 9 events stayed in its ring buffer"]);
     const notServed = [{ cpu: 1, events: 4, reason: "no data port" }];
     const told = imbalances(balanceOf({ ...begun, stop: stopped(8192, 0, notServed), after }, came(50)));
-    expect(told).toEqual(["CPU 1 was not recorded: no data port; 4 events stayed in the guest"]);
+    expect(told).toEqual(["CPU 1 was not recorded: no data port; 4 events stayed in its ring buffer"]);
   });
 });
