@@ -287,11 +287,11 @@ describe("recover", () => {
     ).toBe(true);
   });
 
-  test("says in its help, as src/host/README.md does, how raw streams become a trace.dat", () => {
+  test("says in its help, as src/host/setup/README.md does, how raw streams become a trace.dat", () => {
     const help = run(base, "$1 recover --help").stdout;
     expect(help).toContain("cpu0, cpu1");
     expect(help).toContain("--remove");
-    expect(readFileSync(`${import.meta.dir}/../../src/host/README.md`, "utf8")).toContain(
+    expect(readFileSync(`${import.meta.dir}/../../src/host/setup/README.md`, "utf8")).toContain(
       "trace-agent recover raw.spool --metadata metadata.gz -o trace.dat",
     );
   });
