@@ -56,6 +56,12 @@ export class Notifier {
   }
 }
 
+/** The environment of a program that is started here: the service manager is to hear this one alone. */
+export function withoutServiceManager(environment: NotifyEnvironment = process.env): NotifyEnvironment {
+  const { NOTIFY_SOCKET: _, WATCHDOG_USEC: __, WATCHDOG_PID: ___, ...others } = environment;
+  return others;
+}
+
 function connect(path: string | undefined): number | undefined {
   if (path === undefined || path === "") return undefined;
   try {

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { AgentError, exitCodes, messageOf } from "../base/errors.ts";
+import { withoutServiceManager } from "../base/notify.ts";
 import { makePrivateDirectory } from "../base/private-directory.ts";
 import { findTracing } from "../tracefs/tracefs.ts";
 import { tracedCpus } from "../tracefs/cpus.ts";
@@ -42,6 +43,7 @@ export async function withLocalGuest(
       stdin: "ignore",
       stdout: "ignore",
       stderr: "inherit",
+      env: withoutServiceManager(),
       // A Ctrl-C is for the recorder, which still needs the agent to stop.
       detached: true,
     });

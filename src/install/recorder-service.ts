@@ -26,6 +26,7 @@ Type=notify
 ExecStart=${programPath} record --config ${recorderConfigPath}
 ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60
+WatchdogSignal=SIGKILL
 Restart=on-failure
 RestartSec=1
 RestartPreventExitStatus=64 77 78

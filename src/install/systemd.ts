@@ -40,6 +40,7 @@ StartLimitBurst=10
 Type=notify
 ExecStart=${program}
 WatchdogSec=60
+WatchdogSignal=SIGKILL
 Restart=always
 RestartSec=1
 RestartPreventExitStatus=64 78

@@ -6,6 +6,8 @@ import { DatagramSocket } from "../../support/datagram-socket.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
 import { LiveProcess } from "../../support/live-process.ts";
 import { withNamedGuests } from "../../support/named-guests.ts";
+import { testUnless } from "../../support/test-unless.ts";
+import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { RecorderProcess } from "../../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
@@ -75,6 +77,15 @@ test("tells its manager that it is ready, lives, and what it does; a file that i
   // It would make systemd wait for an end that is not near: a reload makes a new recording.
   expect(manager.receive().filter((message) => message.includes("STOPPING"))).toEqual([]);
   expect(sessionOf(world).machines[0]?.recordings.map(({ state }) => state)).toEqual(["whole", "whole", "whole"]);
+});
+
+testUnless(reasonWithoutTracefs(), "the agent of this machine itself tells the manager nothing", async () => {
+  manager.receive();
+  const before = manager.messages.length;
+  const words = ["record", "--local", "-e", "sched_process_exec", "-d", "0.1", "-o", `${world.folder}/local.dat`];
+  const recorder = new LiveProcess(words, { NOTIFY_SOCKET: `${world.folder}/notify` });
+  expect({ code: await recorder.ended(), said: recorder.stderr }).toMatchObject({ code: 0 });
+  expect(manager.receive().slice(before)).toEqual([]);
 });
 
 test("ends with 0 where guests may come and none came", () =>
