@@ -4,14 +4,7 @@ import { AgentError } from "../base/errors.ts";
 import type { TraceConfig } from "../host/run/trace-config.ts";
 import { type FlagValues, type OptionUse, unsetValues } from "./command.ts";
 import { readWait } from "./live-flags.ts";
-import {
-  type ConfigEvents,
-  configError,
-  machineTable,
-  type RecordConfig,
-  type TraceKeys,
-  traceTable,
-} from "./record-config.ts";
+import { type ConfigEvents, type ConfigFile, machineTable, type TraceKeys, traceTable } from "./record-config.ts";
 import { readWanted, traceFlags } from "./trace-flags.ts";
 import { readVcpus } from "./vcpus-flag.ts";
 
@@ -63,43 +56,69 @@ function asOptions(events: ConfigEvents): OptionUse[] {
   ];
 }
 
-/** Throws a usage error that names the key. `read`: as the command reads its option of that name. */
-export function checkConfig(path: string, config: RecordConfig, read: (key: OptionKey, value: string) => void): void {
-  for (const key of optionKeys) {
+/** What the file says of the whole, as the command has it. */
+type WholeValues = Partial<Record<OptionKey, string>> & { on?: string[]; "metrics-per-cpu"?: boolean };
+
+/** Throws a usage error that names the key and its line. `read`: as the command reads its options. */
+export function checkConfig(file: ConfigFile, read: (values: WholeValues) => void): void {
+  const { config } = file;
+  const { rotate, last, on, metrics } = config;
+  const cut = { ...(rotate === undefined ? {} : { rotate }), ...(last === undefined ? {} : { last }) };
+  for (const key of readAlike) {
     const value = config[key];
-    if (value !== undefined && !ofOthers.has(key)) asKey(path, key, () => read(key, value));
+    // Others may be for one of these, or exclude it.
+    if (value !== undefined)
+      asKey(file, key, () => read(key === "rotate" ? { rotate: value } : { ...cut, [key]: value }));
   }
+  if (on !== undefined) asKey(file, "on", () => read({ ...cut, on }));
+  const silentAfter = config["silent-after"];
+  if (silentAfter !== undefined)
+    asKey(file, "silent-after", () => read({ ...cut, on: on ?? [], "silent-after": silentAfter }));
+  if (config["metrics-per-cpu"] === true)
+    asKey(file, "metrics-per-cpu", () =>
+      read({ ...(metrics === undefined ? {} : { metrics }), "metrics-per-cpu": true }),
+    );
   const { vcpus } = config;
-  if (vcpus !== undefined) asKey(path, "vcpus", () => readVcpus(vcpus));
-  checkTrace(path, "", config);
+  if (vcpus !== undefined) asKey(file, "vcpus", () => readVcpus(vcpus));
+  checkTrace(file, "", config);
   for (const [name, section] of Object.entries(config.machines)) {
     const prefix = `machines.${name}.`;
-    if (name.includes("/")) throw configError(path, `machines.${name}`, "a name has no slash", 'use dir = "DIRECTORY"');
-    if (section.wait !== undefined) asKey(path, `${prefix}wait`, () => readWait(section.wait));
-    checkTrace(path, prefix, section);
+    if (name.includes("/")) throw file.error(`machines.${name}`, "a name has no slash", 'use dir = "DIRECTORY"');
+    if (section.wait !== undefined) asKey(file, `${prefix}wait`, () => readWait(section.wait));
+    checkTrace(file, prefix, section);
   }
 }
 
-export const optionKeys = [
-  ...(["output", "group", "wait", "duration", "max-size", "delay", "format", "metrics"] as const),
-  ...(["rotate", "keep", "free", "last", "max", "after", "every", "silent-after"] as const),
+const readAlike = [
+  ...(["rotate", "last", "keep", "free", "max", "after", "every"] as const),
+  ...([
+    "output",
+    "group",
+    "wait",
+    "duration",
+    "max-size",
+    "delay",
+    "format",
+    "metrics",
+    "max-memory",
+    "max-descriptors",
+  ] as const),
 ] as const;
-/** That are read together with --rotate and --last. */
-const ofOthers: ReadonlySet<string> = new Set(["keep", "free", "max", "after", "every", "silent-after"]);
+export const optionKeys = [...readAlike, "silent-after"] as const;
 export type OptionKey = (typeof optionKeys)[number];
 
-function checkTrace(path: string, prefix: string, section: TraceKeys): void {
+function checkTrace(file: ConfigFile, prefix: string, section: TraceKeys): void {
   for (const [key, value] of Object.entries(v.parse(traceTable, section))) {
     const only = v.parse(machineTable, { [key]: value });
-    asKey(path, `${prefix}${key}`, () => configuredWanted(noTraceValues, [], [only]));
+    asKey(file, `${prefix}${key}`, () => configuredWanted(noTraceValues, [], [only]));
   }
 }
 
-function asKey(path: string, key: string, read: () => void): void {
+function asKey(file: ConfigFile, key: string, read: () => void): void {
   try {
     read();
   } catch (error) {
     if (!(error instanceof AgentError) || error.kind !== "usage") throw error;
-    throw configError(path, key, error.message, error.remedy);
+    throw file.error(key, error.message, error.remedy);
   }
 }

@@ -8,6 +8,7 @@ import { parseBoundedJson } from "../base/bounded-json.ts";
 import { AgentError, isDenied, messageOf } from "../base/errors.ts";
 import { foreignText } from "../base/foreign-text.ts";
 import { closest } from "../base/suggest.ts";
+import { lineOfFault, lineOfKey } from "./config-lines.ts";
 import { cliLimits } from "./limits.ts";
 
 /** Numbers are taken as the option takes their digits. */
@@ -57,6 +58,8 @@ const recordKeys = {
   format: v.optional(v.string()),
   metrics: v.optional(v.string()),
   "metrics-per-cpu": v.optional(flag),
+  "max-memory": v.optional(amount),
+  "max-descriptors": v.optional(amount),
   rotate: v.optional(amount),
   keep: v.optional(amount),
   free: v.optional(amount),
@@ -80,8 +83,14 @@ export type TraceKeys = Pick<v.InferOutput<typeof machineTable>, keyof typeof tr
 export type ConfigEvents = NonNullable<TraceKeys["event"]>;
 export const traceTable = v.object(traceKeys);
 
-/** Throws an AgentError that names the line or the key. What values mean is for the options to say. */
-export function readRecordConfig(path: string): RecordConfig {
+/** A file that was read. `error`: that names the key, and its line. */
+export type ConfigFile = {
+  config: RecordConfig;
+  error: (key: string, message: string, remedy?: string) => AgentError;
+};
+
+/** Throws an AgentError that names the line. What values mean is for the options to say. */
+export function readRecordConfig(path: string): ConfigFile {
   const text = readText(path);
   const parse = path.endsWith(".json") ? parseJson : parseToml;
   let value: unknown;
@@ -90,20 +99,25 @@ export function readRecordConfig(path: string): RecordConfig {
   } catch (cause) {
     const message = messageOf(cause).replace(/^(?:TOML|JSON) Parse error: /, "");
     const form = path.endsWith(".json") ? "JSON" : "TOML";
-    throw new AgentError("usage", `cannot read "${path}" as ${form}: line ${lineOf(text, parse, cause)}: ${message}`, {
+    const line = lineOfFault(text, parse, cause);
+    throw new AgentError("usage", `cannot read "${path}" as ${form}: line ${line}: ${message}`, {
       ...(form === "TOML" ? { remedy: "a file in JSON has a name that ends with .json" } : {}),
       cause,
     });
   }
+  const error: ConfigFile["error"] = (key, message, remedy) => {
+    const line = lineOfKey(text, parse, key);
+    const place = `${line === undefined ? "" : `line ${line}: `}"${foreignText(key, 80)}"`;
+    return new AgentError(
+      "usage",
+      `cannot use "${path}": ${place}: ${message}`,
+      remedy === undefined ? {} : { remedy },
+    );
+  };
   const parsed = v.safeParse(recordTable, value);
-  if (parsed.success) return parsed.output;
+  if (parsed.success) return { config: parsed.output, error };
   const { issue, key } = innermost(parsed.issues[0], "");
-  throw configError(path, key, ...whatIsWrong(issue, key));
-}
-
-export function configError(path: string, key: string, message: string, remedy?: string): AgentError {
-  const text = `cannot use "${path}": "${foreignText(key, 80)}": ${message}`;
-  return new AgentError("usage", text, remedy === undefined ? {} : { remedy });
+  throw error(key, ...whatIsWrong(issue, key));
 }
 
 type Issue = v.BaseIssue<unknown>;
@@ -145,16 +159,3 @@ function readText(path: string): string {
 
 const parseToml = (text: string): unknown => Bun.TOML.parse(text);
 const parseJson = (text: string): unknown => parseBoundedJson(text, cliLimits.configJson);
-
-/** The parsers do not tell it: it is the first line with which the text has this fault. */
-function lineOf(text: string, parse: (text: string) => unknown, fault: unknown): number {
-  const lines = text.split("\n");
-  for (let count = 1; count < lines.length; count++) {
-    try {
-      parse(`${lines.slice(0, count).join("\n")}\n`);
-    } catch (error) {
-      if (messageOf(error) === messageOf(fault)) return count;
-    }
-  }
-  return lines.length;
-}

@@ -122,9 +122,18 @@ type Configured = { config: RecordConfig; several: Several };
 
 async function readConfigured(path: string, parts: ConfiguredParts): Promise<Configured> {
   const { values, order } = parts;
-  const config = readRecordConfig(path);
-  checkConfig(path, config, (key, value) => readOptions({ ...values, [key]: value }, order));
-  return { config, several: await planConfigured(config, parts) };
+  const file = readRecordConfig(path);
+  const { config } = file;
+  checkConfig(file, (said) => readOptions({ ...values, ...said }, order));
+  try {
+    return { config, several: await planConfigured(config, parts) };
+  } catch (error) {
+    // What is missing in it stands on no line.
+    if (!(error instanceof AgentError) || error.kind !== "usage") throw error;
+    const { message, remedy } = error;
+    const details = { ...(remedy === undefined ? {} : { remedy }), cause: error };
+    throw new AgentError("usage", `cannot use "${path}": ${message}`, details);
+  }
 }
 
 /** Machines that the command line names are recorded instead of those that the file names. */

@@ -99,7 +99,7 @@ export async function planSeveral(
   const vcpus = new Map<string, readonly number[]>();
   for (const [name, path] of sockets) vcpus.set(name, await qmpVcpus(path));
   for (const [name, tasks] of given) vcpus.set(name, tasks);
-  const { output, format, until, latency, past, metrics, on, cut } = options;
+  const { output, format, until, latency, past, metrics, bounds, on, cut } = options;
   const plan: MachinesPlan = {
     requests: [...host, ...requests],
     vcpus,
@@ -112,7 +112,7 @@ export async function planSeveral(
   };
   return {
     plan,
-    options: { path: output.path, group: output.group, format, until, latency, past, metrics, on, cut },
+    options: { path: output.path, group: output.group, format, until, latency, past, metrics, bounds, on, cut },
     host: choice.host,
     keepSelf: choice["no-filter"],
   };

@@ -8,6 +8,7 @@ import type { RecordOptions } from "../host/run/run-record.ts";
 import { protocolLimits } from "../protocol/limits.ts";
 import { readMetadata } from "../trace-dat/spool/metadata-read.ts";
 import { type TraceDatFormat, traceDatFormats } from "../trace-dat/write/write.ts";
+import { boundFlags, readBounds } from "./bound-flags.ts";
 import type { Flags, FlagValues, OptionUse } from "./command.ts";
 import { keepFlags, readCut } from "./keep-flags.ts";
 import { liveFlags, noFilterFlag, readSeconds, readWait } from "./live-flags.ts";
@@ -53,6 +54,7 @@ export const recordFlags = {
   "no-filter": noFilterFlag("--local, --host"),
   ...machineFlags,
   ...metricsFlags,
+  ...boundFlags,
   ...keepFlags,
   ...triggerFlags,
   "only-command": { type: "boolean", short: "F", description: "With a COMMAND: only events of its process" },
@@ -76,6 +78,7 @@ export function readOptions(values: RecordValues, order: readonly OptionUse[]): 
     latency: values.delay === undefined ? undefined : readDelay(values.delay),
     past: values.past,
     metrics: readMetrics(values),
+    bounds: readBounds(values),
     cut,
     on: readTriggers(values, cut !== undefined && "ring" in cut),
     until: {

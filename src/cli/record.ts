@@ -4,6 +4,7 @@ import { recordCommand as recordCommandOfUser } from "../host/command/record-com
 import { guestDirectory } from "../host/guest-directory.ts";
 import { withLocalGuest } from "../host/local.ts";
 import { runRecord } from "../host/run/run-record.ts";
+import { boundFlags } from "./bound-flags.ts";
 import { makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
 import { keepFlags } from "./keep-flags.ts";
@@ -24,7 +25,7 @@ export const recordCommand = makeCommand({
     ...traceGroups,
     "Which machines": ["local", "host", "all", "join", "config", "dir", "wait"],
     "When and how it records": ["duration", "max-size", "delay", "past", "no-filter"],
-    Unattended: Object.keys(metricsFlags),
+    Unattended: [...Object.keys(metricsFlags), ...Object.keys(boundFlags)],
     "For weeks, or what led to something": [...Object.keys(keepFlags), ...Object.keys(triggerFlags)],
     "The file": [...Object.keys(outputFlags), "format", "metadata"],
     "With a command": ["only-command", "as-root"],
@@ -72,8 +73,11 @@ export const recordCommand = makeCommand({
       );
       return;
     }
-    if (options.metrics !== undefined)
-      throw new AgentError("usage", "--metrics is of a recording into a directory", {
+    const ofDirectories = (["metrics", "max-memory", "max-descriptors"] as const).find(
+      (name) => values[name] !== undefined,
+    );
+    if (ofDirectories !== undefined)
+      throw new AgentError("usage", `--${ofDirectories} is of a recording into a directory`, {
         remedy: "of several machines, or with --join, --rotate or --last",
       });
     if (values.local) {

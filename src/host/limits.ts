@@ -118,6 +118,15 @@ export const hostLimits = {
   settleEveryMs: 5_000,
   /** Of a machine's name: with a number and ".dat" it is a file's name, which may have 255. */
   machineNameBytes: 240,
+  /**
+   * --max-memory and --max-descriptors: the least of them, which a recorder of one small machine needs; the share of its memory that a machine
+   * must find free; how often memory is looked at, and how often in a row it is too much before a machine is given up.
+   */
+  memoryMinBytes: 64 * MiB,
+  descriptorsMin: 128,
+  memoryRoomShare: 1 / 8,
+  memoryLookMs: 1_000,
+  memoryLooks: 3,
   /** A segment is cut at a time that has passed: beside the guest's own latency, so long may its data be on their way. */
   cutLagMs: 300,
   /** What lies between ports and segments is kept in files of so many bytes, at most a 32nd of what is kept in all, half of a segment. */

@@ -62,25 +62,47 @@ const commands: Refused[] = [
 const files: (readonly [what: string, text: string, message: string])[] = [
   ["a line that is no TOML", 'output = "x"\n\nhost = \nall = true\n', "line 3: Missing value after '='"],
   ["a key twice", "all = true\n[machines.a]\nwait = 1\nwait = 2\n", "line 4: Cannot redefine key 'wait'"],
-  ["an unknown key", 'outputs = "x"\n', '"outputs": unknown key; did you mean output?'],
-  ["one of a machine", '[machines.vm1]\nclocks = "mono"\n', '"machines.vm1.clocks": unknown key; did you mean clock?'],
+  ["an unknown key", 'all = true\noutputs = "x"\n', 'line 2: "outputs": unknown key; did you mean output?'],
+  [
+    "one of a machine",
+    'all = true\n\n[machines.vm1]\n# its clock\nclocks = "mono"\n',
+    'line 5: "machines.vm1.clocks": unknown key; did you mean clock?',
+  ],
   ["an option of the whole for a machine", "[machines.vm1]\nduration = 3\n", '"machines.vm1.duration": unknown key'],
   ["a clock that is none", '[machines.vm1]\nclock = "sun"\n', '"machines.vm1.clock": unknown trace clock "sun"'],
-  ["a bad event", '[machines.vm1]\nevent = ["a b"]\n', '"machines.vm1.event": cannot use event "a b"'],
+  ["a bad event", '[machines.vm1]\nevent = [\n  "a b",\n]\n', 'line 2: "machines.vm1.event": cannot use event "a b"'],
   [
     "an event's unknown key",
-    'event = [{ event = "a", filtr = "x" }]\n',
-    '"event.0.filtr": unknown key; did you mean filter?',
+    'event = [\n  "sched",\n  { event = "a", filtr = "x" },\n]\n',
+    'line 3: "event.1.filtr": unknown key; did you mean filter?',
   ],
   ["a text for a flag", 'host = "yes"\n', '"host": Expected boolean but received "yes"'],
-  ["a bad duration", 'output = "x"\nduration = "soon"\n', '"duration": cannot read duration "soon"'],
+  ["a bad duration", 'output = "x"\nduration = "soon"\n', 'line 2: "duration": cannot read duration "soon"'],
+  [
+    "too little that is kept",
+    'output = "x"\nkeep = "2G"\nrotate = "1G"\n',
+    'line 2: "keep": --keep 2G is less than four files',
+  ],
+  ["a share of all", 'output = "x"\nrotate = "1G"\nfree = "100%"\n', 'line 3: "free": cannot read free "100%"'],
+  ["what is kept of nothing", 'output = "x"\nkeep = 24\n', 'line 2: "keep": --keep is for --rotate or --last'],
+  ["a bound of no ring", 'rotate = "1G"\n\nmax = "1G"\n', 'line 3: "max": --max is for --last'],
+  ["a trigger without a ring", 'rotate = "1G"\non = "lost"\n', 'line 2: "on": --on is for --last'],
+  ["series of no metrics", "metrics-per-cpu = true\n", 'line 1: "metrics-per-cpu": --metrics-per-cpu is for --metrics'],
   ["a bad wait of a machine", "[machines.vm1]\nwait = -1\n", '"machines.vm1.wait": cannot read duration "-1"'],
   ["a name with a slash", '[machines."a/b"]\nwait = 1\n', '"machines.a/b": a name has no slash'],
   ["a name with a newline", 'output = "x"\n[machines."a\\nb"]\nwait = 1\n', 'cannot use guest "a?b"'],
-  ["no output", '[machines.vm1]\nclock = "mono"\n', "several machines are recorded into a directory"],
+  ["no output", '[machines.vm1]\nclock = "mono"\n', '.toml": several machines are recorded into a directory'],
 ];
-const ofFiles = files.map(([what, text, message], index): Refused => {
-  const path = join(base, `${index}.toml`);
+const json: typeof files = [
+  ["no JSON", '{\n  "all": true,\n  "host"\n}\n', "line 3: "],
+  [
+    "an unknown key of a machine",
+    '{\n  "all": true,\n  "machines": {\n    "vm.1": {\n      "waits": 1\n    }\n  }\n}\n',
+    'line 5: "machines.vm.1.waits": unknown key; did you mean wait?',
+  ],
+];
+const ofFiles = [...files, ...json].map(([what, text, message], index): Refused => {
+  const path = join(base, `${index}.${text.startsWith("{") ? "json" : "toml"}`);
   writeFileSync(path, text);
   return [`a file with ${what}`, ["--config", path], message];
 });

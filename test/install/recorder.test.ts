@@ -45,5 +45,16 @@ test("the recorder of a host: its unit and what it records, which is left where 
 
 test("the recorder's file says what the command takes", () => {
   install(new ImageRoot(tree), "systemd", program, { recorder: true });
-  expect(readRecordConfig(join(tree, recorderConfigPath))).toMatchObject({ all: true, join: true, rotate: "1G" });
+  expect(readRecordConfig(join(tree, recorderConfigPath)).config).toMatchObject({
+    all: true,
+    join: true,
+    rotate: "1G",
+  });
+});
+
+test("so does the example of the operators' page", () => {
+  const page = readFileSync(join(import.meta.dir, "../../src/host/README.md"), "utf8");
+  const path = join(scratch, "page.toml");
+  writeFileSync(path, /```toml\n(.*?)```/s.exec(page)?.[1] ?? "");
+  expect(readRecordConfig(path).config).toMatchObject({ "max-memory": "256M", machines: { vm1: { clock: "mono" } } });
 });

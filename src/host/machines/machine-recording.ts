@@ -12,7 +12,10 @@ import type { MachineRequest } from "./machine-request.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 
 export type MachineRunOptions = Omit<RecorderOptions, "spool" | "traceId" | "show" | "showWait" | "started"> &
-  Required<Pick<RecorderOptions, "whenEnded">>;
+  Required<Pick<RecorderOptions, "whenEnded">> & {
+    /** Throws an AgentError where the recorder has no room for it. */
+    requireRoom: () => void;
+  };
 
 export class MachineRecording {
   readonly request: MachineRequest;
@@ -63,6 +66,7 @@ export class MachineRecording {
     const { name } = this;
     const { whenEnded } = options;
     try {
+      options.requireRoom();
       this.spool = this.#directory.createSpool(name);
       const observer = this.#cutter?.join(this, this.spool);
       this.trouble = await record(this.request.guest, {

@@ -6,6 +6,7 @@ import type { RecordLimits } from "../run/recording-watch.ts";
 import type { CutOptions } from "../segments/make-cutter.ts";
 import type { TriggerOptions } from "../triggers/trigger.ts";
 import type { MachinesPlan } from "./machine-request.ts";
+import type { OwnBounds } from "./own-bounds.ts";
 import type { RunningRecorder } from "./running-recorder.ts";
 
 export type MachinesOptions = {
@@ -16,6 +17,8 @@ export type MachinesOptions = {
   until: RecordLimits;
   latency: Latency | undefined;
   past: boolean;
+  /** What it may use of this machine. */
+  bounds?: OwnBounds | undefined;
   /** Where they are written, where they are. */
   metrics?: MetricsOptions | undefined;
   /** Called when it begins; `change`: from now on as another plan says. */

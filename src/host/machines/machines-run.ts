@@ -16,6 +16,7 @@ import { MachineRecording } from "./machine-recording.ts";
 import type { MachineRequest, MachinesPlan } from "./machine-request.ts";
 import type { MachinesOptions } from "./machines-options.ts";
 import type { RecorderControl } from "./recorder-control.ts";
+import { MemoryBound } from "./own-bounds.ts";
 import { RunningMachines, wholeKeeper } from "./running-machines.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import { SharedEvents } from "./shared-events.ts";
@@ -43,10 +44,13 @@ export class MachinesRun {
   readonly #begun = new WeakMap<MachineRecording, Begun>();
   /** Are stopped, because they are to be recorded in another way, or no more. */
   readonly #leaving = new WeakSet<MachineRecording>();
+  /** Are stopped for want of memory. */
+  readonly #givenUp = new WeakSet<MachineRecording>();
   /** Begin as soon as their recording of before has ended. */
   #next: readonly MachineRequest[];
   #plan: MachinesPlan;
   #joining: Joining | undefined;
+  readonly #memory: MemoryBound;
   #failure: { error: unknown } | undefined;
   readonly #search: VcpuSearch;
   /** What is left to do when all have ended. */
@@ -58,6 +62,7 @@ export class MachinesRun {
     this.#plan = plan;
     this.#options = options;
     this.#next = plan.requests;
+    this.#memory = new MemoryBound(options.bounds?.memoryBytes);
     const host = plan.requests.find(({ kind }) => kind === "host");
     this.#search = new VcpuSearch(plan.requests.filter((one) => one !== host).map(({ guest }) => guest));
     const names = plan.requests.map(({ name }) => name);
@@ -137,6 +142,7 @@ export class MachinesRun {
     if (!this.#order.isStopping) {
       for (const request of this.#due()) this.#begin(request);
     }
+    if (this.#memory.isOver()) this.#giveUpNewest();
     const now = performance.now();
     if (now >= this.#settleMs) {
       this.#settleMs = now + (this.#gate.haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
@@ -145,6 +151,15 @@ export class MachinesRun {
     }
     if (this.machines.some(({ ended }) => !ended)) return true;
     return !this.#order.isStopping && (this.#joining !== undefined || this.#next.length > 0);
+  }
+
+  /** Of the guests. The first one stays: without it nothing would be recorded. */
+  #giveUpNewest(): void {
+    const running = this.machines.filter((machine) => !machine.ended && !this.#isStopped(machine));
+    const newest = running.length > 1 ? running.findLast(({ entry }) => entry.kind === "guest") : undefined;
+    if (newest === undefined) return;
+    this.#givenUp.add(newest);
+    log.warn(`${newest.name} is recorded no more: the recorder uses more memory than it may, ${this.#memory.text}`);
   }
 
   /** Ports are served by those who wait for them. Where nobody is recorded this waits for directories, too. */
@@ -223,7 +238,8 @@ export class MachinesRun {
         ...(request.kind === "host"
           ? {}
           : { vcpus: (cpus: number) => vcpus.get(name) ?? this.#search.threads(request.guest, cpus) }),
-        stopAsked: () => (this.#leaving.has(machine) ? "stop" : this.#order.asked(name)),
+        stopAsked: () => (this.#isStopped(machine) ? "stop" : this.#order.asked(name)),
+        requireRoom: () => this.#memory.requireRoom(name),
         mayStart: () => this.#gate.mayStart(name),
         beforeStart: () => this.#events.check(),
         // A cutter may be done with a machine before the others have ended.
@@ -236,8 +252,13 @@ export class MachinesRun {
         this.#gate.started(name);
         this.#settleMs = Math.min(this.#settleMs, performance.now() + hostLimits.heapSettleMs);
       },
-      (error) => error === this.#events.error || this.#leaving.has(machine),
+      (error) => error === this.#events.error || this.#isStopped(machine),
     );
+  }
+
+  /** Before the others. */
+  #isStopped(machine: MachineRecording): boolean {
+    return this.#leaving.has(machine) || this.#givenUp.has(machine);
   }
 
   /** What only the guest could refuse. */

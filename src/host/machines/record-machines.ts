@@ -14,6 +14,7 @@ import type { MachineRecording } from "./machine-recording.ts";
 import type { MachineRequest, MachinesPlan } from "./machine-request.ts";
 import type { MachinesOptions } from "./machines-options.ts";
 import { MachinesRun } from "./machines-run.ts";
+import { limitDescriptors } from "./own-bounds.ts";
 import { RecorderControl } from "./recorder-control.ts";
 import { SessionDirectory } from "./session-directory.ts";
 
@@ -29,7 +30,10 @@ export async function recordMachines(plan: MachinesPlan, options: MachinesOption
       const refusal = directory.refusal(name, kind);
       if (refusal !== undefined) throw new AgentError("usage", `cannot record "${name}": ${refusal}`);
     }
-    requireDescriptors(counted(requests.length, "machine"), "record", requests.map(portsOf));
+    limitDescriptors(options.bounds ?? {});
+    // Where machines may come each is looked at by itself: one too many must not keep the others from being recorded.
+    if (plan.join === undefined)
+      requireDescriptors(counted(requests.length, "machine"), "record", requests.map(portsOf));
     directory.save();
     const run = new MachinesRun(directory, plan, options, control);
     await run.run();

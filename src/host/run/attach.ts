@@ -100,7 +100,7 @@ export function requireDescriptors(what: string, action: string, ports: readonly
   throw new AgentError(
     "unavailable",
     `cannot ${action} ${what} with ${left.limit} file descriptors: ${counted(inAll, "data port")} need ${limit}`,
-    { remedy: `raise the limit (ulimit -n ${limit})` },
+    { remedy: `raise the limit (ulimit -n ${limit}; --max-descriptors)` },
   );
 }
 

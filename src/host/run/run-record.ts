@@ -9,6 +9,7 @@ import type { GuestDirectory } from "../guest-directory.ts";
 import type { Latency } from "./guest-settings.ts";
 import type { CutOptions } from "../segments/make-cutter.ts";
 import type { TraceConfig } from "./trace-config.ts";
+import type { OwnBounds } from "../machines/own-bounds.ts";
 import type { MetricsOptions } from "../metrics/metrics-file.ts";
 import type { TriggerOptions } from "../triggers/trigger.ts";
 import { makeRecording } from "./make-recording.ts";
@@ -41,6 +42,7 @@ export type RecordOptions = {
   metadata: Metadata | undefined;
   /** Of a recording into a directory. */
   metrics: MetricsOptions | undefined;
+  bounds: OwnBounds | undefined;
   /** What a snapshot of a ring is taken for. */
   on: TriggerOptions | undefined;
   /** A command that is recorded: it has the terminal and standard output, and says when the recording ends. */

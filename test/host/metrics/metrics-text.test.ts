@@ -1,5 +1,6 @@
 /** Metrics of a recorder as Prometheus reads them. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import type { ControlStatus } from "../../../src/host/control/messages.ts";
 import { metricsText } from "../../../src/host/metrics/metrics-text.ts";
 import { isLong } from "../../support/long.ts";
@@ -83,6 +84,12 @@ test("are a text also before there is a machine", () => {
     'build_info{session="/var/flight",version="0.2.0"}',
     'disk_bytes{session="/var/flight"}',
   ]);
+});
+
+test("are those of the operators' page", () => {
+  const page = readFileSync(`${import.meta.dir}/../../../src/host/README.md`, "utf8");
+  const names = (text: string): string[] => [...new Set(text.match(/traceagent_[a-z_]+/g))].sort();
+  expect(names(metricsText(status, false))).toEqual(names(page));
 });
 
 // promtool is in a package of 40 MB.
