@@ -124,6 +124,12 @@ export const timelineLimits = {
   searchInsideLeast: 0.97,
   /** So far a recording's own offset may be off, and more where it says so: what others write has no bound. */
   syncKnownNs: 1_000_000,
+  /**
+   * A clock that was set forward leaves out this share of what it was set by, at least: bursts do not tell exactly. And so much may a
+   * stream be from the times between which its clock was set back.
+   */
+  stepGapShare: 0.9,
+  stepSlackNs: 1_000_000_000,
   /** Jumps of a clock that are told one by one, and parts of a recording whose bounds are. */
   syncStepsTold: 64,
   syncPartsTold: 64,

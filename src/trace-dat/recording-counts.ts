@@ -33,6 +33,25 @@ export function joinCounts(statistics: string, parts: readonly string[]): string
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
 }
 
+/**
+ * The same of one of several parts: each has its own events, and the last what else was counted. `events`: of that CPU, by part, those of the
+ * last one left out.
+ */
+export function partCounts(text: string, events: readonly number[], part: number): string {
+  const own = events[part];
+  const lines = text.split("\n").flatMap((line) => {
+    const [, name = "", count = ""] = new RegExp(`^${prefix} ([a-z ]{1,40}): (\\d{1,15})$`).exec(line) ?? [];
+    if (name === "") return [line];
+    if (own === undefined)
+      return name === "events"
+        ? [`${prefix} events: ${events.reduce((left, of) => left - of, Number(count))}`]
+        : [line];
+    if (name === "events") return [`${prefix} events: ${own}`];
+    return name === "overrun" || name === "commit overrun" || name === "dropped events" ? [`${prefix} ${name}: 0`] : [];
+  });
+  return lines.join("\n");
+}
+
 export type RecordingCounts = {
   /** Events that the kernel counted as read: the number in a complete file. */
   events: number | undefined;

@@ -36,7 +36,7 @@ export function unplacedTexts(parts: readonly RecordedPart[]): string[] {
 }
 
 /** Rounded up: a bound must hold. */
-function timeText(ns: number): string {
+export function timeText(ns: number): string {
   if (ns < 100_000) return `${Math.ceil(ns / 1_000)} µs`;
   if (ns < 1_000_000_000) return `${Math.ceil(ns / 100_000) / 10} ms`;
   return `${Math.ceil(ns / 100_000_000) / 10} s`;

@@ -52,6 +52,8 @@ export type FakeAgentScript = {
   hello?: Record<string, unknown>;
   /** So many ns are its clocks ahead of the host's: before the start, and after it, if it is another. */
   aheadNs?: number[];
+  /** After it has sent so many numbered sub-buffers of each CPU its clocks step by so many ns. */
+  steps?: { after: number; ns: number };
   /** A file that gets a line for each order. */
   ordersTo?: string;
   /** Answers to orders, by their first word, instead of the usual ones (latin1, with newlines). */
@@ -185,8 +187,10 @@ export class FakeAgent {
   }
 
   get #ahead(): bigint {
-    const { aheadNs = [] } = this.#script;
-    return BigInt((this.#starts > 0 ? aheadNs[1] : undefined) ?? aheadNs[0] ?? 0);
+    const { aheadNs = [], steps = { after: Infinity, ns: 0 } } = this.#script;
+    const begun = (this.#starts > 0 ? aheadNs[1] : undefined) ?? aheadNs[0] ?? 0;
+    const sent = Math.min(...this.#bytes.map((_, cpu) => this.#numbers[cpu] ?? 0)) / numberedEvents;
+    return BigInt(begun + (sent >= steps.after ? steps.ns : 0));
   }
 
   #sendNumbered(count: number): void {

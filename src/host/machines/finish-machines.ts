@@ -12,7 +12,9 @@ import { recoverSegments } from "../segments/recover-segments.ts";
 import type { Keep } from "../segments/segment-store.ts";
 import { sumOfLosses } from "./losses.ts";
 import { offsetText } from "../../views/offset-text.ts";
-import { type Placed, placeMachines } from "./place-machines.ts";
+import { joinedOffset, noteParts, offsetOf } from "./note-parts.ts";
+import { type PlacedPart, placeMachines } from "./place-machines.ts";
+import type { SessionRecording } from "../../trace-dat/session/session-file.ts";
 import { SessionDirectory } from "./session-directory.ts";
 import type { Unfinished } from "./unfinished.ts";
 
@@ -40,9 +42,8 @@ export async function finishMachines(
         continue;
       }
       try {
-        missing.push(
-          ...(await finishOne(directory, one, how, { end, placed: placed.get(one) })).map((what) => `${name}: ${what}`),
-        );
+        const parts = placed.get(one) ?? [{ timeline: {} }];
+        missing.push(...(await finishOne(directory, one, how, { end, parts })).map((what) => `${name}: ${what}`));
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
         one.recording.reason = error.text;
@@ -125,31 +126,38 @@ async function finishOne(
   directory: SessionDirectory,
   { machine, recording, spool, trouble }: Unfinished,
   how: HowToFinish,
-  { end, placed }: { end: EndRequest; placed: Placed | undefined },
+  { end, parts }: { end: EndRequest; parts: readonly PlacedPart[] },
 ): Promise<string[]> {
   const { file } = directory;
   const { name } = machine;
   const place = directory.placeOf(recording);
+  const { traceId = "0" } = recording;
+  const more = directory.freeNames(machine, parts.length - 1);
+  const recordings = [recording, ...more.map((name): SessionRecording => ({ file: name, state: "whole", traceId }))];
+  const files = recordings.map((one, index) => ({ ...parts[index], output: directory.placeOf(one) }));
   const again = `trace-agent recover ${directory.path}`;
   let kept: string | undefined;
   const keep = (): string => (kept = directory.keepSpool(spool, recording));
-  const options = { ...how, trouble, keep, name, end, again, timeline: placed?.timeline ?? {} };
-  const { finished, missing } = await makeRecording(spool, place, options);
+  const options = { ...how, trouble, keep, name, end, again, files };
+  const { finished, missing } = await makeRecording(spool, place, options).catch((error: unknown) => {
+    for (const { output } of files.slice(1)) output.directory?.remove(output.name);
+    throw error;
+  });
   if (kept !== undefined && !how.remove)
     log.info(`${kept} is what was received; when ${place.path} is as it should be, remove it: rm -r ${kept}`);
   const early = trouble ?? finished.endedEarly;
   const reasons = [...(early === undefined ? [] : [`it ended early: ${early}`]), ...finished.damage, ...missing];
-  const { cpus } = finished;
-  recording.state = reasons.length === 0 ? "whole" : "incomplete";
-  if (reasons.length > 0) recording.reason = reasons.join("; ");
-  recording.ended ??= new Date().toISOString();
-  recording.bytes = finished.bytes;
-  recording.events = cpus.reduce((sum, { events }) => sum + events, 0);
+  noteParts(machine, recordings, parts, finished, reasons);
   file.clocks[name] = clockOf(finished.metadata);
   file.losses[name] = sumOfLosses(file.losses[name], finished);
-  if (placed?.offset !== undefined) file.offsets[name] = placed.offset;
+  const offset = joinedOffset(parts);
+  if (offset !== undefined) file.offsets[name] = offset;
   directory.note();
-  const clock = placed?.offset === undefined ? "" : `${offsetText(name, placed.offset)}\n`;
-  writeAsIs(Buffer.from(`${name}: ${place.path}\n${clock}${recordedTable(finished)}\n`));
+  const clocks = parts.flatMap((part, index) => {
+    const told = offsetOf(part);
+    return told === undefined ? [] : [offsetText(parts.length === 1 ? name : (recordings[index]?.file ?? name), told)];
+  });
+  const paths = files.map(({ output }) => output.path).join(", ");
+  writeAsIs(Buffer.from(`${[`${name}: ${paths}`, ...clocks, recordedTable(finished)].join("\n")}\n`));
   return reasons;
 }

@@ -165,7 +165,7 @@ export class SessionDirectory {
   /** The entry of a new recording of the machine. `name`: of its file, if it is not the machine's. */
   newRecording(machine: SessionMachine, traceId: bigint, name?: string): SessionRecording {
     const recording: SessionRecording = {
-      file: name ?? this.#freeName(machine),
+      file: name ?? this.freeNames(machine, 1)[0] ?? "",
       state: "recording",
       traceId: `${traceId}`,
       started: new Date().toISOString(),
@@ -174,11 +174,16 @@ export class SessionDirectory {
     return recording;
   }
 
-  #freeName({ name, recordings }: SessionMachine): string {
+  /** Of files of its recordings: MACHINE.dat, or what is the next that is not taken. */
+  freeNames({ name, recordings }: SessionMachine, count: number): string[] {
     const taken = new Set([...this.#directory.list(), ...recordings.map(({ file }) => file)]);
+    const free: string[] = [];
     let file = `${name}.dat`;
-    for (let number = 2; taken.has(file); number++) file = `${name}-${number}.dat`;
-    return file;
+    for (let number = 2; free.length < count; number++) {
+      if (!taken.has(file)) free.push(file);
+      file = `${name}-${number}.dat`;
+    }
+    return free;
   }
 
   createSpool(machine: string): Spool {

@@ -2,12 +2,14 @@
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { timelineLimits } from "../../timeline/limits.ts";
+import { type Step, StepFinder } from "../../timeline/sync/eras.ts";
 import { isEmpty } from "../../timeline/sync/interval.ts";
-import { type Burst, burstOf, type RoundTrip, stepped } from "../../timeline/sync/round-trips.ts";
+import { type Burst, burstOf, type RoundTrip } from "../../timeline/sync/round-trips.ts";
 import { type ClockBurst, type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
 import { readMetadata } from "../../trace-dat/spool/metadata-read.ts";
 import { parseTraceTime } from "../../tracefs/cpu-stats.ts";
 import { countsNanoseconds } from "../../tracefs/trace-clocks.ts";
+import { timeText } from "../../views/offset-text.ts";
 import { guestTitle } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { CountersTrip } from "./guest-metadata.ts";
@@ -29,13 +31,16 @@ export class ClockWatch {
   readonly #begunMs = performance.now();
   #nextMs = 0;
   #epochs: Epochs | undefined;
-  #last: Burst | undefined;
+  readonly #steps: StepFinder;
+  #wasUnclear = false;
 
   private constructor(session: ClockSource, clock: string, keep: (burst: ClockBurst) => void) {
     this.#session = session;
     this.#clock = clock;
     this.#read = session.knows("clock") ? readableClocks.find((known) => known === clock) : undefined;
     this.#keep = keep;
+    const { syncWanderPpm, syncDriftPpm } = timelineLimits;
+    this.#steps = new StepFinder(this.#read === "mono_raw" ? syncWanderPpm : syncDriftPpm);
   }
 
   /** Undefined where nobody wants to know. */
@@ -125,13 +130,19 @@ export class ClockWatch {
       rounds: own.rounds,
       offsets: { mono_raw: offsetOf("mono_raw"), mono: offsetOf("mono"), boot: offsetOf("boot") },
     });
-    if (this.#last !== undefined && stepped(this.#last, own, timelineLimits.syncDriftPpm))
-      log.warn(
-        `${guestTitle(this.#session.guest)}: its clock and this machine's no longer differ by the same: one of them was set, or the guest stood still or booted`,
-      );
-    // What was told is not told again at the next burst.
-    this.#last = isEmpty(own.offset) ? undefined : own;
+    // A clock stepped within the burst: the next one, which is made at once, tells by how much.
+    const isUnclear = isEmpty(own.offset);
+    if (isUnclear && !this.#wasUnclear) this.#nextMs = 0;
+    this.#wasUnclear = isUnclear;
+    const step = this.#steps.add(own);
+    if (step !== undefined) log.warn(`${guestTitle(this.#session.guest)}: ${stepText(step)}`);
   }
+}
+
+function stepText({ by }: Step): string {
+  const how = `${timeText(Math.abs(by))} ${by > 0 ? "further behind" : "further ahead of"} this machine's than before`;
+  const why = by > 0 ? "it stood still, was set, or the guest booted" : "it was set, or this machine stood still";
+  return `its clock stepped, and is ${how} (${why}); what came before and what comes after are placed apart`;
 }
 
 /** Of each CPU; none where the guest does not tell it, or what it tells cannot be read. */

@@ -5,7 +5,7 @@ import { log } from "../../base/log.ts";
 import type { OutputPlace } from "../../base/output-place.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import { imbalances } from "../../trace-dat/spool/balance.ts";
-import { type Finished, finishSpool, type TimelineParts } from "../../trace-dat/spool/finish.ts";
+import { type Finished, finishSpool, type SpoolFile, type TimelineParts } from "../../trace-dat/spool/finish.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
 import type { TraceDatFormat } from "../../trace-dat/write/write.ts";
 import { FinishProgress } from "./finish-progress.ts";
@@ -28,6 +28,8 @@ export type MakeOptions = {
   /** How the user gets the file after that. */
   again: string;
   timeline?: TimelineParts;
+  /** Files of the recording, of which the first is the one that is named, where it is more than one. */
+  files?: readonly SpoolFile[];
 };
 
 /** `missing`: what keeps the recording from being whole, beside damage. Closes the spool. Throws an AgentError. */
@@ -55,7 +57,7 @@ export async function makeRecording(
 async function write(
   spool: Spool,
   place: OutputPlace,
-  { format, metadata, trouble, end, again, timeline }: MakeOptions,
+  { format, metadata, trouble, end, again, timeline = {}, files = [{ output: place, timeline }] }: MakeOptions,
   of: string,
 ): Promise<Finished> {
   const bytes = spool.streams().reduce((sum, stream) => sum + stream.bytes, 0);
@@ -63,7 +65,7 @@ async function write(
   const before = end.count;
   const progress = new FinishProgress(place.path, bytes);
   try {
-    const writing = finishSpool(spool, place, format, metadata, timeline);
+    const writing = finishSpool(spool, files, format, metadata);
     for (;;) {
       const step = writing.next();
       if (step.done === true) return step.value;

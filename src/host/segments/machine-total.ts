@@ -3,7 +3,7 @@ import { log } from "../../base/log.ts";
 import { counted } from "../../base/plural.ts";
 import { balanceOf, type CpuBalance, imbalances } from "../../trace-dat/spool/balance.ts";
 import type { Finished } from "../../trace-dat/spool/finish.ts";
-import { type CpuTally, newTally } from "../../trace-dat/write/write.ts";
+import { addTally, type CpuTally, newTally } from "../../trace-dat/write/write.ts";
 import type { MachineStream } from "./machine-stream.ts";
 import type { WrittenSegment } from "./segment-file.ts";
 
@@ -18,14 +18,7 @@ export class MachineTotal {
     this.#bytes += bytes;
     for (const [cpu, events] of leftOut) this.#leftOut.set(cpu, (this.#leftOut.get(cpu) ?? 0) + events);
     for (const note of notes) log.info(`${name}: ${note}`);
-    for (const { cpu, ...more } of cpus) {
-      const tally = (this.#cpus[cpu] ??= newTally(cpu));
-      tally.bytes += more.bytes;
-      tally.events += more.events;
-      tally.lostEvents += more.lostEvents;
-      tally.unknownLosses += more.unknownLosses;
-      tally.damaged += more.damaged;
-    }
+    for (const more of cpus) addTally((this.#cpus[more.cpu] ??= newTally(more.cpu)), more);
   }
 
   /** As a recording in one file would be told of. `trouble`: why it ended, if not by request. */
@@ -40,6 +33,7 @@ export class MachineTotal {
       mismatches: [],
       spoolHasMore: false,
       bytes: this.#bytes,
+      files: [],
       cpus,
       metadata: metadata ?? { uname: session.guest, cpus: 1, formats: [], cpuStats: [] },
       endedEarly: trouble ?? (end?.reason === "" ? undefined : end?.reason),

@@ -4,12 +4,22 @@ import { halfWidth, middle } from "./interval.ts";
 import { largest } from "./knots.ts";
 import type { KnownOffset } from "./synchronise.ts";
 
-export function placeByBursts({ range, guestEpoch, steps = [], at = [0] }: KnownOffset): {
+export type EventSpan = { readonly first?: bigint | undefined; readonly last?: bigint | undefined };
+
+/** `span`: from when to when it has events, of its own clock, which may be before and after all round trips; undefined: it does not matter. */
+export function placeByBursts(
+  { range, guestEpoch, steps = [], at = [0] }: KnownOffset,
+  span: EventSpan = {},
+): {
   samples: TimeSample[];
   boundNs: number;
 } {
   const jumps = steps.flatMap(({ from, to }) => [Math.floor((from + to) / 2) - 1, Math.floor((from + to) / 2) + 1]);
-  const times = [...at, ...jumps].sort((a, b) => a - b);
+  const [begin = 0, end = begin] = [at[0], at.at(-1)];
+  const relative = (time: bigint | undefined, other: number): number =>
+    time === undefined ? other : Number(time - guestEpoch);
+  const ends = [Math.min(begin, relative(span.first, begin)), Math.max(end, relative(span.last, end))];
+  const times = [...new Set([...at, ...jumps, ...ends])].sort((a, b) => a - b);
   // Furthest from its two bursts it is known least.
   const betweens = times.slice(1).flatMap((time, index) => {
     const before = times[index] ?? time;

@@ -2,7 +2,7 @@
 import { timelineLimits } from "../limits.ts";
 import type { Followed } from "./follow.ts";
 import { halfWidth, type Interval, intersection, isEmpty } from "./interval.ts";
-import type { Step } from "./known-range.ts";
+import type { Step } from "./eras.ts";
 import { betweenKnots, type Knot, later, type Stretch, stretchIn } from "./knots.ts";
 
 export type Found = Pick<Followed, "events" | "inside"> & {

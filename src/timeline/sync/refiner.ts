@@ -8,7 +8,7 @@
 import { timelineLimits } from "../limits.ts";
 import { follow, type Followed } from "./follow.ts";
 import { halfWidth, hull, type Interval, intersection, isEmpty, middle, widened } from "./interval.ts";
-import type { Step } from "./known-range.ts";
+import type { Step } from "./eras.ts";
 import { anyRates, type Knot, later, type Rates, ratesBetween, stretchOf } from "./knots.ts";
 import { type Found, type Placement, placementsOf, type PlacedWindow } from "./placements.ts";
 import { TimeList } from "./time-list.ts";

@@ -5,7 +5,7 @@
  * is never read before it was sent: each round trip bounds the offset from both sides, whatever the load. Bounds of one burst
  * are intersected, never averaged: a slow round trip makes no bound wrong, only wide.
  */
-import { type Interval, intersection, isEmpty, middle } from "./interval.ts";
+import { type Interval, intersection, middle } from "./interval.ts";
 
 /** Four stamps in ns: the host's relative to one epoch, the guest's to another. */
 export type RoundTrip = {
@@ -37,11 +37,4 @@ export function burstOf(roundTrips: readonly RoundTrip[]): Burst | undefined {
     offset: roundTrips.map(offsetOf).reduce(intersection),
     rounds: roundTrips.length,
   };
-}
-
-/** Whether one of the clocks was set between or within the bursts: no offset that drifts by `ppm` at most fits both. */
-export function stepped(earlier: Burst, later: Burst, ppm: number): boolean {
-  if (isEmpty(earlier.offset) || isEmpty(later.offset)) return true;
-  const drift = (Math.abs(later.at - earlier.at) * ppm) / 1e6;
-  return later.offset.low > earlier.offset.high + drift || later.offset.high < earlier.offset.low - drift;
 }

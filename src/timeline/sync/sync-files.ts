@@ -29,7 +29,7 @@ import { vcpuThreadsOf, type VcpuThread } from "./machine-tasks.ts";
 import { searchOffset, type Searched } from "./search-offset.ts";
 import { mapOf, openInputs, type SyncInput, type SyncInputs } from "./sync-inputs.ts";
 import type { GuestToPlace, KnownOffset } from "./synchronise.ts";
-import { requireNames, sessionOf } from "./synced-session.ts";
+import { requireNames, sessionOf, withOffsets } from "./synced-session.ts";
 import { synchroniseAll } from "./synchronise-all.ts";
 import { toldOffset } from "./told-offset.ts";
 
@@ -108,12 +108,12 @@ function placeAll(inputs: SyncInputs, options: SyncOptions): PlacedGuest[] {
 /** What is known before. `named`: the host's threads that have the names of vCPUs. */
 function tasksAndOffset(
   input: SyncInput,
-  { host, session }: SyncInputs,
+  { host }: SyncInputs,
   options: SyncOptions,
   named: () => readonly VcpuThread[],
 ): { input: SyncInput } & FoundTasks & Searched {
   const { source, name } = input;
-  const known = knownOf(input, session?.offsets[name], options);
+  const known = knownOf(input, options);
   const given = options.vcpus.get(name) ?? knownTasks(mapOf(input, host)?.tasks);
   const { tasks, hint } =
     given === undefined
@@ -132,11 +132,7 @@ function knownTasks(tasks: readonly number[] | undefined): readonly number[] | u
 }
 
 /** As the user says, as the recording itself does, as the session does. */
-function knownOf(
-  { name, source }: SyncInput,
-  told: SessionOffset | undefined,
-  { offsets }: SyncOptions,
-): KnownOffset | undefined {
+function knownOf({ name, source, offset: told }: SyncInput, { offsets }: SyncOptions): KnownOffset | undefined {
   const given = offsets.get(name);
   if (given !== undefined) return constant(given.ns, given.boundNs);
   const boundNs = Math.max(told?.boundNs ?? 0, timelineLimits.syncKnownNs);
@@ -235,12 +231,11 @@ function write(
     );
     files.push({ name: input.name, path, offset });
   }
-  const told = all.session ?? sessionOf(all);
-  const offsets = Object.fromEntries(placed.map(({ input, offset }) => [input.name, offset]));
+  const session = all.session ?? sessionOf(all);
   const place = OutputPlace.find(`${directory}/${sessionFileName}`, { group, inputs });
   try {
     const output = new OutputFile(place);
-    output.write(Buffer.from(sessionText({ ...told, offsets: { ...told.offsets, ...offsets } })));
+    output.write(Buffer.from(sessionText(withOffsets(session, placed))));
     output.finish();
   } finally {
     place.close();

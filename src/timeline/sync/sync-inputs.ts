@@ -8,7 +8,7 @@ import { openTraceDat } from "../../trace-dat/read/reader.ts";
 import { sessionFileName } from "../../trace-dat/session/names.ts";
 import { joinSegments } from "../../trace-dat/session/joined-source.ts";
 import { readSession, sessionFiles } from "../../trace-dat/session/read-session.ts";
-import type { SessionFile } from "../../trace-dat/session/session-file.ts";
+import type { SessionFile, SessionOffset } from "../../trace-dat/session/session-file.ts";
 import type { TraceSource } from "../../trace-dat/trace-source.ts";
 
 /** `files`: one, or the segments of the recording; their names are below the directory that they are in, and are copied to. */
@@ -17,6 +17,8 @@ export type SyncInput = {
   readonly path: string;
   readonly files: readonly { readonly path: string; readonly name: string }[];
   readonly source: TraceSource;
+  /** What its session tells of it. */
+  readonly offset?: SessionOffset | undefined;
 };
 
 export type SyncInputs = {
@@ -35,7 +37,7 @@ export function openInputs(paths: readonly string[], host: string | undefined): 
       remedy: "name the files of it that you mean",
     });
   const session = isDirectory ? sessionIn(first) : undefined;
-  const files =
+  const files: Omit<SyncInput, "source" | "path">[] =
     session === undefined
       ? paths.map((path) => ({ name: basename(path).replace(/\.dat$/, ""), files: [{ path, name: basename(path) }] }))
       : filesIn(first);
@@ -45,14 +47,14 @@ export function openInputs(paths: readonly string[], host: string | undefined): 
     for (const { source } of opened) source.close();
   };
   try {
-    for (const { name, files: own } of files) {
+    for (const { files: own, ...about } of files) {
       const opens = own.map(
         ({ path }) =>
           () =>
             openTraceDat(path),
       );
       const source = own.length === 1 ? opens[0]?.() : joinSegments(opens);
-      if (source !== undefined) opened.push({ name, path: own[0]?.path ?? "", files: own, source });
+      if (source !== undefined) opened.push({ ...about, path: own[0]?.path ?? "", files: own, source });
     }
     const own = hostOf(opened, session, host);
     return { host: own, guests: opened.filter((input) => input !== own), session, close };
@@ -63,11 +65,11 @@ export function openInputs(paths: readonly string[], host: string | undefined): 
 }
 
 /** Those that are files, and whole enough to be read. */
-function filesIn(directory: string): { name: string; files: { path: string; name: string }[] }[] {
-  return sessionFiles(directory).flatMap(({ machine: name, files }) => {
+function filesIn(directory: string): Omit<SyncInput, "source" | "path">[] {
+  return sessionFiles(directory).flatMap(({ machine: name, offset, files }) => {
     const found = files.filter((path) => statusOf(path)?.isFile() === true);
     if (found.length === 0) return [];
-    return [{ name, files: found.map((path) => ({ path, name: path.slice(directory.length + 1) })) }];
+    return [{ name, offset, files: found.map((path) => ({ path, name: path.slice(directory.length + 1) })) }];
   });
 }
 

@@ -2,9 +2,15 @@
 import { AgentError } from "../../base/errors.ts";
 import { foreignText } from "../../base/foreign-text.ts";
 import { sessionFileName } from "../../trace-dat/session/names.ts";
-import { isMachineName, type SessionFile } from "../../trace-dat/session/session-file.ts";
+import {
+  isMachineName,
+  type SessionFile,
+  type SessionOffset,
+  type SessionRecording,
+} from "../../trace-dat/session/session-file.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
-import type { SyncInputs } from "./sync-inputs.ts";
+import type { SyncInput, SyncInputs } from "./sync-inputs.ts";
+import { joinOffsets } from "./told-offset.ts";
 
 /** Copies keep the names of their files, and of files alone each is a machine. Throws where two would be one. */
 export function requireNames({ host, guests, session }: SyncInputs): void {
@@ -39,4 +45,34 @@ export function sessionOf({ host, guests }: SyncInputs): SessionFile {
     offsets: {},
     losses: {},
   };
+}
+
+/** With how well each recording is placed now. Those between which a clock stepped are each told by themselves, too. */
+export function withOffsets(
+  session: SessionFile,
+  placed: readonly { input: SyncInput; offset: SessionOffset }[],
+): SessionFile {
+  const now = new Map<string, SessionOffset>();
+  const ofMachine = new Map<string, SessionOffset[]>();
+  for (const { input, offset } of placed) {
+    const { step } = recordingOf(session, input) ?? {};
+    const told = step === undefined ? offset : { ...offset, steps: [step, ...(offset.steps ?? [])] };
+    for (const { name } of input.files) now.set(name, told);
+    ofMachine.set(input.name, [...(ofMachine.get(input.name) ?? []), told]);
+  }
+  const machines = session.machines.map((machine) => ({
+    ...machine,
+    recordings: machine.recordings.map((recording) => {
+      const offset = recording.offset === undefined ? undefined : now.get(recording.file);
+      return offset === undefined ? recording : { ...recording, offset };
+    }),
+  }));
+  const offsets = { ...session.offsets };
+  for (const [name, own] of ofMachine) offsets[name] = joinOffsets(own) ?? { method: "unknown" };
+  return { ...session, machines, offsets };
+}
+
+function recordingOf(session: SessionFile, { files }: SyncInput): SessionRecording | undefined {
+  const [first] = files;
+  return session.machines.flatMap(({ recordings }) => recordings).find(({ file }) => file === first?.name);
 }

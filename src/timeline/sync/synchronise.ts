@@ -10,7 +10,7 @@ import { EventIterator } from "../event-iterator.ts";
 import { timelineLimits } from "../limits.ts";
 import { HostSwitches, type RecordedSlices } from "./host-slices.ts";
 import { type Interval, middle } from "./interval.ts";
-import type { Step } from "./known-range.ts";
+import type { Step } from "./eras.ts";
 import { largest, type Stretch, stretchIn } from "./knots.ts";
 import { boundsOf, type Point, pointsOf } from "./offset-line.ts";
 import type { Placement } from "./placements.ts";
@@ -119,7 +119,11 @@ export function* synchroniseInSteps(
   const wanderPpm = isSteady ? timelineLimits.syncWanderPpm : timelineLimits.syncDriftPpm;
   const refined = yield* refineInSteps(times, slices, { range: relative, other, wanderPpm });
   const accepted = refined.placements.filter(({ method }) => method === "causality");
-  const bursts = (known.at ?? [ahead]).map((time) => time - ahead);
+  const measured = (known.at ?? [ahead]).map((time) => time - ahead);
+  const bursts = withEnds(measured, {
+    first: slices.begin - middle(relative(measured[0] ?? 0)),
+    last: record.timestamp,
+  });
   const steps = stepsOf(
     (known.steps ?? []).map((step) => earlier(step, ahead)),
     refined.jumps,
@@ -152,6 +156,13 @@ export function* synchroniseInSteps(
     parts: parts.map(({ from, to, boundNs, method }) => ({ from: absolute(from), to: absolute(to), boundNs, method })),
     steps: steps.map(({ from, to, by }) => ({ from: absolute(from), to: absolute(to), by })),
   };
+}
+
+/** And when events were recorded before the first and after the last of them: `first`, by the host, and not before 0. */
+function withEnds(times: readonly number[], { first, last }: { first: number; last: number }): readonly number[] {
+  const [begin = 0, end = 0] = [times[0], times.at(-1)];
+  const from = Math.max(0, first);
+  return [...(from < begin ? [from] : []), ...times, ...(last > end ? [last] : [])];
 }
 
 /** What was found within a step that was known is that one, and known better. */

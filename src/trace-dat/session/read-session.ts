@@ -60,7 +60,8 @@ function recordingsOf(
       }
     }
     const label = trigger === undefined ? machine : file.replace(/\.dat$/, "");
-    const own = { machine, kind, segment: number ?? index + 1, session, started, offset, label, files: [] };
+    const about = { machine, kind, segment: number ?? index + 1, session, started };
+    const own = { ...about, offset: recording.offset ?? offset, label, files: [] };
     const one = { ...own, segments: [{ ...recording, file: place }] };
     found.push(one);
     if (number !== undefined && trigger === undefined) cut.set(traceId, one);

@@ -32,6 +32,33 @@ const list = <const T extends v.GenericSchema>(of: T) =>
   v.pipe(v.array(of), v.maxLength(traceDatLimits.sessionEntriesMax));
 const byName = <const T extends v.GenericSchema>(of: T) => v.optional(v.record(name, of), {});
 
+/** Between these times of a machine's clock, of which `to` may be the earlier one, its offset jumped, by so many ns. */
+const step = v.object({ from: signedDigits, to: signedDigits, ns: signedDigits });
+
+/** From `from` to `to` of a machine's clock its offset is at most so far off; found by causality, or kept from round trips. */
+const window = v.object({
+  from: signedDigits,
+  to: signedDigits,
+  boundNs: bound,
+  method: v.picklist(["causality", "round trips"]),
+});
+
+/**
+ * What is added to a machine's times to get the host's: at most `boundNs` off where both were recorded, but between the times of a
+ * step. Its samples are in its file. `windows`: how well it is known in parts of the recording, at most 64.
+ */
+const offset = v.object({
+  ns: v.optional(offsetDigits),
+  boundNs: v.optional(bound),
+  method: v.picklist(["causality", "round trips", "unknown"]),
+  reason: v.optional(text),
+  samples: v.optional(count),
+  events: v.optional(count),
+  inside: v.optional(count),
+  steps: v.optional(list(step)),
+  windows: v.optional(list(window)),
+});
+
 /**
  * One trace.dat of a machine. recording: its spool is still filled, or was when the recorder was killed; whole: nothing is
  * missing; incomplete: see `reason`. `started`, `ended`: UTC.
@@ -59,6 +86,9 @@ const recording = v.object({
   boundNs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   /** Of a snapshot: what asked for it. */
   trigger: v.optional(text),
+  /** Its clock stepped: the recording before it ends there, and this one begins. How this one is placed is told by itself. */
+  step: v.optional(step),
+  offset: v.optional(offset),
 });
 
 /** `leftOut`: why it was not recorded. */
@@ -81,33 +111,6 @@ const losses = v.object({
   transit: count,
   takenByAnotherReader: count,
   notServed: count,
-});
-
-/** Between these times of a machine's clock its offset jumped, by so many ns. */
-const step = v.object({ from: signedDigits, to: signedDigits, ns: signedDigits });
-
-/** From `from` to `to` of a machine's clock its offset is at most so far off; found by causality, or kept from round trips. */
-const window = v.object({
-  from: signedDigits,
-  to: signedDigits,
-  boundNs: bound,
-  method: v.picklist(["causality", "round trips"]),
-});
-
-/**
- * What is added to a machine's times to get the host's: at most `boundNs` off where both were recorded, but between the times of a
- * step. Its samples are in its file. `windows`: how well it is known in parts of the recording, at most 64.
- */
-const offset = v.object({
-  ns: v.optional(offsetDigits),
-  boundNs: v.optional(bound),
-  method: v.picklist(["causality", "round trips", "unknown"]),
-  reason: v.optional(text),
-  samples: v.optional(count),
-  events: v.optional(count),
-  inside: v.optional(count),
-  steps: v.optional(list(step)),
-  windows: v.optional(list(window)),
 });
 
 const session = v.object({

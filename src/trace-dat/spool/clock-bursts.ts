@@ -36,13 +36,14 @@ export function burstLine(one: ClockBurst): string {
   return `${JSON.stringify(one, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value))}\n`;
 }
 
-/** In order of time, of one clock. Lines that are none are passed over: the last may be cut. */
+/**
+ * As they were made, of one clock; where that stepped back, their times do. Lines that are none are passed over: the last may be cut.
+ */
 export function readBurstLines(text: string): ClockBurst[] {
   const bursts: ClockBurst[] = [];
   for (const line of text.split("\n", traceDatLimits.clockBurstsMax)) {
     const parsed = v.safeParse(burst, objectIn(line));
-    if (!parsed.success || parsed.output.clock !== (bursts[0]?.clock ?? parsed.output.clock)) continue;
-    if (parsed.output.at >= (bursts.at(-1)?.at ?? parsed.output.at)) bursts.push(parsed.output);
+    if (parsed.success && parsed.output.clock === (bursts[0]?.clock ?? parsed.output.clock)) bursts.push(parsed.output);
   }
   return bursts;
 }

@@ -20,10 +20,13 @@ import { version } from "../../base/version.ts";
 import type { Spool } from "./spool.ts";
 import type { SpoolEnd, SpoolSession } from "./spool-fields.ts";
 import type { RecordedStream, Recording } from "../write/recording.ts";
-import { type CpuTally, type TraceDatFormat, writeTraceDatInSteps } from "../write/write.ts";
+import { partOf } from "./part-of-recording.ts";
+import { addTally, type CpuTally, newTally, type TraceDatFormat, writeTraceDatInSteps } from "../write/write.ts";
 
 export type Finished = Findings & {
+  /** Of all files together, and what each of them holds. */
   bytes: number;
+  files: readonly { bytes: number; events: number }[];
   cpus: CpuTally[];
   metadata: Metadata;
   /** Why the recording ended before anybody asked for it. */
@@ -39,20 +42,34 @@ export type Finished = Findings & {
 /** What places a recording beside others on one timeline. */
 export type TimelineParts = Pick<Recording, "guests" | "timeShift">;
 
+/** A file of the recording. `streams`: what of it belongs into it; all, where nothing is said. */
+export type SpoolFile = {
+  output: OutputPlace;
+  timeline?: TimelineParts;
+  streams?: readonly RecordedStream[] | undefined;
+};
+
 /**
  * `given`: metadata that the user has from elsewhere; what the guest sent counts more. Yields between pieces of data, whose bytes it tells; a caller
  * that wants no more throws into it, which leaves no file.
  */
 export function* finishSpool(
   spool: Spool,
-  output: OutputPlace,
+  files: readonly SpoolFile[],
   format: TraceDatFormat,
   given?: Metadata,
-  timeline: TimelineParts = {},
 ): Generator<number, Finished> {
   const spooled = spooledRecording(spool, given);
   const { recording, findings, notes, session, end, leftOut } = spooled;
-  const { bytes, cpus } = yield* writeTraceDatInSteps(output, { ...recording, ...timeline }, format);
+  const cpus = Array.from({ length: recording.cpus }, (_, cpu) => newTally(cpu));
+  const written: { bytes: number; events: number }[] = [];
+  const parts = files.map(({ streams = recording.streams }) => streams);
+  for (const [index, { output, timeline = {} }] of files.entries()) {
+    const one = yield* writeTraceDatInSteps(output, { ...partOf(recording, parts, index), ...timeline }, format);
+    for (const tally of one.cpus) addTally(cpus[tally.cpu], tally);
+    written.push({ bytes: one.bytes, events: one.cpus.reduce((sum, { events }) => sum + events, 0) });
+  }
+  const bytes = written.reduce((sum, file) => sum + file.bytes, 0);
   const damaged = cpus.reduce((sum, tally) => sum + tally.damaged, 0);
   if (damaged > 0) findings.damage.push(`${counted(damaged, "sub-buffer")} cannot be read to the end`);
   const received = spooled.received.map(({ cpu, bytes: cameBytes }) => {
@@ -66,7 +83,7 @@ export function* finishSpool(
   const balances = end?.after === undefined && end?.stop === undefined ? [] : balanceOf(counts, received);
   const found = foundIn(session, end);
   const endedEarly = whyEarly(session, end);
-  return { ...findings, bytes, cpus, metadata: recording.metadata, endedEarly, notes, balances, found };
+  return { ...findings, bytes, cpus, metadata: recording.metadata, endedEarly, notes, balances, found, files: written };
 }
 
 /** A recorder that was killed, or has no room for it, leaves no word about the end. Streams that were made by hand have none either, but no session. */

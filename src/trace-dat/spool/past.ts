@@ -1,5 +1,5 @@
 /**
- * Removes from a stream what its CPU had written before the recording began: it was already in the ring buffer, and
+ * Divides a stream at a time. What its CPU had written before the recording began is removed: it was already in the ring buffer, and
  * is followed by a gap that nobody counted.
  */
 import { EventCounter } from "../../ring-buffer/event-count.ts";
@@ -7,6 +7,9 @@ import { SubBufferCursor, type SubBufferLayout } from "../../ring-buffer/sub-buf
 import { traceDatLimits } from "../limits.ts";
 import type { RecordedStream } from "../write/recording.ts";
 import { StreamFile } from "../write/stream-file.ts";
+
+/** Of a commit (ring-buffer/sub-buffer.ts). */
+const lengthMask = 0x07ff_ffff;
 
 export type Cut = {
   stream: RecordedStream;
@@ -23,13 +26,7 @@ export function withoutPast(stream: RecordedStream, layout: SubBufferLayout, beg
   try {
     const read = (index: number, bytes: number): Uint8Array => bytesAt(file, index * sizeBytes, bytes);
     const timeOf = (index: number): bigint => viewOf(read(index, 8)).getBigUint64(0, layout.littleEndian);
-    // Sub-buffers that begin before it: all but the last of them are entirely before.
-    let [before, after] = [0, count];
-    while (before < after) {
-      const middle = (before + after) >> 1;
-      if (timeOf(middle) < begin) before = middle + 1;
-      else after = middle;
-    }
+    const before = begunBefore(count, begin, timeOf);
     if (before === 0) return { stream, events: 0 };
     const last = cutSubBuffer(read(before - 1, sizeBytes), layout, begin);
     const gone = last.kept === undefined ? before : before - 1;
@@ -39,13 +36,44 @@ export function withoutPast(stream: RecordedStream, layout: SubBufferLayout, beg
         ...stream,
         skipBytes: stream.skipBytes + skipped,
         bytes: stream.bytes - skipped,
-        ...(last.kept === undefined ? {} : { first: last.kept }),
+        first: last.kept,
       },
       events: countEvents(read, before - 1, layout) + last.events,
     };
   } finally {
     file.close();
   }
+}
+
+/** What `withoutPast` removes: all events before `end`. The loss that a sub-buffer tells of was before its first event. */
+export function beforeTime(stream: RecordedStream, layout: SubBufferLayout, end: bigint): RecordedStream {
+  const { sizeBytes } = layout;
+  const count = Math.floor(stream.bytes / sizeBytes);
+  if (count === 0) return stream;
+  const file = new StreamFile(stream);
+  try {
+    const timeOf = (index: number): bigint =>
+      viewOf(bytesAt(file, index * sizeBytes, 8)).getBigUint64(0, layout.littleEndian);
+    const begun = begunBefore(count, end, timeOf);
+    if (begun === 0) return { ...stream, bytes: 0 };
+    const cut = endSubBuffer(bytesAt(file, (begun - 1) * sizeBytes, sizeBytes), layout, end);
+    if (cut === "whole" && begun === count) return stream;
+    const bytes = (cut === "none" ? begun - 1 : begun) * sizeBytes;
+    return { ...stream, bytes, last: typeof cut === "string" ? undefined : cut };
+  } finally {
+    file.close();
+  }
+}
+
+/** How many sub-buffers begin before a time: all but the last of them are entirely before. */
+function begunBefore(count: number, time: bigint, timeOf: (index: number) => bigint): number {
+  let [before, after] = [0, count];
+  while (before < after) {
+    const middle = (before + after) >> 1;
+    if (timeOf(middle) < time) before = middle + 1;
+    else after = middle;
+  }
+  return before;
 }
 
 /**
@@ -126,6 +154,30 @@ function cutSubBuffer(
     return { kept, events };
   }
   return { kept: undefined, events };
+}
+
+/** The sub-buffer up to its first event from `end` on. */
+function endSubBuffer(bytes: Uint8Array, layout: SubBufferLayout, end: bigint): Uint8Array | "whole" | "none" {
+  const { headerBytes, littleEndian, longBytes } = layout;
+  const view = viewOf(bytes);
+  const stamp = view.getBigUint64(0, littleEndian);
+  const cursor = new SubBufferCursor(layout, stamp);
+  cursor.reset(view, 0);
+  const until = Number(end - stamp);
+  const all = headerBytes + cursor.remainingBytes;
+  let position = headerBytes;
+  for (; cursor.next() && cursor.timestamp < until; position = cursor.position);
+  if (cursor.remainingBytes === 0 && cursor.timestamp < until) return "whole";
+  if (position === headerBytes) return "none";
+  const kept = new Uint8Array(new ArrayBuffer(bytes.length));
+  kept.set(bytes.subarray(0, position));
+  const out = viewOf(kept);
+  const commitAt = 8 + (littleEndian || longBytes === 4 ? 0 : 4);
+  const flags = view.getUint32(commitAt, littleEndian) & ~lengthMask;
+  out.setUint32(commitAt, (flags | (position - headerBytes)) >>> 0, littleEndian);
+  // The count of events that were lost before it stands behind the data.
+  if (all + longBytes <= bytes.length) kept.set(bytes.subarray(all, all + longBytes), position);
+  return kept;
 }
 
 function countEvents(

@@ -7,8 +7,8 @@ export type StreamPieces = { pieceBytes: number; open: (index: number) => number
 
 /**
  * Whole sub-buffers of one CPU: `bytes` of the file at `path`, from `skipBytes` on. `open`: how to open that file, where its
- * path alone does not do. `pieces`: it lies in several files, and `skipBytes` counts from the first one's beginning. `first`: stands in
- * place of the first sub-buffer.
+ * path alone does not do. `pieces`: it lies in several files, and `skipBytes` counts from the first one's beginning. `first`, `last`:
+ * stand in place of the first and the last sub-buffer; of a single one the last.
  */
 export type RecordedStream = {
   cpu: number;
@@ -17,7 +17,8 @@ export type RecordedStream = {
   bytes: number;
   open?: () => number;
   pieces?: StreamPieces | undefined;
-  first?: Uint8Array;
+  first?: Uint8Array | undefined;
+  last?: Uint8Array | undefined;
 };
 
 export type Recording = {

@@ -23,7 +23,7 @@ export class StreamFile {
    * end.
    */
   readAt(target: Uint8Array, position: number): number {
-    const { path, bytes, first } = this.#stream;
+    const { path, bytes, first, last } = this.#stream;
     const wanted = Math.min(target.length, bytes - position);
     for (let got = 0; got < wanted;) {
       const { fd, offset, room } = this.#place(position + got);
@@ -32,12 +32,13 @@ export class StreamFile {
       got += count;
     }
     if (first !== undefined && position < first.length) target.set(first.subarray(position, position + wanted));
+    if (last !== undefined) putOver(target, wanted, position, last, bytes - last.length);
     return wanted;
   }
 
   /** Appends all of it to a file, without a look at it; yields after `turnBytes` at most. */
   *copyTo(file: OutputFile, turnBytes: number): Generator<number, void> {
-    const { bytes, first } = this.#stream;
+    const { bytes, first, last } = this.#stream;
     const begin = file.position;
     for (let done = 0; done < bytes;) {
       const { fd, offset, room } = this.#place(done);
@@ -47,6 +48,7 @@ export class StreamFile {
       yield count;
     }
     if (first !== undefined && bytes > 0) file.patch(begin, first);
+    if (last !== undefined && bytes > 0) file.patch(begin + bytes - last.length, last);
   }
 
   close(): void {
@@ -71,6 +73,12 @@ export class StreamFile {
     this.#fd = pieces?.open(piece) ?? (open === undefined ? openSync(path, "r") : open());
     this.#piece = piece;
   }
+}
+
+/** `target` has `bytes` from `position` on; `piece` belongs at `at`. */
+function putOver(target: Uint8Array, bytes: number, position: number, piece: Uint8Array, at: number): void {
+  const [from, to] = [Math.max(position, at), Math.min(position + bytes, at + piece.length)];
+  if (from < to) target.set(piece.subarray(from - at, to - at), from - position);
 }
 
 /**

@@ -61,3 +61,13 @@ export function* writeTraceDatInSteps(
 export function newTally(cpu: number): CpuTally {
   return { cpu, bytes: 0, events: 0, lostEvents: 0, unknownLosses: 0, damaged: 0 };
 }
+
+/** Of the same CPU, of another part of the recording. */
+export function addTally(sum: CpuTally | undefined, more: CpuTally): void {
+  if (sum === undefined) return;
+  sum.bytes += more.bytes;
+  sum.events += more.events;
+  sum.lostEvents += more.lostEvents;
+  sum.unknownLosses += more.unknownLosses;
+  sum.damaged += more.damaged;
+}

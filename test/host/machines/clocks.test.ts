@@ -6,8 +6,10 @@ import { closeFd, O, openFd } from "../../../ffi/fd.ts";
 import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
 import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { parseRecordingCounts } from "../../../src/trace-dat/recording-counts.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
+import { numberedEvents, numbersIn } from "../../support/numbered.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
@@ -123,22 +125,50 @@ describe("clocks of machines that are recorded together", () => {
     }
   });
 
-  test("that step while they are recorded are told, with the time and by how much, and both parts are placed", async () => {
+  test("that step while they are recorded are told at once, and divide their recording", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"), { ...script, aheadNs: [5e9, 7e9] });
+    const steps = { after: 8, ns: 2e9 };
+    await startGuest(world.guest("vm1"), { ...script, aheadNs: [5e9], subBuffers: 0, numbered: 2, steps });
     await startGuest(world.guest("vm2"), { ...script });
-    const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.3", "-o", world.out);
-    expect(end.stderr).toContain('guest "vm1": its clock and this machine\'s no longer differ by the same');
-    const { vm1, vm2 } = sessionOf(world).offsets;
-    expect(vm2?.steps).toBeUndefined();
-    expect(Number(vm1?.steps?.[0]?.ns)).toBeWithin(-2.9e9, -1.1e9);
-    expect(vm1?.boundNs).toBeWithin(1, roundTripMaxNs);
-    expect(end.stdout).toMatch(/vm1: clock ±.*; it jumped by [123](?:\.\d)? s between/);
-    const source = openTraceDat(`${world.out}/vm1.dat`);
-    const samples = source.metadata.timeShift?.samples[0] ?? [];
-    source.close();
-    expect(Number(samples[0]?.offset)).toBeWithin(-5.9e9, -4.1e9);
-    expect(Number(samples.at(-1)?.offset)).toBeWithin(-7.9e9, -6.1e9);
+    const recorder = new RecorderProcess([
+      "record",
+      world.guest("vm1"),
+      world.guest("vm2"),
+      "-m",
+      "400K",
+      "-o",
+      world.out,
+    ]);
+    const end = await recorder.ended();
+    const told = end.stderr.split("\n").filter((line) => line.includes("its clock stepped"));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(
+      /guest "vm1": its clock stepped, and is (?:1\.9|2).* s further ahead of this machine's than before/,
+    );
+    const { offsets, machines } = sessionOf(world);
+    expect(offsets["vm2"]?.steps).toBeUndefined();
+    expect(offsets["vm1"]?.steps).toHaveLength(1);
+    const recordings = machines.find(({ name }) => name === "vm1")?.recordings ?? [];
+    expect(recordings.map(({ file, step }) => `${file} ${step !== undefined}`)).toEqual([
+      "vm1.dat false",
+      "vm1-2.dat true",
+    ]);
+    let next = 0;
+    for (const { file, offset, events } of recordings) {
+      const source = openTraceDat(`${world.out}/${file}`);
+      const numbers = [...numbersIn(source).values()];
+      expect(numbers.map(({ first, faults }) => ({ first, faults }))).toEqual(
+        [0, 1].map(() => ({ first: next, faults: [] })),
+      );
+      expect(events).toBe(numbers.reduce((sum, one) => sum + one.events, 0));
+      expect(source.metadata.cpuStats.map(({ text }) => parseRecordingCounts(text).events)).toEqual(
+        numbers.map((one) => one.events),
+      );
+      source.close();
+      expect(end.stdout).toContain(`${file}: clock ±`);
+      expect(Math.abs(Number(offset?.ns) + 5e9 + (next > 0 ? 2e9 : 0))).toBeLessThanOrEqual(offset?.boundNs ?? 0);
+      next = steps.after * numberedEvents;
+    }
   });
 
   test("are known to a recorder that recovers what a killed one left", async () => {

@@ -43,12 +43,18 @@ function synchronised(schedule: Schedule, bursts: readonly Burst[]): Synchronisa
     const { low, high } = relative(time);
     return { low: low + between, high: high + between };
   };
-  const otherOf = otherBetween(bursts);
+  const otherOf = otherBetween(bursts, syncWanderPpm);
   const other: typeof otherOf = (time) => {
     const found = otherOf(time);
     return found && { low: found.low + between, high: found.high + between };
   };
-  const known = { range, other, steps: stepsBetween(bursts), guestEpoch, at: bursts.map(({ at }) => at) };
+  const known = {
+    range,
+    other,
+    steps: stepsBetween(bursts, syncWanderPpm),
+    guestEpoch,
+    at: bursts.map(({ at }) => at),
+  };
   return synchronise(
     madeRecording(host, hostEpoch),
     madeRecording(guest, guestEpoch),

@@ -1,0 +1,171 @@
+/**
+ * Divides the streams of a recording where its clock stepped. Where the clock was set back, time stamps of sub-buffers are earlier
+ * than those before them: there. Else at a time between the bursts that tell of the step: where the clock was set forward no event
+ * of any CPU has a time stamp of the time that was left out; and when the machine stood still its host may tell.
+ */
+import { SubBufferCursor, type SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
+import { beforeTime, withoutPast } from "../../trace-dat/spool/past.ts";
+import type { RecordedStream } from "../../trace-dat/write/recording.ts";
+import { timesOf } from "../../trace-dat/write/stream-times.ts";
+import { StreamFile } from "../../trace-dat/write/stream-file.ts";
+import { timelineLimits } from "../limits.ts";
+import type { Step } from "./eras.ts";
+import { type Gap, hullOf, inBoth } from "./gaps.ts";
+
+/** `streams`: by era. `steps`: between them, known as well as the events tell. */
+export type Divided = { readonly parts: readonly RecordedStream[][]; readonly steps: readonly Step<bigint>[] };
+
+/** What is left of a CPU's stream; `back`: where, in its files, time stamps go back. */
+type Rest = { stream: RecordedStream; back: number[] };
+
+/** `streams`: whole sub-buffers. `steps`: in order. `whenStill`: what else tells when a machine stood still, at one of them. */
+export function divideStreams(
+  streams: readonly RecordedStream[],
+  layout: SubBufferLayout,
+  steps: readonly Step<bigint>[],
+  whenStill: (step: Step<bigint>, index: number) => Step<bigint> = (step) => step,
+): Divided {
+  const mayGoBack = steps.some(({ by }) => by > 0);
+  const rests = streams.map((stream): Rest => ({ stream, back: mayGoBack ? placesBack(stream, layout) : [] }));
+  const parts: RecordedStream[][] = [];
+  const found: Step<bigint>[] = [];
+  for (const [index, step] of steps.entries()) {
+    const places = rests.map((rest) => placeBack(rest, layout, step));
+    const isBack = places.some((place) => place !== undefined);
+    const known = isBack ? step : step.by > 0 ? whenStill(step, index) : leftOut(rests, layout, step);
+    found.push(known);
+    const time = isBack ? endBefore(rests, places, layout) : known.from + (known.to - known.from) / 2n;
+    parts.push(rests.map((rest, cpu) => take(rest, layout, places[cpu], time)));
+  }
+  parts.push(rests.map(({ stream }) => stream));
+  return { parts, steps: found };
+}
+
+/** The part before the step, which is taken from the rest. */
+function take(rest: Rest, layout: SubBufferLayout, place: number | undefined, time: bigint): RecordedStream {
+  const { stream } = rest;
+  const { skipBytes, bytes } = stream;
+  const end = skipBytes + bytes;
+  const [next = end] = place === undefined ? rest.back : [place];
+  const until: RecordedStream = next === end ? stream : { ...stream, bytes: next - skipBytes, last: undefined };
+  if (place !== undefined) {
+    rest.back = rest.back.filter((one) => one > place);
+    rest.stream = { ...stream, skipBytes: place, bytes: end - place, first: undefined };
+    return until;
+  }
+  const after = withoutPast(until, layout, time).stream;
+  rest.stream = { ...after, bytes: end - after.skipBytes, last: stream.last };
+  return beforeTime(until, layout, time);
+}
+
+/** How far the clock had come before it was set back: one that wrote nothing about then has what is later after the step. */
+function endBefore(rests: readonly Rest[], places: readonly (number | undefined)[], layout: SubBufferLayout): bigint {
+  const untils = rests.flatMap(({ stream }, index) => {
+    const place = places[index];
+    return place === undefined ? [] : [{ ...stream, bytes: place - stream.skipBytes, last: undefined }];
+  });
+  return 1n + (timesOf(untils, layout)?.last ?? 0n);
+}
+
+/** In host time both took the same; so far the clock may have come before it was set. */
+function latestBefore({ from, to, by }: Step<bigint>): bigint {
+  return to + BigInt(Math.round(by)) > from ? to + BigInt(Math.round(by)) : from;
+}
+
+/** Where in a stream its clock went back at this step. */
+function placeBack(
+  { stream, back }: Rest,
+  { sizeBytes, littleEndian }: SubBufferLayout,
+  step: Step<bigint>,
+): number | undefined {
+  if (step.by <= 0 || back.length === 0) return undefined;
+  const [latest, slack] = [latestBefore(step), BigInt(timelineLimits.stepSlackNs)];
+  const earliest = step.to - (latest - step.from);
+  const file = new StreamFile(stream);
+  try {
+    const timeAt = stampReader(file, littleEndian);
+    return back.find((place) => {
+      const at = place - stream.skipBytes;
+      return timeAt(at - sizeBytes) <= latest + slack && timeAt(at) >= earliest - slack;
+    });
+  } finally {
+    file.close();
+  }
+}
+
+function placesBack(stream: RecordedStream, { sizeBytes, littleEndian }: SubBufferLayout): number[] {
+  const places: number[] = [];
+  if (stream.bytes < sizeBytes) return places;
+  const file = new StreamFile(stream);
+  try {
+    const timeAt = stampReader(file, littleEndian);
+    let last = timeAt(0);
+    for (let at = sizeBytes; at + sizeBytes <= stream.bytes; at += sizeBytes) {
+      const time = timeAt(at);
+      if (time < last) places.push(stream.skipBytes + at);
+      last = time;
+    }
+    return places;
+  } finally {
+    file.close();
+  }
+}
+
+function stampReader(file: StreamFile, littleEndian: boolean): (at: number) => bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  const stamp = new Uint8Array(view.buffer);
+  return (at) => {
+    file.readAt(stamp, at);
+    return view.getBigUint64(0, littleEndian);
+  };
+}
+
+/** The clock went from one side of a gap to the other, which no CPU has events in; of several gaps, in any of them. */
+function leftOut(rests: readonly Rest[], layout: SubBufferLayout, step: Step<bigint>): Step<bigint> {
+  const { from, to, by } = step;
+  const least = -by * timelineLimits.stepGapShare;
+  let common: Gap[] = [{ low: 0, high: Number(to - from) }];
+  for (const rest of rests) {
+    const [next] = rest.back;
+    const { skipBytes } = rest.stream;
+    const stream = next === undefined ? rest.stream : { ...rest.stream, bytes: next - skipBytes, last: undefined };
+    const gaps = gapsIn(withoutPast(beforeTime(stream, layout, to), layout, from).stream, layout, step, least);
+    common = inBoth(common, gaps, least);
+  }
+  const hull = hullOf(common);
+  if (hull === undefined) return step;
+  return { from: from + BigInt(Math.floor(hull.low)), to: from + BigInt(Math.ceil(hull.high)), by };
+}
+
+/** Between the times of the step, from `from` on; `stream`: what lies between them. */
+function gapsIn(
+  stream: RecordedStream,
+  layout: SubBufferLayout,
+  { from, to }: Step<bigint>,
+  leastNs: number,
+): readonly Gap[] {
+  const gaps: Gap[] = [];
+  const end = Number(to - from);
+  let last = 0;
+  const note = (time: number): void => {
+    if (time - last >= leastNs) gaps.push({ low: last, high: time });
+    last = Math.max(last, time);
+  };
+  if (stream.bytes > 0) {
+    const cursor = new SubBufferCursor(layout, from);
+    const bytes = new Uint8Array(new ArrayBuffer(layout.sizeBytes));
+    const view = new DataView(bytes.buffer);
+    const file = new StreamFile(stream);
+    try {
+      for (let at = 0; at + layout.sizeBytes <= stream.bytes; at += layout.sizeBytes) {
+        file.readAt(bytes, at);
+        cursor.reset(view, 0);
+        while (cursor.next()) note(cursor.timestamp);
+      }
+    } finally {
+      file.close();
+    }
+  }
+  note(end);
+  return gaps;
+}
