@@ -16,7 +16,7 @@ import { protocolLimits } from "../../protocol/limits.ts";
 import type { Order } from "../../protocol/orders.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import { LatencyCheck } from "../transfer/latency-check.ts";
-import { controlBusyIndex, Held, heldIndex, RunState } from "../transfer/run-state.ts";
+import { controlBusyIndex, Held, heldIndex, hostSpokeIndex, RunState } from "../transfer/run-state.ts";
 import { guestLimits } from "../limits.ts";
 import { warmUpCheck } from "./check-warm-up.ts";
 import { OrderIntake } from "./order-intake.ts";
@@ -132,10 +132,11 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       if (replies.waiting) replies.send();
       if (ready === 0 && warmsUp) {
         warmedUp = true;
-        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, () => {
+        const disturbed = (): boolean => {
           if (!intake.received) prepare(true);
           return poll.wait(0) > 0 && poll.revents(wakeSlot) + poll.revents(doneSlot) + poll.revents(controlSlot) > 0;
-        });
+        };
+        if (!run.hostSpoke) warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, disturbed);
         // What start-up and compilation left behind: from here on the thread only waits and reads.
         Bun.gc(true);
       }
@@ -150,6 +151,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       const count = readInto(job.controlFd, bytes);
       hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
+        Atomics.store(words, hostSpokeIndex, 1);
         const behindAcks = intake.takeAcks(bytes, count, acknowledge);
         if (behindAcks < count) replies.stampRead();
         if (!hostPresent) tell({ kind: "host", present: (hostPresent = true) });

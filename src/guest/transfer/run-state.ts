@@ -10,7 +10,8 @@
  *     Int32   6           written by main: 1 while the host acknowledges what it has read
  *     Int32   7           written by main: Held, while the kernel keeps it busy for a host that knows `progress`
  *     Int32   8           written by the control worker: how often the host's client has left
- *     Int32   9 ..        per worker, `wordsPerCpu` words: Word
+ *     Int32   9           written by the control worker: 1 since an order came, while its host is there
+ *     Int32   10 ..       per worker, `wordsPerCpu` words: Word
  *     Float64 (aligned)   per worker, `countersPerCpu` counters: Counter; whole numbers, exact up to 2^53
  *     Float64             per worker, what is known of its port's queue (PortQueue)
  *
@@ -50,7 +51,7 @@ export function isReading(state: number): boolean {
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;
 
-const headerWords = 9;
+const headerWords = 10;
 export const Word = {
   /** Written by main: Order. */
   order: 0,
@@ -132,6 +133,12 @@ export class RunState {
     for (let base = 0; base < this.counters.length; base += countersPerCpu)
       this.counters[base + Counter.acknowledgedAtLeave] = this.counters[base + Counter.acknowledged] ?? -1;
     Atomics.add(this.words, leavesIndex, 1);
+    Atomics.store(this.words, hostSpokeIndex, 0);
+  }
+
+  /** A host that speaks to an agent that has just started will start it now: a JIT warm-up would be in its way. */
+  get hostSpoke(): boolean {
+    return Atomics.load(this.words, hostSpokeIndex) !== 0;
   }
 
   word(worker: number, word: number): number {
@@ -166,6 +173,7 @@ export const latencyIndex = 5;
 export const acksIndex = 6;
 export const heldIndex = 7;
 export const leavesIndex = 8;
+export const hostSpokeIndex = 9;
 
 export function wordIndex(worker: number, word: number): number {
   return headerWords + worker * wordsPerCpu + word;

@@ -15,13 +15,14 @@ const MiB = 1024 * 1024;
 
 /**
  * `bytes`: JSON, gzip of it, or bodies of sections. `origin` says where it came from, for the error; `kind` is "io" where that is no file.
- * `isWanted`: other files are passed over, without a copy of their text.
+ * `isWanted`: other files are passed over, without a copy of their text. `mayChange`: nobody needs `bytes` any more.
  */
 export function readMetadata(
   bytes: Uint8Array,
   origin: string,
   kind: "input" | "io" = "input",
   isWanted?: (file: string) => boolean,
+  mayChange = false,
 ): Metadata {
   const bad = (reason: string, cause?: unknown): AgentError =>
     new AgentError(kind, `cannot use the metadata of ${origin}: ${reason}`, { cause });
@@ -29,7 +30,7 @@ export function readMetadata(
   if (bytes.length > protocolLimits.metadataBytes) throw bad(`it is larger than ${limit}`);
   let values: Values;
   try {
-    if (startsWith(bytes, sectionsStart)) return readSections(bytes, isWanted);
+    if (startsWith(bytes, sectionsStart)) return readSections(bytes, isWanted, mayChange);
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
     const unpacked = packed ? gunzipSync(bytes, { maxOutputLength: protocolLimits.metadataBytes }) : bytes;
     values = readValues(unpacked, isWanted);

@@ -15,9 +15,13 @@ const lineBounds = { depthMax: 2, valuesMax: 16 };
 /** The longest: a name and a reason, escaped. */
 const lineBytesMax = 4096;
 
-/** `isWanted`: by its name, whether a file is told; others are passed over. */
-export function readSections(bytes: Uint8Array, isWanted: (file: string) => boolean = () => true): Metadata {
-  return new SectionsReader(bytes, isWanted).read();
+/** `isWanted`: by its name, whether a file is told; others are passed over. `mayChange`: nobody needs `bytes` any more. */
+export function readSections(
+  bytes: Uint8Array,
+  isWanted: (file: string) => boolean = () => true,
+  mayChange = false,
+): Metadata {
+  return new SectionsReader(bytes, isWanted, mayChange).read();
 }
 
 /** Names are keys, never paths; one that is none of the kernel's is of no use to anybody. */
@@ -27,27 +31,37 @@ export function isFileName(name: string): boolean {
   return parts.length <= 4 && parts.every((part) => /^[\w.-]+$/.test(part) && part !== "." && part !== "..");
 }
 
+/** `isTogether`: no other file's part lies between its own. */
+type FileParts = { parts: Buffer[]; bytes: number; isTogether: boolean };
+
 class SectionsReader {
   readonly #bytes: Buffer;
   #at = 0;
   #uname = "unknown";
   #cpus = 0;
-  readonly #files = new Map<string, { parts: Buffer[]; bytes: number }>();
+  readonly #files = new Map<string, FileParts>();
+  /** Of which the latest record was a part. */
+  #latest: FileParts | undefined;
   readonly #missing = new Map<string, string>();
   /** Files of the body at hand: a second record of one of these is more of it. */
   readonly #ofBody = new Set<string>();
 
   readonly #isWanted: (file: string) => boolean;
+  readonly #mayChange: boolean;
 
-  constructor(bytes: Uint8Array, isWanted: (file: string) => boolean) {
+  constructor(bytes: Uint8Array, isWanted: (file: string) => boolean, mayChange: boolean) {
     this.#isWanted = isWanted;
+    this.#mayChange = mayChange;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   read(): Metadata {
     while (this.#at < this.#bytes.length) this.#readBody();
     const files = new MetadataFiles();
-    for (const [name, { parts }] of this.#files) if (this.#isWanted(name)) files.put(name, whole(parts));
+    for (const [name, file] of this.#files) {
+      if (this.#isWanted(name))
+        files.put(name, this.#mayChange && file.isTogether ? pushedTogether(file) : whole(file));
+    }
     return files.metadata({ uname: this.#uname, cpus: this.#cpus, missing: Object.fromEntries(this.#missing) });
   }
 
@@ -81,10 +95,12 @@ class SectionsReader {
     if (file === undefined || !this.#ofBody.has(name)) {
       if (this.#files.size >= protocolLimits.metadataFiles)
         throw new SyntaxError(`more than ${protocolLimits.metadataFiles} files`);
-      this.#files.set(name, (file = { parts: [], bytes: 0 }));
+      this.#files.set(name, (file = { parts: [], bytes: 0, isTogether: true }));
       this.#ofBody.add(name);
       this.#missing.delete(name);
     }
+    if (file.parts.length > 0 && this.#latest !== file) file.isTogether = false;
+    this.#latest = file;
     // Empty pieces end a file whose size is a multiple of a frame's; a hostile guest's are not kept.
     if (bytes > 0) file.parts.push(part);
     file.bytes += bytes;
@@ -113,6 +129,19 @@ class SectionsReader {
 /** Pieces of a file are as large as the frames that carry them, but for the first and the last. */
 const minimalPartBytes = 256;
 
-function whole(parts: readonly Buffer[]): Buffer {
+function whole({ parts }: FileParts): Buffer {
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+/** The same over the lines between its parts: symbols are 5 MB and more, and new memory for them costs more than the move. */
+function pushedTogether({ parts, bytes }: FileParts): Buffer {
+  const [first, ...others] = parts;
+  if (first === undefined) return Buffer.alloc(0);
+  const file = Buffer.from(first.buffer, first.byteOffset, bytes);
+  let end = first.length;
+  for (const part of others) {
+    file.set(part, end);
+    end += part.length;
+  }
+  return file;
 }

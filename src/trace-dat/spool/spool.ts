@@ -234,7 +234,7 @@ export class Spool {
   /** `isWanted`: of its files; all, where nothing is said. */
   readMetadata(when: "start" | "end", isWanted?: (file: string) => boolean): Metadata | undefined {
     const body = this.#files.read(when === "start" ? "metadata" : "metadata-end", protocolLimits.metadataBytes);
-    return body === undefined ? undefined : readMetadata(body, "the guest", "input", isWanted);
+    return body === undefined ? undefined : readMetadata(body, "the guest", "input", isWanted, true);
   }
 
   /** What is not in a segment yet, where the recording was cut. */

@@ -5,7 +5,7 @@ import { constants, zstdCompress } from "node:zlib";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import { SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
-import { describingSections, type Section } from "./sections.ts";
+import { describingSections, type Section, wholeBody } from "./sections.ts";
 import type { PackedSection } from "./v7-sections.ts";
 
 const compress = promisify(zstdCompress);
@@ -23,7 +23,7 @@ export async function packTables(metadata: Metadata): Promise<readonly PackedSec
 async function packOnce(section: Section): Promise<PackedSection> {
   // Addresses differ even between boots of one kernel.
   if (section.id === SectionId.kallsyms) return pack(section);
-  const key = `${section.id} ${createHash("sha256").update(section.body).digest("base64")}`;
+  const key = `${section.id} ${createHash("sha256").update(wholeBody(section)).digest("base64")}`;
   const known = held.get(key)?.deref();
   if (known !== undefined) return known;
   for (const [other, reference] of held) if (reference.deref() === undefined) held.delete(other);
@@ -32,6 +32,8 @@ async function packOnce(section: Section): Promise<PackedSection> {
   return fresh;
 }
 
-async function pack({ id, name, body }: Section): Promise<PackedSection> {
+async function pack(section: Section): Promise<PackedSection> {
+  const body = wholeBody(section);
+  const { id, name } = section;
   return { id, name, packed: await compress(body, options), bytes: body.length };
 }

@@ -6,7 +6,12 @@ import type { Metadata } from "../../events/trace-metadata.ts";
 import { ftraceSystem, Part, SectionId } from "../format.ts";
 import { Bytes } from "./bytes.ts";
 
-export type Section = { id: number; name: string; body: Uint8Array };
+/** `body` stands behind `head`, where there is one. */
+export type Section = { id: number; name: string; head?: Uint8Array; body: Uint8Array };
+
+export function wholeBody({ head, body }: Section): Uint8Array {
+  return head === undefined ? body : Buffer.concat([head, body]);
+}
 
 /** In the order of v6, each made when the one before is written. A file that is missing in the metadata becomes an empty part, which readers accept. */
 export function* describingSections(metadata: Metadata): Generator<Section, void> {
@@ -17,7 +22,7 @@ export function* describingSections(metadata: Metadata): Generator<Section, void
   yield { id: SectionId.headerInfo, name: "headers", body: headerInfo(metadata) };
   yield { id: SectionId.ftraceEvents, name: "ftrace events", body: formatList(new Bytes(), ftrace).take() };
   yield { id: SectionId.eventFormats, name: "events format", body: eventFormats(systems) };
-  yield { id: SectionId.kallsyms, name: "kallsyms", body: new Bytes().u32(kallsyms.length).raw(kallsyms).take() };
+  yield { id: SectionId.kallsyms, name: "kallsyms", head: new Bytes().u32(kallsyms.length).take(), body: kallsyms };
   yield {
     id: SectionId.printk,
     name: "printk",

@@ -48,7 +48,10 @@ export function* writeV6(file: OutputFile, recording: Recording, observe: Observ
 function* head(recording: Recording): Generator<Uint8Array, void> {
   const { layout, metadata, cpus } = recording;
   yield new Bytes().text(magic).cString("6").u8(ByteOrder.little).u8(layout.longBytes).u32(layout.sizeBytes).take();
-  for (const { body } of describingSections(metadata)) yield body;
+  for (const { head: front, body } of describingSections(metadata)) {
+    if (front !== undefined) yield front;
+    yield body;
+  }
   const bytes = new Bytes().u32(cpus).cString(Part.options);
   for (const option of describingOptions(recording)) bytes.raw(option);
   yield bytes.u16(OptionId.done).cString(Part.flyrecord).take();

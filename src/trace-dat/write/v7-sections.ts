@@ -14,12 +14,13 @@ import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { ByteOrder, magic, OptionId, sectionCompressed, sectionHeaderBytes, SectionId } from "../format.ts";
 import { Bytes, option } from "./bytes.ts";
-import type { Section } from "./sections.ts";
+import { type Section, wholeBody } from "./sections.ts";
 
 export type PackedSection = { readonly id: number; readonly name: string; readonly packed: Uint8Array; bytes: number };
 
-export function packSection({ id, name, body }: Section): PackedSection {
-  return { id, name, packed: zstdCompressSync(body), bytes: body.length };
+export function packSection(section: Section): PackedSection {
+  const body = wholeBody(section);
+  return { id: section.id, name: section.name, packed: zstdCompressSync(body), bytes: body.length };
 }
 
 export class V7Sections {

@@ -26,6 +26,19 @@ describe("readMetadata() of sections", () => {
     expect(metadata.missing?.["kallsyms"]).not.toInclude("\x1b");
   });
 
+  test("finds the same in a body that it may change, whatever lies between the pieces of a file", () => {
+    const piece = (file: string, text: string): string => `${JSON.stringify({ file, bytes: text.length })}\n${text}`;
+    const symbols = ["ffffffff81000000 T a\n", "ffffffff8100", "", "0010 T b\n"].map((text) => piece("kallsyms", text));
+    const formats = ["0x1 : ", '"x"\n'].map((text) => piece("printk_formats", text));
+    for (const pieces of [[...symbols, ...formats], symbols.flatMap((one, index) => [one, formats[index] ?? ""])]) {
+      const body = `${head}${pieces.join("")}{"end":true}\n`;
+      const changed = readMetadata(Buffer.from(body, "latin1"), "x", "input", undefined, true);
+      expect(Buffer.from(changed.kallsyms ?? []).toString()).toBe("ffffffff81000000 T a\nffffffff81000010 T b\n");
+      expect(changed.printkFormats).toBe('0x1 : "x"\n');
+      expect(changed).toEqual(read(body));
+    }
+  });
+
   test("takes the later of two bodies, and keeps what only the earlier has", () => {
     const first = sectionsBody({ kallsyms: "a", printk_formats: "old", trace_clock: "[mono]" });
     const second = sectionsBody({ printk_formats: "new" }, { kallsyms: "hidden", saved_tgids: "none" });
