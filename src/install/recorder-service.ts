@@ -1,6 +1,7 @@
 /**
  * The systemd unit of a host's recorder, and the file that says what it records. CAP_DAC_OVERRIDE: sockets and FIFOs of guests belong
- * to QEMU's user. No ProtectProc=invisible: the threads of QEMU's CPUs are found in /proc.
+ * to QEMU's user. No ProtectProc=invisible: the threads of QEMU's CPUs are found in /proc. Started again without a limit: a disk may be
+ * full for hours.
  */
 import { confinement } from "./systemd-confinement.ts";
 import { preset } from "./systemd-enabling.ts";
@@ -18,8 +19,7 @@ Description=Recorder of the ftrace data of this host's guests
 ConditionPathExists=${recorderConfigPath}
 After=local-fs.target sys-kernel-tracing.mount systemd-tmpfiles-setup.service
 Wants=sys-kernel-tracing.mount
-StartLimitIntervalSec=60
-StartLimitBurst=10
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
@@ -28,7 +28,7 @@ ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60
 WatchdogSignal=SIGKILL
 Restart=on-failure
-RestartSec=1
+RestartSec=2
 RestartPreventExitStatus=64 77 78
 TimeoutStopSec=300
 LimitNOFILE=524288

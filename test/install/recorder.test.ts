@@ -43,6 +43,17 @@ test("the recorder of a host: its unit and what it records, which is left where 
   ]);
 });
 
+test("the recorder's unit is started again however often it failed, as while a disk is full", () => {
+  install(new ImageRoot(tree), "systemd", program, { recorder: true });
+  const unit = readFileSync(join(tree, "etc/systemd/system", recorderUnit), "latin1");
+  expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
+  expect(unit).toMatch(/^Restart=on-failure$/m);
+  // A file that cannot be used is somebody's to change.
+  expect(unit).toMatch(/^RestartPreventExitStatus=64 /m);
+  // The runtime takes SIGABRT for a fault of its own, and tells of that.
+  expect(unit).toMatch(/^WatchdogSignal=SIGKILL$/m);
+});
+
 test("the recorder's file says what the command takes", () => {
   install(new ImageRoot(tree), "systemd", program, { recorder: true });
   expect(readRecordConfig(join(tree, recorderConfigPath)).config).toMatchObject({
