@@ -2,7 +2,8 @@
  * A directory that is held open. Operations happen in this very directory, whatever its path leads to meanwhile,
  * and never through a link in it.
  */
-import { fchmodSync, fchownSync, fstatSync, fsyncSync, readdirSync, readSync, type Stats } from "node:fs";
+import { fchmodSync, fchownSync, fstatSync, fsync, fsyncSync, readdirSync, readSync, type Stats } from "node:fs";
+import { promisify } from "node:util";
 import {
   AT_FDCWD,
   linkFdAt,
@@ -16,6 +17,8 @@ import {
 import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O } from "../../ffi/fd.ts";
 import { AgentError, isDenied, messageOf, sizeRemedy } from "./errors.ts";
+
+const synced = promisify(fsync);
 
 export class Directory {
   readonly fd: number;
@@ -145,6 +148,19 @@ export class Directory {
     } catch {
       // A directory that may be written but not read, or a file system without fsync of directories: the file's bytes
       // are safe.
+    }
+  }
+
+  /** The same while other work goes on. */
+  async syncLater(): Promise<void> {
+    let fd = -1;
+    try {
+      fd = openAt(this.fd, ".", O.RDONLY | O.DIRECTORY);
+      await synced(fd);
+    } catch {
+      // As above.
+    } finally {
+      if (fd >= 0) closeFd(fd);
     }
   }
 

@@ -4,6 +4,7 @@
  * removes it.
  */
 import { fsync, fsyncSync, readSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O } from "../../ffi/fd.ts";
 import { copyFileRange, reserveSpace, startWriteback } from "../../ffi/file-space.ts";
@@ -15,6 +16,8 @@ import { isTerminal } from "./is-terminal.ts";
 import { baseLimits } from "./limits.ts";
 import { type OutputOptions, OutputPlace } from "./output-place.ts";
 import { writeAll } from "./standard-output.ts";
+
+const synced = promisify(fsync);
 
 /** Errors of open(2) if a file system, or a kernel, has no unnamed files. */
 const noUnnamedFiles: ReadonlySet<number> = new Set([E.EOPNOTSUPP, E.EISDIR, E.EINVAL, E.ENOENT]);
@@ -143,16 +146,16 @@ export class OutputFile {
     this.#close();
   }
 
-  /** The same where other work goes on meanwhile: the disk may take long. */
+  /** The same where other work goes on meanwhile: the disk may take long, for the name as for the bytes. */
   async finishLater(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    fsync(this.#fd, (error) => (error === null ? resolve() : reject(error)));
     try {
-      await promise;
+      await synced(this.#fd);
     } catch (cause) {
       throw this.#error(cause);
     }
-    this.#appear();
+    this.#rename();
+    if (this.place.options.fleeting !== true) await this.place.directory?.syncLater();
+    this.#close();
   }
 
   /**

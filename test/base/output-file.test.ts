@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { attempt } from "../../src/base/attempt.ts";
+import { Directory } from "../../src/base/directory.ts";
 import { locate } from "../../src/base/locate.ts";
 import { OutputFile, temporaryName } from "../../src/base/output-file.ts";
 import { OutputPlace } from "../../src/base/output-place.ts";
@@ -69,6 +70,19 @@ describe.each([
     expect(readFileSync(`${path}/out`, "latin1")).toBe("data");
     expect(readdirSync(path)).toEqual(["out"]);
     await eventually(() => opened().length === 0, "it is closed");
+    expect(readdirSync(path)).toEqual(["out"]);
+  });
+
+  test("lets other work go on until the disk has it, and its name", async () => {
+    const path = directory();
+    const syncing = spyOn(Directory.prototype, "sync");
+    const file = new OutputFile(`${path}/out`, {}, unnamed);
+    file.write(Buffer.from("data"));
+    await file.finishLater();
+    expect(syncing).not.toHaveBeenCalled();
+    syncing.mockRestore();
+    file.abandon();
+    expect(readFileSync(`${path}/out`, "latin1")).toBe("data");
     expect(readdirSync(path)).toEqual(["out"]);
   });
 
