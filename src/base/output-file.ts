@@ -146,7 +146,7 @@ export class OutputFile {
     this.#close();
   }
 
-  /** The same where other work goes on meanwhile: the disk may take long, for the name as for the bytes. */
+  /** The same where other work goes on meanwhile: the disk may take long. It is told to take the name, too, which is not waited for. */
   async finishLater(): Promise<void> {
     try {
       await synced(this.#fd);
@@ -154,7 +154,7 @@ export class OutputFile {
       throw this.#error(cause);
     }
     this.#rename();
-    if (this.place.options.fleeting !== true) await this.place.directory?.syncLater();
+    if (this.place.options.fleeting !== true) void this.place.directory?.syncLater();
     this.#close();
   }
 

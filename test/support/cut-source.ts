@@ -18,19 +18,20 @@ export class CutSource {
   readonly #reader = { cpu: 0, received: 0 };
   #number = 0;
 
-  constructor(cutter: Cutter, directory: SessionDirectory, traceId: bigint) {
+  /** `toldBytes`: of symbols, at least. */
+  constructor(cutter: Cutter, directory: SessionDirectory, traceId: bigint, toldBytes = 0) {
     const entry = directory.machine("vm1", "guest");
     this.machine = { name: "vm1", entry, traceId, ended: false, trouble: undefined, refused: undefined };
     this.#cutter = cutter;
     this.spool = directory.createSpool("vm1");
     this.#observer = cutter.join(this.machine, this.spool);
-    const body = gzipSync(
-      JSON.stringify(bodyOf({ "events/header_page": fakeHeaderPage, trace_clock: "[mono_raw]\n" })),
-    );
+    const told = { "events/header_page": fakeHeaderPage, trace_clock: "[mono_raw]\n" };
+    const symbols = toldBytes === 0 ? {} : { kallsyms: "0 t a\n".repeat(toldBytes / 6) };
+    const body = gzipSync(JSON.stringify(bodyOf({ ...told, ...symbols })), { level: 0 });
+    this.spool.writeMetadata("start", body);
     const facts = { hello: { ...fakeHello, nonce: "1", state: "armed", cpus: [], words: [] }, body, latencyMs: 1 };
     this.pieceBytes = this.#observer.begin(facts as never, [this.#reader as never]);
     this.spool.writeSession({ guest: "vm1", traceId, past: false, pieceBytes: this.pieceBytes });
-    this.spool.writeMetadata("start", body);
     this.#observer.started({ hello: facts.hello, before: undefined, start: undefined, vcpus: undefined } as never);
   }
 

@@ -40,6 +40,8 @@ export class MachineStream {
   /** Counters are wanted, or were and did not come. */
   countersWanted = false;
   isRunning = false;
+  /** What the machine told of itself, and notes, on the disk beside its streams. */
+  toldBytes = 0;
   /** Called for a byte that has no room any more. */
   isFull: () => boolean = () => false;
   readonly #pieceBytesFor: (cpus: number, subBufferBytes: number) => number;
@@ -80,6 +82,7 @@ export class MachineStream {
     stream.from = new Map(streams.map(({ cpu, from }) => [cpu, from]));
     for (const { cpu, from } of streams) stream.#first.set(cpu, Math.floor(from / Math.max(1, stream.#pieceBytes)));
     stream.bursts.push(...spool.readBursts());
+    stream.toldBytes = spool.otherBytes;
     stream.end = spool.readEnd();
     return stream;
   }
@@ -93,6 +96,7 @@ export class MachineStream {
         this.#readers = readers;
         this.from = new Map(readers.map(({ cpu }) => [cpu, 0]));
         this.#pieceBytes = this.#pieceBytesFor(readers.length, this.layout.sizeBytes);
+        this.toldBytes = this.spool.otherBytes;
         return this.#pieceBytes;
       },
       pieceBegins: (cpu, index) => {
@@ -113,7 +117,10 @@ export class MachineStream {
         this.counters.now = end.after ?? this.counters.now;
         this.isRunning = false;
       },
-      finalMetadata: (body) => this.#told.noteFinal(body),
+      finalMetadata: (body) => {
+        this.#told.noteFinal(body);
+        this.toldBytes = this.spool.otherBytes;
+      },
     };
   }
 
@@ -225,6 +232,7 @@ export class MachineStream {
     } catch (error) {
       log.debug(`cannot note a cut: ${messageOf(error)}`);
     }
+    this.toldBytes = this.spool.otherBytes;
   }
 
   removeBelow(positions: Positions): void {

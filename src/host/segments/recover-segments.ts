@@ -27,7 +27,7 @@ export async function recoverSegments(
     const streams = left.flatMap((one) => opened(one, missing));
     const host = streams.find(({ stream }) => stream.kind === "host")?.stream;
     const guests = streams.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
-    const spoolBytes = (): number => streams.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
+    const spoolBytes = (): number => streams.reduce((sum, { stream }) => sum + stream.spoolBytes + stream.toldBytes, 0);
     for (const { stream, unfinished } of streams) {
       try {
         await recover({ stream, unfinished, store, timeline: { host, guests }, spoolBytes }, () => end.count > 0);

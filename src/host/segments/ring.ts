@@ -51,7 +51,7 @@ export class Ring implements Cutter {
   }
 
   get diskBytes(): number {
-    return this.#store.bytes + this.#ringBytes + this.#lateBytes;
+    return this.#store.bytes + this.#ringBytes + this.#besideBytes;
   }
 
   join(machine: CutMachine, spool: MachineStream["spool"]): RunObserver {
@@ -87,7 +87,7 @@ export class Ring implements Cutter {
         this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
     this.#dropOld();
-    this.#store.makeRoom(this.#marginBytes, this.#ringBytes + this.#lateBytes);
+    this.#store.keepWithin(this.#marginBytes, this.#ringBytes + this.#besideBytes);
     const { lastMs, afterMs, latencyMs } = this.#parts;
     const oldestMs = this.#isGathering ? -Infinity : now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
     for (;;) {
@@ -147,14 +147,15 @@ export class Ring implements Cutter {
     return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
   }
 
-  get #lateBytes(): number {
-    return this.#members.reduce((sum, { stream }) => sum + stream.lateBytes, 0);
+  /** What the ring no longer needs and somebody reads, and what machines told of themselves. */
+  get #besideBytes(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.lateBytes + stream.toldBytes, 0);
   }
 
   /** Of the ring: less where --keep has no more room, though snapshots were removed for it. */
   get #maxBytes(): number {
     const { bytes = Infinity } = this.#store.keep;
-    return Math.min(this.#parts.maxBytes, bytes - this.#marginBytes - this.#store.bytes - this.#lateBytes);
+    return Math.min(this.#parts.maxBytes, bytes - this.#marginBytes - this.#store.bytes - this.#besideBytes);
   }
 
   /** What may come before old pieces are removed. */
@@ -170,7 +171,7 @@ export class Ring implements Cutter {
   get #hasRoom(): boolean {
     const { bytes } = this.#store.keep;
     if (bytes === undefined) return true;
-    return this.#store.bytes + this.#ringBytes + this.#lateBytes <= bytes - this.#marginBytes / 2;
+    return this.diskBytes <= bytes - this.#marginBytes / 2;
   }
 
   /** Of a machine that ended and has not begun anew, what it left. */
@@ -227,7 +228,7 @@ export class Ring implements Cutter {
     const files: { machine: string; file: string; bytes: number }[] = [];
     const host = members.find(({ stream }) => stream.kind === "host")?.stream;
     const guests = members.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);
-    if (!this.#store.makeRoom(heldBytes, this.#ringBytes + heldBytes))
+    if (!this.#store.makeRoom(heldBytes, this.#ringBytes + heldBytes + this.#besideBytes))
       return { taken: false, reason: "--keep leaves no room for the ring, what is read of it, and a file of that" };
     if (!this.#store.hasFreeFor(heldBytes, this.#ports))
       return { taken: false, reason: "the disk has no room for it beside what is to stay free (--free)" };
@@ -236,7 +237,7 @@ export class Ring implements Cutter {
         const { bytes } = await this.#store.write(plan, { host, guests }, this.#parts.turn);
         files.push({ machine: plan.stream.name, file: plan.file, bytes });
       }
-      this.#store.makeRoom(0, this.#ringBytes + this.#lateBytes);
+      this.#store.makeRoom(0, this.#ringBytes + this.#besideBytes);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return { taken: false, reason: error.text };

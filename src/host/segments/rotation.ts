@@ -63,7 +63,7 @@ export class Rotation implements Cutter {
   }
 
   get diskBytes(): number {
-    return this.#store.bytes + this.#spoolBytes;
+    return this.#store.bytes + this.#liveBytes;
   }
 
   /** The next segment begins now. */
@@ -112,7 +112,7 @@ export class Rotation implements Cutter {
     }
     this.#cutIfDue(now);
     this.#planTails();
-    this.#store.makeRoom(this.#marginBytes, this.#spoolBytes);
+    this.#store.keepWithin(this.#marginBytes, this.#liveBytes);
     if (this.#working === undefined && this.#plans.length > 0 && now >= this.#retryMs) this.#work();
   }
 
@@ -152,15 +152,19 @@ export class Rotation implements Cutter {
     return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
   }
 
+  /** All that lies on the disk beside segments. */
+  get #liveBytes(): number {
+    return this.#members.reduce((sum, { stream }) => sum + stream.toldBytes, this.#spoolBytes);
+  }
+
   /** The guests keep what has no room: they tell of what they lose. */
   get #isFull(): boolean {
     const received = this.#members.reduce((sum, { stream }) => sum + stream.receivedBytes, 0);
     if (!this.#store.hasFree(received, () => this.#spoolBytes, this.#ports)) return true;
     const { bytes } = this.#store.keep;
     if (bytes === undefined) return false;
-    const spool = this.#spoolBytes;
     // All that is in the spool becomes a file before it is removed there.
-    return spool + Math.max(spool, this.#store.bytes) > bytes - this.#marginBytes;
+    return this.#liveBytes + Math.max(this.#spoolBytes, this.#store.bytes) > bytes - this.#marginBytes;
   }
 
   /** What may come before the ports are no longer read. */
@@ -195,11 +199,7 @@ export class Rotation implements Cutter {
       .flatMap((member) =>
         this.#plan(member, number, cut.positions(member.stream), cut.utc, cut.timeOf(member.stream)),
       );
-    const files = plans.map(({ stream, file, from, to }) => ({
-      machine: stream.name,
-      file,
-      bytes: bytesOf({ from, to }),
-    }));
+    const files = plans.map((plan) => ({ machine: plan.stream.name, file: plan.file, bytes: bytesOf(plan) }));
     for (const tell of asked) tell({ taken: true, files });
   }
 
@@ -243,7 +243,7 @@ export class Rotation implements Cutter {
       try {
         // Packed before room is made: meanwhile more comes.
         await stream.tables();
-        this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#spoolBytes);
+        this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#liveBytes);
         this.#store.keepFree(bytesOf(plan), this.#ports);
         const streams = this.#members.map((one) => one.stream);
         const host = streams.find(({ kind }) => kind === "host");
@@ -259,7 +259,7 @@ export class Rotation implements Cutter {
         return;
       }
       this.#plans.shift();
-      this.#store.makeRoom(this.#marginBytes, this.#spoolBytes);
+      this.#store.makeRoom(this.#marginBytes, this.#liveBytes);
       if (member?.tail !== true) continue;
       this.#tell(member);
       await this.#store.save();

@@ -94,6 +94,15 @@ export class SegmentStore {
     return true;
   }
 
+  /** The same, and it is told where nothing can be received at all: what machines told of themselves alone is more than is to be kept. */
+  keepWithin(moreBytes: number, liveBytes: number): void {
+    if (this.makeRoom(moreBytes, liveBytes) || this.bytes > 0 || this.#isToldFull) return;
+    this.#isToldFull = true;
+    log.warn(
+      `--keep leaves no room for events: ${liveBytes} bytes are there besides, of what the machines told of themselves`,
+    );
+  }
+
   /**
    * Removes the oldest until the disk has so much more than what is to stay free, and twice what may come of `ports` before somebody looks.
    * False where not even what is to stay free is to be had.

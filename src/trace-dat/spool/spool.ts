@@ -147,6 +147,12 @@ export class Spool {
       .some((name) => name === sessionName || name === oldSessionName || name === "metadata" || isStream(name));
   }
 
+  /** Of all but the streams: what the machine told of itself, and notes. */
+  get otherBytes(): number {
+    const { directory } = this.#files;
+    return [...fileNames].reduce((sum, name) => sum + (directory.statusOf(name)?.size ?? 0), 0);
+  }
+
   /** So that no output overwrites it, or is written into it. */
   get identity(): FileIdentity {
     const { dev, ino } = this.#files.directory.status;
