@@ -37,8 +37,11 @@ export class ControlConnection {
     return false;
   }
 
+  /** An answer that is ready is sent, as far as the client has room for it: who asked for the end, and got it at once, is told. */
   close(): void {
-    if (!this.#closed) closeFd(this.#fd);
+    if (this.#closed) return;
+    if (this.#output.length > 0) this.#write(performance.now());
+    closeFd(this.#fd);
     this.#closed = true;
   }
 

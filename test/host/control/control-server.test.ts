@@ -176,6 +176,15 @@ describe("the control socket", () => {
   });
 });
 
+test("who asks for the end is answered, however soon it comes", async () => {
+  const directory = newDirectory("at once");
+  const server = serve(directory, () => {
+    setTimeout(() => server.close());
+    return { reply: "stop" };
+  });
+  expect(await askRecorder(directory.path, { request: "stop" }, { toEnd: true })).toEqual({ reply: "stop" });
+});
+
 describe("a connection", () => {
   function connected(): { client: number; connection: ControlConnection } {
     const directory = newDirectory(`connection-${Math.random()}`);
