@@ -92,7 +92,7 @@ class Agent {
         this.#place = findPorts(options.portsDirectory);
       },
       openOutput: (cpu) => this.#stdout?.open(cpu) ?? openDataPort(this.#place, cpu),
-      onChange: () => this.#changes.changed(),
+      onChange: () => this.#workersChanged(),
       onOutputClosed: () => this.#readerGone(),
     });
     this.#channel = new ControlChannel(
@@ -106,10 +106,7 @@ class Agent {
         onHost: (present) => {
           if (!present) this.#controller.forgetHost();
         },
-        onDone: () => {
-          this.#supervisor.settle();
-          this.#changes.changed();
-        },
+        onDone: () => this.#workersChanged(),
         onLost: () => {
           this.#controller.forgetHost();
           this.#watchRegularly();
@@ -160,6 +157,7 @@ class Agent {
     log.info(served);
     this.#notifier.ready(served);
     this.#armed.resolve();
+    this.#controller.permitEarlyStart(true);
     // So that the code is there when the first order comes.
     requireTracing(this.#tracingDirectory);
     this.#heap.soon();
@@ -172,6 +170,7 @@ class Agent {
     this.#endingMs = performance.now();
     log.info(`ending: ${reason}`);
     this.#notifier.stopping(reason);
+    this.#controller.permitEarlyStart(false);
     if (this.#controller.state !== "running") return;
     const flushMs = this.#stdout === undefined ? guestLimits.exitFlushMs : guestLimits.exitStdoutFlushMs;
     await Promise.race([this.#controller.stop(flushMs), this.#hurry.promise]);
@@ -179,6 +178,7 @@ class Agent {
 
   /** Releases what was opened, however far `open` came, in reverse order. */
   async close(): Promise<void> {
+    this.#controller.permitEarlyStart(false);
     this.#supervisor.close();
     await this.#changes.until(() => this.#supervisor.serving === 0, guestLimits.exitWorkersMs);
     await this.#channel.close();
@@ -193,9 +193,17 @@ class Agent {
     this.#notifier.close();
   }
 
+  /** A worker's state, or whether a CPU is served. */
+  #workersChanged(): void {
+    this.#supervisor.settle();
+    this.#controller.permitEarlyStart();
+    this.#changes.changed();
+  }
+
   /** CPUs and ports may have appeared or gone. */
   async #rescan(): Promise<void> {
     this.#supervisor.rescan();
+    this.#controller.permitEarlyStart();
     if (this.#channel.attached || this.#place.control === undefined) return;
     try {
       await this.#channel.open(this.#place.control);

@@ -101,8 +101,8 @@ export class Supervisor {
       // A start order gives failed CPUs a new chance.
       if (order === Order.running && slot.state === "failed") slot.state = "no port";
       if (order === Order.running) slot.tries = 0;
-      // The worker of an offline CPU is armed, or about to be.
-      if (slot.state !== "parked" || order === Order.noMoreReads) slot.stream?.order(order);
+      // The worker of an offline CPU is armed, or about to be; an early start may have come between (control/early-start.ts).
+      slot.stream?.order(slot.state === "parked" && order === Order.running ? Order.armed : order);
     }
     if (order === Order.running) this.rescan();
   }

@@ -4,7 +4,8 @@
  * Main cannot wait itself: its event loop takes a port without a host for end of file, or spins on it. Orders are
  * decoded here. While main works, further orders wait in the intake; when many wait, the port is not read, so a
  * flood does not grow memory. During a run it also makes the periodic check (LatencyCheck). What the clocks show is told here,
- * so that the answer does not wait for main, and that main works while the kernel holds it.
+ * so that the answer does not wait for main, and that main works while the kernel holds it. Where main permits it a start is ordered
+ * here too (EarlyStart).
  */
 import { E } from "../../../ffi/errno.ts";
 import { EdgeWatch } from "../../../ffi/epoll.ts";
@@ -19,6 +20,7 @@ import { LatencyCheck } from "../transfer/latency-check.ts";
 import { controlBusyIndex, Held, heldIndex, hostSpokeIndex, RunState } from "../transfer/run-state.ts";
 import { guestLimits } from "../limits.ts";
 import { warmUpCheck } from "./check-warm-up.ts";
+import { EarlyStart, practiseEarlyStart } from "./early-start.ts";
 import { OrderIntake } from "./order-intake.ts";
 import { PortLock, PortUser } from "./port-lock.ts";
 import { WorkerReplies } from "./worker-replies.ts";
@@ -61,6 +63,7 @@ self.onmessage = (message: MessageEvent<ControlWorkerJob>): void => {
   const practice = new OrderIntake();
   practice.take(Buffer.from("1\nstatus\n"));
   practice.give();
+  practiseEarlyStart(() => new RunState(1));
   watch(message.data, (news) => self.postMessage(news));
   self.postMessage({ kind: "end" } satisfies ControlWorkerMessage);
 };
@@ -74,6 +77,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
   poll.set(wakeSlot, job.wakeFd, POLL.IN);
   poll.set(doneSlot, job.doneFd, POLL.IN);
   const edge = job.controlFd >= 0 && job.traits?.absentHost === true ? new EdgeWatch(job.controlFd) : undefined;
+  const start = new EarlyStart(run, `${job.tracingDirectory}/per_cpu`, job.cpus.length);
   const replies = new WorkerReplies(new PortLock(words, PortUser.controlWorker), job.writeFd);
   const acknowledge = (cpu: number, position: number): void => {
     const worker = job.cpus.indexOf(cpu);
@@ -151,6 +155,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       const count = readInto(job.controlFd, bytes);
       hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
+        if (mainFree && intake.isEmpty) start.consider(bytes);
         Atomics.store(words, hostSpokeIndex, 1);
         const behindAcks = intake.takeAcks(bytes, count, acknowledge);
         if (behindAcks < count) replies.stampRead();

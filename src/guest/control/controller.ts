@@ -6,7 +6,6 @@ import { protocolLimits } from "../../protocol/limits.ts";
 import type { Reply, RunState as ReplyState } from "../../protocol/replies.ts";
 import { agentWords } from "../../protocol/words.ts";
 import { requireTracing } from "../../tracefs/tracefs.ts";
-import { guestLimits } from "../limits.ts";
 import type { Supervisor } from "../supervisor.ts";
 import { cpuStatus, summaryLines } from "../transfer/accounting.ts";
 import { acksIndex, type RunState } from "../transfer/run-state.ts";
@@ -15,11 +14,12 @@ import { describeAgent } from "./hello.ts";
 import { HostSession } from "./host-session.ts";
 import type { Latency } from "./latency.ts";
 import { LongValues } from "./long-values.ts";
+import { MalformedOrders } from "./malformed-orders.ts";
 import { MetadataOrder } from "./metadata-order.ts";
 import { Progress, type ProgressWord } from "./progress.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import { RunControl } from "./run-control.ts";
-import { sendSections } from "./sections-body.ts";
+import { sendAll, sendSections } from "./sections-body.ts";
 import { shortened } from "../settings/place.ts";
 import type { Settings } from "./settings.ts";
 import type { Waiters } from "./waiters.ts";
@@ -48,14 +48,17 @@ export class Controller {
   readonly #metadata: MetadataOrder;
   readonly #progress: Progress;
   readonly #longValues = new LongValues();
-  #malformed = 0;
-  /** Of this session. */
-  #answeredMalformed = 0;
+  readonly #malformed = new MalformedOrders((reply) => this.#answer(reply));
+  #earlyStart = false;
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
     const { replies, settings, latency, supervisor, tracingDirectory } = parts;
-    this.#runControl = new RunControl({ ...parts, onStopped: () => this.logSummary() });
+    this.#runControl = new RunControl({
+      ...parts,
+      onStopped: () => this.logSummary(),
+      onEarlyStart: () => this.#session.noteStart(),
+    });
     this.#session = new HostSession({
       runControl: this.#runControl,
       settings,
@@ -64,6 +67,7 @@ export class Controller {
       bytesTaken: () => supervisor.slots.reduce((sum, { bytes }) => sum + bytes, 0),
       whileHeld: (one) => this.#restoring(one),
       send: (reply) => replies.send(reply),
+      onEnded: () => this.permitEarlyStart(),
     });
     this.#findings = new Findings(tracingDirectory);
     this.#progress = new Progress(
@@ -76,7 +80,9 @@ export class Controller {
       answer: (sections, signal) =>
         this.#working(
           "metadata",
-          sections.length === 0 ? this.#sendAll(signal) : sendSections(replies, tracingDirectory, sections),
+          sections.length === 0
+            ? sendAll(replies, tracingDirectory, this.#session.knowsFrames, signal)
+            : sendSections(replies, tracingDirectory, sections),
         ),
       failed: (error) => this.#refuse("metadata", error),
     });
@@ -84,6 +90,12 @@ export class Controller {
 
   get state(): ReplyState {
     return this.#runControl.state;
+  }
+
+  /** To be called whenever something has changed that a start depends on. `may`: the agent has been armed, and does not end. */
+  permitEarlyStart(may = this.#earlyStart): void {
+    this.#earlyStart = may;
+    this.#runControl.permitEarlyStart(may && this.#session.ending === undefined);
   }
 
   /** The host went away: the next one has not said hello. */
@@ -94,6 +106,7 @@ export class Controller {
   /** Orders that came together; possibly none: some bytes of the host arrived. */
   async carryOut(orders: readonly HostOrder[]): Promise<void> {
     this.#session.lease.renew();
+    this.#runControl.holdStarts();
     for (const order of orders) {
       try {
         await this.#carryOutOne(order);
@@ -101,6 +114,7 @@ export class Controller {
         this.#refuse(setOrders.has(order.order) ? "set" : order.order, error);
       }
     }
+    this.permitEarlyStart();
   }
 
   async start(): Promise<void> {
@@ -114,7 +128,7 @@ export class Controller {
 
   logSummary(): void {
     for (const line of summaryLines(this.#statuses())) log.info(line);
-    if (this.#malformed > 0) log.info(`${this.#malformed} orders ignored`);
+    if (this.#malformed.count > 0) log.info(`${this.#malformed.count} orders ignored`);
     const { dropped } = this.#parts.replies;
     if (dropped > 0) log.info(`${dropped} replies dropped: the host did not read them`);
   }
@@ -131,7 +145,7 @@ export class Controller {
         return undefined;
       case "hello":
         if (this.#session.hello(order.nonce)) {
-          this.#answeredMalformed = 0;
+          this.#malformed.beginSession();
           this.#metadata.cancel();
           replies.dropBodies();
           this.#findings.forgetFilters();
@@ -184,7 +198,7 @@ export class Controller {
         // The control worker has taken it.
         return undefined;
       case "malformed":
-        this.#ignore(order.text, order.reason);
+        this.#malformed.ignore(order.text, order.reason);
         return undefined;
     }
   }
@@ -197,14 +211,9 @@ export class Controller {
     this.#answer({ reply: "start", state: this.state, streams });
   }
 
-  /** Metadata as in protocol 1. The module is loaded when it is asked for: zlib costs an agent 1.5 MiB and 15 ms. */
-  async #sendAll(signal: AbortSignal): Promise<void> {
-    const { sendPacked } = await import("./packed-metadata.ts");
-    await sendPacked(this.#parts.replies, this.#parts.tracingDirectory, this.#session.knowsFrames, signal);
-  }
-
   async #stop(): Promise<void> {
     const stopped = await this.#progress.during("flush", this.#runControl.stop());
+    this.permitEarlyStart();
     if (stopped !== undefined) this.#answer({ reply: "stop", state: "armed", ...stopped });
   }
 
@@ -268,17 +277,6 @@ export class Controller {
   /** An armed agent rescans CPUs and ports only when it gets an order. */
   #rescanIfArmed(): void {
     if (this.state !== "running") this.#parts.supervisor.rescan();
-  }
-
-  #ignore(text: string, reason: string): void {
-    this.#malformed++;
-    // The first few tell a person what is wrong; a flood must fill neither the log nor the host's port.
-    if (++this.#answeredMalformed <= guestLimits.malformedOrdersLogged) {
-      const last =
-        this.#answeredMalformed === guestLimits.malformedOrdersLogged ? "; further ones are only counted" : "";
-      log.warn(`ignored order ${JSON.stringify(text)}: ${reason}${last}`);
-      this.#answer({ reply: "error", order: text, error: reason });
-    }
   }
 
   #refuse(order: string, error: unknown): void {

@@ -25,6 +25,8 @@ export type HostSessionParts = {
   /** Restores something while the kernel may keep this thread: a host that waits is told so. */
   whileHeld: (restore: () => string[]) => string[];
   send: (reply: Reply) => void;
+  /** A session that had ended is undone. */
+  onEnded: () => void;
 };
 
 export class HostSession {
@@ -114,7 +116,12 @@ export class HostSession {
   }
 
   #end(reason: string): Promise<void> {
-    this.#ending ??= this.#undo(this.#startedRun, reason).finally(() => (this.#ending = undefined));
+    // What has been started until now is its run.
+    this.#parts.runControl.holdStarts();
+    this.#ending ??= this.#undo(this.#startedRun, reason).finally(() => {
+      this.#ending = undefined;
+      this.#parts.onEnded();
+    });
     this.#startedRun = false;
     return this.#ending;
   }

@@ -26,6 +26,11 @@ export class OrderIntake {
     return this.#received;
   }
 
+  /** Nothing waits for main, and the next byte begins an order. */
+  get isEmpty(): boolean {
+    return !this.#received && this.#waiting.length === 0 && this.#decoder.betweenOrders;
+  }
+
   /** So many orders wait that the port must not be read. */
   get full(): boolean {
     return this.#waiting.length >= guestLimits.ordersAtOnce;

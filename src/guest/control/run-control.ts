@@ -13,6 +13,7 @@ import { guestLimits } from "../limits.ts";
 import type { Supervisor } from "../supervisor.ts";
 import { NotServedAccounting, notServedLine } from "../transfer/not-served.ts";
 import { Counter, Order, type RunState, WorkerState } from "../transfer/run-state.ts";
+import { StartPermit } from "./early-start.ts";
 import type { Waiters } from "./waiters.ts";
 
 export type RunControlParts = {
@@ -25,6 +26,8 @@ export type RunControlParts = {
   onState: (state: ReplyState) => void;
   /** A run has ended. */
   onStopped: () => void;
+  /** A run has begun by a start that the control worker ordered. */
+  onEarlyStart: () => void;
 };
 
 /** What a run handed over, and what it could not. */
@@ -37,9 +40,15 @@ export class RunControl {
   /** Counts start and stop orders: a later one supersedes one that still waits. */
   #generation = 0;
   #startedAt: StartPosition[] = [];
+  /** The run has begun, and its trace times are not known yet. */
+  #timesDue = false;
+  /** Starts and stops that are not done. */
+  #underWay = 0;
+  readonly #permit: StartPermit;
 
   constructor(parts: RunControlParts) {
     this.#parts = parts;
+    this.#permit = new StartPermit(parts.run);
     this.#notServed = new NotServedAccounting(parts.tracingDirectory);
   }
 
@@ -52,35 +61,60 @@ export class RunControl {
     return this.#notServed.list(this.#parts.supervisor.unserved, this.#state === "running");
   }
 
+  /**
+   * Lets the control worker order the next start by itself where `may` says so, every CPU is served and rests, and no order is
+   * under way; else holds starts.
+   */
+  permitEarlyStart(may: boolean): void {
+    const rests = this.#state === "armed" && this.#underWay === 0;
+    if (may && rests && this.#allArmed() && this.#parts.supervisor.slots.every(({ state }) => state === "armed"))
+      this.#permit.give();
+    else this.holdStarts();
+  }
+
+  /** From here on the control worker orders no start. One that it has ordered is a run that has begun. */
+  holdStarts(): void {
+    if (!this.#permit.takeBack() || this.#state === "running") return;
+    const { supervisor, run } = this.#parts;
+    this.#begin(supervisor.slots.map(({ cpu, worker }) => ({ cpu, bytes: run.counter(worker, Counter.bytesAtStart) })));
+    this.#parts.onEarlyStart();
+  }
+
   /** Where the run began, once every worker runs. */
   async start(): Promise<StartPosition[]> {
+    this.holdStarts();
     const generation = ++this.#generation;
-    const { supervisor, changes, tracingDirectory } = this.#parts;
+    const { supervisor, tracingDirectory } = this.#parts;
     requireTracing(tracingDirectory);
-    const begins = this.#state !== "running";
-    if (begins) {
-      this.#startedAt = supervisor.slots.map(({ cpu, bytes }) => ({ cpu, bytes }));
-      this.#notServed.begin(supervisor.unserved);
-    }
+    if (this.#state === "running") supervisor.order(Order.running);
+    else this.#begin(supervisor.slots.map(({ cpu, bytes }) => ({ cpu, bytes })));
+    const timesDue = this.#timesDue;
+    this.#timesDue = false;
+    const all = await this.#until(() => supervisor.all(WorkerState.running), guestLimits.workerReadyMs);
+    if (!all && generation === this.#generation) log.warn("some CPU workers have not started");
+    if (timesDue) this.#noteTimes();
+    return this.#startedAt;
+  }
+
+  #begin(startedAt: StartPosition[]): void {
+    const { supervisor } = this.#parts;
+    this.#startedAt = startedAt;
+    this.#timesDue = true;
+    this.#notServed.begin(supervisor.unserved);
     // First of all: the ring buffer may be full, and the rest takes longer than waking the workers.
     supervisor.order(Order.running);
-    if (begins) {
-      log.info("started");
-      this.#setState("running");
-    }
-    const all = await changes.until(() => supervisor.all(WorkerState.running), guestLimits.workerReadyMs);
-    if (!all && generation === this.#generation) log.warn("some CPU workers have not started");
-    if (begins) this.#noteTimes();
-    return this.#startedAt;
+    log.info("started");
+    this.#setState("running");
   }
 
   /** What was handed over; undefined after `timeoutMs`, or when a later order superseded it. */
   async stop(timeoutMs?: number): Promise<Stopped | undefined> {
+    this.holdStarts();
     const generation = ++this.#generation;
     const wasRunning = this.#state === "running";
-    const { supervisor, changes, run } = this.#parts;
+    const { supervisor, run } = this.#parts;
     supervisor.order(Order.armed);
-    const all = await changes.until(() => generation !== this.#generation || this.#allArmed(), timeoutMs);
+    const all = await this.#until(() => generation !== this.#generation || this.#allArmed(), timeoutMs);
     if (!all || generation !== this.#generation) return undefined;
     const { notServed } = this;
     this.#setState("armed");
@@ -110,6 +144,15 @@ export class RunControl {
     log.warn("the ports do not take the rest of the run: what the ring buffer still holds is not sent");
     supervisor.order(Order.noMoreReads);
     await changes.until(() => supervisor.noneReads, guestLimits.workerReadyMs);
+  }
+
+  async #until(condition: () => boolean, timeoutMs?: number): Promise<boolean> {
+    this.#underWay++;
+    try {
+      return await this.#parts.changes.until(condition, timeoutMs);
+    } finally {
+      this.#underWay--;
+    }
   }
 
   /** Of the CPUs that are read: a worker that is restarted later does not change them. */

@@ -106,10 +106,11 @@ export class CpuTransfer {
 
   order(order: Order): void {
     if (this.#ended) return;
-    // Forget the earlier result: the CPU may be online again.
-    if (order === Order.running) this.plan.run.setWord(this.plan.worker, Word.pinErrno, 0);
-    this.plan.run.setWord(this.plan.worker, Word.order, order);
-    signalEventFd(this.plan.wakeFd);
+    const { run, worker, wakeFd } = this.plan;
+    // Forget the earlier result, since the CPU may be online again; but not that of a run which goes on.
+    if (order === Order.running && run.word(worker, Word.order) !== order) run.setWord(worker, Word.pinErrno, 0);
+    run.setWord(worker, Word.order, order);
+    signalEventFd(wakeFd);
   }
 
   /** A Worker that is blocked in a call never ends; terminate() is only called on one that has ended or crashed. */

@@ -11,7 +11,8 @@
  *     Int32   7           written by main: Held, while the kernel keeps it busy for a host that knows `progress`
  *     Int32   8           written by the control worker: how often the host's client has left
  *     Int32   9           written by the control worker: 1 since an order came, while its host is there
- *     Int32   10 ..       per worker, `wordsPerCpu` words: Word
+ *     Int32   10          whether the control worker may order a start by itself, and has done so (control/early-start.ts)
+ *     Int32   11 ..       per worker, `wordsPerCpu` words: Word
  *     Float64 (aligned)   per worker, `countersPerCpu` counters: Counter; whole numbers, exact up to 2^53
  *     Float64             per worker, what is known of its port's queue (PortQueue)
  *
@@ -51,15 +52,15 @@ export function isReading(state: number): boolean {
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;
 
-const headerWords = 10;
+const headerWords = 11;
 export const Word = {
-  /** Written by main: Order. */
+  /** Written by main, and by the control worker for a start that main permitted: Order. */
   order: 0,
   /** Written by the worker: WorkerState. */
   state: 1,
   /** Written by the worker: fd of trace_pipe_raw while it is open, else -1, so that main can close it if the worker dies. */
   rawFd: 2,
-  /** Written by the worker before it runs: 0 pinned to its CPU, else why not (errno). */
+  /** Written by the worker before it runs, and 0 by who orders that: 0 pinned to its CPU, else why not (errno). */
   pinErrno: 3,
   /** Written by main before the worker starts, and good until the agent ends: the eventfd that wakes it; -1 before. */
   wakeFd: 4,
@@ -86,8 +87,10 @@ export const Counter = {
   acknowledged: 6,
   /** Written by the control worker: `acknowledged` when the host's client left the last time. */
   acknowledgedAtLeave: 7,
+  /** Written by the control worker: `bytes` when it ordered a start by itself. */
+  bytesAtStart: 8,
 } as const;
-const countersPerCpu = 8;
+const countersPerCpu = 9;
 
 export class RunState {
   readonly memory: SharedArrayBuffer;
@@ -174,6 +177,7 @@ export const acksIndex = 6;
 export const heldIndex = 7;
 export const leavesIndex = 8;
 export const hostSpokeIndex = 9;
+export const startIndex = 10;
 
 export function wordIndex(worker: number, word: number): number {
   return headerWords + worker * wordsPerCpu + word;
