@@ -43,12 +43,15 @@ function temporary(errno: number): Verdict | undefined {
  * reopens the file.
  */
 export function readVerdict(errno: number): Verdict {
+  // At each wake-up, with cold caches: what follows makes texts.
+  if (errno === E.EAGAIN) return Verdict.notReady;
   assert(!impossible.has(errno), `trace_pipe_raw can be read (${errnoName(errno)})`);
   return temporary(errno) ?? (errno === E.EBUSY ? Verdict.denied : Verdict.failed);
 }
 
 /** splice, or read and write, from the pipe into the output. A failure means a port or file that is gone or full. */
 export function sendVerdict(errno: number): Verdict {
+  if (errno === E.EAGAIN) return Verdict.notReady;
   // EBADF is the user's mistake: a stdout that was opened for reading.
   assert(errno !== E.EFAULT && errno !== E.ESPIPE, `the output can be written (${errnoName(errno)})`);
   return temporary(errno) ?? Verdict.failed;

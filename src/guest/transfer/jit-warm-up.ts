@@ -9,7 +9,7 @@
  */
 import { SystemError } from "../../../ffi/errno.ts";
 import { closeFd, O, openFd, readInto, writeFrom } from "../../../ffi/fd.ts";
-import { makePipe } from "../../../ffi/pipe.ts";
+import { makePipe, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL } from "../../../ffi/poll.ts";
 import { guestLimits } from "../limits.ts";
 import { transportLimits } from "../../transport/limits.ts";
@@ -27,6 +27,8 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
     fds.push(source.read, source.write);
     const output = makePipe(O.NONBLOCK);
     fds.push(output.read, output.write);
+    // So small that it is full where it was not read for a round.
+    setPipeSize(output.write, guestLimits.warmUpBytes / 2);
     const run = new RunState(1);
     run.setWord(0, Word.order, Order.running);
     const spliceBytes = guestLimits.warmUpBytes / 2;
@@ -48,7 +50,7 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
     for (let round = 0; round < guestLimits.warmUpRounds && !disturbed(); round++) {
       // A wait until its timeout, a few times: it takes real time.
       const slow = round % guestLimits.warmUpSlowRounds === 0;
-      // Sometimes the output is full.
+      // Sometimes the output is full, or has room for a part.
       if (slow || round % 3 !== 2) readInto(output.read, bytes);
       // From a part of one read to two reads.
       if (stream.queued === 0) writeFrom(source.write, bytes, 0, guestLimits.warmUpBytes >> (slow ? 2 : round % 4));
