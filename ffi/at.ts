@@ -5,7 +5,8 @@
 import { ptr } from "bun:ffi";
 import { cString } from "./c-string.ts";
 import { O } from "./fd.ts";
-import { errno, libc } from "./libc.ts";
+import { errno } from "./libc.ts";
+import { libcHost } from "./libc-host.ts";
 import { E, SystemError } from "./errno.ts";
 
 /** include/uapi/linux/fcntl.h: the current directory in place of an open one, and flags of these calls. */
@@ -20,7 +21,7 @@ export function openAt(directory: number, name: string, flags: number, mode = 0)
   checkDirectory(directory);
   const bytes = cString(name);
   for (;;) {
-    const fd = libc.openat(directory, ptr(bytes), flags | O.CLOEXEC, mode);
+    const fd = libcHost.openat(directory, ptr(bytes), flags | O.CLOEXEC, mode);
     if (fd >= 0) return fd;
     const number = errno();
     if (number !== E.EINTR) throw new SystemError("open", JSON.stringify(name), number);
@@ -29,14 +30,14 @@ export function openAt(directory: number, name: string, flags: number, mode = 0)
 
 export function makeDirectoryAt(directory: number, name: string, mode: number): void {
   checkDirectory(directory);
-  if (libc.mkdirat(directory, ptr(cString(name)), mode) < 0)
+  if (libcHost.mkdirat(directory, ptr(cString(name)), mode) < 0)
     throw new SystemError("mkdir", JSON.stringify(name), errno());
 }
 
 /** Makes a FIFO. False when something of that name exists already. */
 export function makeFifoAt(directory: number, name: string, mode: number): boolean {
   checkDirectory(directory);
-  if (libc.mkfifoat(directory, ptr(cString(name)), mode) === 0) return true;
+  if (libcHost.mkfifoat(directory, ptr(cString(name)), mode) === 0) return true;
   const number = errno();
   if (number === E.EEXIST) return false;
   throw new SystemError("mkfifo", JSON.stringify(name), number);
@@ -54,7 +55,7 @@ export function removeDirectoryAt(directory: number, name: string): boolean {
 
 function remove(directory: number, name: string, flags: number): boolean {
   checkDirectory(directory);
-  if (libc.unlinkat(directory, ptr(cString(name)), flags) === 0) return true;
+  if (libcHost.unlinkat(directory, ptr(cString(name)), flags) === 0) return true;
   const number = errno();
   if (number === E.ENOENT) return false;
   throw new SystemError(flags === 0 ? "unlink" : "rmdir", JSON.stringify(name), number);
@@ -63,7 +64,7 @@ function remove(directory: number, name: string, flags: number): boolean {
 /** Both names in one directory. What stands at `to` is replaced. */
 export function renameAt(directory: number, from: string, into: number, to: string): void {
   checkDirectory(directory);
-  if (libc.renameat(directory, ptr(cString(from)), into, ptr(cString(to))) < 0) {
+  if (libcHost.renameat(directory, ptr(cString(from)), into, ptr(cString(to))) < 0) {
     throw new SystemError("rename", `${JSON.stringify(from)}, ${JSON.stringify(to)}`, errno());
   }
 }
@@ -72,14 +73,14 @@ export function renameAt(directory: number, from: string, into: number, to: stri
 export function linkFdAt(fd: number, directory: number, name: string): void {
   checkDirectory(directory);
   const from = cString(`/proc/self/fd/${fd}`);
-  if (libc.linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) < 0) {
+  if (libcHost.linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) < 0) {
     throw new SystemError("link", JSON.stringify(name), errno());
   }
 }
 
 export function makeLinkAt(directory: number, name: string, target: string): void {
   checkDirectory(directory);
-  if (libc.symlinkat(ptr(cString(target)), directory, ptr(cString(name))) < 0) {
+  if (libcHost.symlinkat(ptr(cString(target)), directory, ptr(cString(name))) < 0) {
     throw new SystemError("symlink", JSON.stringify(name), errno());
   }
 }
@@ -88,7 +89,7 @@ export function makeLinkAt(directory: number, name: string, target: string): voi
 export function linkTarget(fd: number): string {
   checkDirectory(fd);
   const bytes = new Uint8Array(new ArrayBuffer(linkBytesMax));
-  const count = libc.readlinkat(fd, ptr(cString("")), ptr(bytes), linkBytesMax);
+  const count = libcHost.readlinkat(fd, ptr(cString("")), ptr(bytes), linkBytesMax);
   if (count < 0) throw new SystemError("readlink", `${fd}`, errno());
   return Buffer.from(bytes.subarray(0, count)).toString("utf8");
 }

@@ -3,7 +3,8 @@
  * inside the kernel, and writing it, or all files, to the disk.
  */
 import { ptr } from "bun:ffi";
-import { errno, libc } from "./libc.ts";
+import { errno } from "./libc.ts";
+import { libcHost } from "./libc-host.ts";
 import { E, SystemError } from "./errno.ts";
 
 /** include/uapi/linux/falloc.h: the file does not grow. */
@@ -17,7 +18,7 @@ const SYNC_FILE_RANGE_WRITE = 2;
  */
 export function reserveSpace(fd: number, offset: number, length: number): void {
   if (!(fd >= 0) || length <= 0) return;
-  while (libc.fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
+  while (libcHost.fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
     const number = errno();
     if (number === E.EINTR) continue;
     if (number === E.ENOSPC) throw new SystemError("fallocate", `${fd}, ${length} bytes`, number);
@@ -40,7 +41,7 @@ export function copyFileRange(
 ): number {
   fromPlace[0] = BigInt(offsetIn);
   toPlace[0] = BigInt(offsetOut);
-  const copied = Number(libc.copy_file_range(fdIn, ptr(fromPlace), fdOut, ptr(toPlace), BigInt(length), 0));
+  const copied = Number(libcHost.copy_file_range(fdIn, ptr(fromPlace), fdOut, ptr(toPlace), BigInt(length), 0));
   return copied >= 0 ? copied : -errno();
 }
 
@@ -49,7 +50,7 @@ export function copyFileRange(
  * fdatasync at the end.
  */
 export function startWriteback(fd: number, offset: number, length: number): void {
-  if (fd >= 0) libc.sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+  if (fd >= 0) libcHost.sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 /**
@@ -58,5 +59,5 @@ export function startWriteback(fd: number, offset: number, length: number): void
  */
 export function syncFileSystem(fd: number): void {
   if (!(fd >= 0)) return;
-  if (libc.syncfs(fd) < 0) throw new SystemError("syncfs", `${fd}`, errno());
+  if (libcHost.syncfs(fd) < 0) throw new SystemError("syncfs", `${fd}`, errno());
 }

@@ -2,7 +2,8 @@
 import { ptr } from "bun:ffi";
 import { cString } from "./c-string.ts";
 import { closeFd, O, readInto } from "./fd.ts";
-import { errno, libc } from "./libc.ts";
+import { errno } from "./libc.ts";
+import { libcHost } from "./libc-host.ts";
 import { E, SystemError } from "./errno.ts";
 
 /** include/uapi/linux/inotify.h */
@@ -32,20 +33,20 @@ export class Inotify {
   /** Throws a SystemError: EMFILE where the user has as many as are allowed, ENOSYS where the kernel has none. */
   constructor() {
     // IN_NONBLOCK and IN_CLOEXEC are the O_ flags of the same name.
-    this.fd = libc.inotify_init1(O.CLOEXEC | O.NONBLOCK);
+    this.fd = libcHost.inotify_init1(O.CLOEXEC | O.NONBLOCK);
     if (this.fd < 0) throw new SystemError("inotify_init1", "", errno());
   }
 
   /** Entries that come and go, and the directory itself. Throws a SystemError: ENOSPC where the user has as many as are allowed. */
   watch(directory: string): number {
-    const watch = libc.inotify_add_watch(this.fd, ptr(cString(directory)), entryChanges);
+    const watch = libcHost.inotify_add_watch(this.fd, ptr(cString(directory)), entryChanges);
     if (watch < 0) throw new SystemError("inotify_add_watch", JSON.stringify(directory), errno());
     return watch;
   }
 
   /** One that the kernel has taken away already is no error. */
   unwatch(watch: number): void {
-    if (libc.inotify_rm_watch(this.fd, watch) >= 0) return;
+    if (libcHost.inotify_rm_watch(this.fd, watch) >= 0) return;
     const number = errno();
     if (number !== E.EINVAL) throw new SystemError("inotify_rm_watch", `${watch}`, number);
   }

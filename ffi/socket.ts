@@ -1,20 +1,19 @@
-/** Unix sockets: a stream to QEMU's chardev, a datagram to the service manager, and one that listens. */
+/** Unix sockets: a stream to QEMU's chardev, a datagram to the service manager. One that listens: listening-socket.ts. */
 import { ptr } from "bun:ffi";
-import { fchmodSync } from "node:fs";
 import { cString } from "./c-string.ts";
 import { closeFd, O } from "./fd.ts";
-import { errno, libc, NULL } from "./libc.ts";
+import { errno, libc } from "./libc.ts";
 import { E, SystemError } from "./errno.ts";
 
 const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+export const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_NOSIGNAL = 0x4000;
 /** sun_path of struct sockaddr_un (unix(7)). */
 const maxPathBytes = 108;
 
 /** struct sockaddr_un. */
-function addressOf(path: string, call: string): Uint8Array<ArrayBuffer> {
+export function addressOf(path: string, call: string): Uint8Array<ArrayBuffer> {
   const abstract = path.startsWith("@");
   const name = abstract ? cString(`x${path.slice(1)}`) : cString(path);
   const nameLength = name.length - (abstract ? 1 : 0);
@@ -26,7 +25,7 @@ function addressOf(path: string, call: string): Uint8Array<ArrayBuffer> {
   return address;
 }
 
-function makeSocket(type: number): number {
+export function makeSocket(type: number): number {
   const fd = libc.socket(AF_UNIX, type | O.CLOEXEC | O.NONBLOCK, 0);
   if (fd < 0) throw new SystemError("socket", "AF_UNIX", errno());
   return fd;
@@ -58,7 +57,7 @@ export function sendMessage(fd: number, bytes: Uint8Array<ArrayBuffer>): number 
 }
 
 /** However long the path of an open directory is: an address has only room for 108 bytes. */
-function pathIn(directory: number, name: string): string {
+export function pathIn(directory: number, name: string): string {
   if (!(directory >= 0)) throw new RangeError(`not a directory: fd ${directory}`);
   return `/proc/self/fd/${directory}/${name}`;
 }
@@ -66,29 +65,4 @@ function pathIn(directory: number, name: string): string {
 /** The same as connectUnix, of a socket in an open directory. */
 export function connectIn(directory: number, name: string): number {
   return connectTo(pathIn(directory, name), SOCK_STREAM);
-}
-
-/**
- * A non-blocking socket of the name in an open directory. Its file has mode 0600 from the beginning: Linux makes it with the mode of the
- * socket itself (net/unix/af_unix.c, unix_bind_bsd). Nobody can connect before `listenOn`.
- */
-export function bindIn(directory: number, name: string): number {
-  const address = addressOf(pathIn(directory, name), "bind");
-  const fd = makeSocket(SOCK_STREAM);
-  fchmodSync(fd, 0o600);
-  if (libc.bind(fd, ptr(address), address.byteLength) === 0) return fd;
-  const number = errno();
-  closeFd(fd);
-  throw new SystemError("bind", JSON.stringify(name), number);
-}
-
-/** `backlog`: connections that wait to be accepted. */
-export function listenOn(fd: number, backlog: number): void {
-  if (libc.listen(fd, backlog) < 0) throw new SystemError("listen", `${fd}`, errno());
-}
-
-/** A non-blocking connection that waits, or -errno: EAGAIN where there is none. */
-export function acceptFrom(fd: number): number {
-  const connection = libc.accept4(fd, NULL, NULL, O.CLOEXEC | O.NONBLOCK);
-  return connection >= 0 ? connection : -errno();
 }

@@ -5,7 +5,7 @@
 import { chmodSync, chownSync, fstatSync } from "node:fs";
 import { openAt } from "../../../ffi/at.ts";
 import { closeFd, O } from "../../../ffi/fd.ts";
-import { acceptFrom, bindIn, listenOn } from "../../../ffi/socket.ts";
+import { acceptFrom, bindIn, listenOn } from "../../../ffi/listening-socket.ts";
 import type { Directory } from "../../base/directory.ts";
 import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
