@@ -13,17 +13,13 @@ import { timeText } from "../../views/offset-text.ts";
 import { guestTitle } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import type { CountersTrip } from "./guest-metadata.ts";
-import type { Pump } from "./pump.ts";
 import type { ClockRound, Session } from "./session.ts";
-
-/** What it needs of a session. */
-export type ClockSource = Pick<Session, "guest" | "knows" | "clockRound"> & { readonly pump: Pick<Pump, "phase"> };
 
 /** The first stamps of a watch, from which all others count: differences are exact as numbers. */
 type Epochs = { guest: bigint; host: Record<ReadableClock, bigint> };
 
 export class ClockWatch {
-  readonly #session: ClockSource;
+  readonly #session: Session;
   readonly #clock: string;
   /** Undefined where the agent does not know the order, or no program can read the guest's trace clock: counters tell it then. */
   readonly #read: ReadableClock | undefined;
@@ -34,7 +30,7 @@ export class ClockWatch {
   readonly #steps: StepFinder;
   #wasUnclear = false;
 
-  private constructor(session: ClockSource, clock: string, keep: (burst: ClockBurst) => void) {
+  private constructor(session: Session, clock: string, keep: (burst: ClockBurst) => void) {
     this.#session = session;
     this.#clock = clock;
     this.#read = session.knows("clock") ? readableClocks.find((known) => known === clock) : undefined;
@@ -45,7 +41,7 @@ export class ClockWatch {
 
   /** Undefined where nobody wants to know. */
   static of(
-    session: ClockSource,
+    session: Session,
     traceClock: string,
     keep: ((burst: ClockBurst) => void) | undefined,
   ): ClockWatch | undefined {
@@ -96,9 +92,7 @@ export class ClockWatch {
     }
     const now = performance.now();
     const { burstEveryMs, burstsPerDuration } = hostLimits;
-    // The first bursts of many guests may fall together, when they are ready to start; those that follow do not.
-    const part = this.#nextMs === 0 ? 1 - this.#session.pump.phase : 1;
-    this.#nextMs = now + part * Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
+    this.#nextMs = now + Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
     this.#note(own, (clock) => burstOf(trips[clock]));
   }
 

@@ -2,9 +2,9 @@
  * One run of a guest, whatever its data is used for. This file alone defines the order of the steps:
  *
  *     hello -> stop what an earlier host left running -> its list of events -> latency, buffer size, clock -> metadata -> drop
- *     leftovers until the ports are silent -> the sink begins -> events -> clocks -> other machines are ready, too -> counters
- *     -> start -> data into the sink, and clocks again and again -> restore events -> stop, and data up to the totals that the guest
- *     announces -> counters -> clocks -> (a spool: metadata again) -> restore settings
+ *     leftovers until the ports are silent -> the sink begins -> events -> clocks -> counters -> start -> data into the sink, and
+ *     clocks again and again -> restore events -> stop, and data up to the totals that the guest announces -> counters -> clocks
+ *     -> (a spool: metadata again) -> restore settings
  *
  * A guest that does not answer is treated as the kernel's own agent, by sinks that need no replies.
  *
@@ -109,9 +109,8 @@ export class GuestRun {
 
   async #runAnswered(hello: HelloReply, choice: EventChoice): Promise<string | undefined> {
     const session = this.#session;
-    // Before the others are waited for: many guests at once would keep each other, and their starts, waiting.
-    await this.#clocks?.take(() => this.#options.stopAsked() !== "no");
     await this.#waitForOthers();
+    await this.#clocks?.take(() => this.#options.stopAsked() !== "no");
     const { reply: before } = await session.request({ order: "status" }, "status");
     this.#requireNoStop();
     session.acknowledge(before);
@@ -267,7 +266,6 @@ export class GuestRun {
       if (ready()) break;
       session.onWait({ what: "waiting for the other machines", sinceMs, word: undefined });
       if (session.answers) await session.request({ order: "status" }, "status");
-      await this.#clocks?.takeIfDue(ready);
     }
     this.#requireNoStop();
     this.#options.beforeStart?.();

@@ -33,9 +33,6 @@ type Waiter = {
   reject: (error: unknown) => void;
 };
 
-/** Its multiples divide a period more evenly than those of any other number, however many there are. */
-const goldenRatio = (Math.sqrt(5) - 1) / 2;
-
 /** What a poll found. */
 const Found = { none: 0, little: 1, much: 2 } as const;
 type Found = (typeof Found)[keyof typeof Found];
@@ -48,7 +45,6 @@ export class PortLoop {
   /** Watched, and not to be looked at before that time. */
   readonly #resting = new Map<number, number>();
   #driving = false;
-  #phases = 0;
   /** Ready ports of the last wait, and which of them is served next. */
   #found = 0;
   #next = 0;
@@ -68,14 +64,6 @@ export class PortLoop {
     if (!this.#served.has(fd)) return;
     if (!this.#resting.has(fd)) this.#ready.remove(fd);
     this.#resting.set(fd, performance.now() + forMs);
-  }
-
-  /**
-   * For another guest, where in its period it begins what all guests do now and then: 0, and then below 1, far from those of the others,
-   * so that they do not all do it at once.
-   */
-  nextPhase(): number {
-    return (this.#phases++ * goldenRatio) % 1;
   }
 
   /**

@@ -26,8 +26,6 @@ export class Pump {
   controlGone = false;
   /** Asked after each read: then the ports are held, until `hold` says otherwise. */
   isFull: (() => boolean) | undefined;
-  /** Where in its period this guest begins what all do now and then (PortLoop.nextPhase). */
-  readonly phase: number;
   /** performance.now() of the last byte on any data port. */
   lastDataMs = performance.now();
   /** Bytes that the control port brought. */
@@ -55,7 +53,6 @@ export class Pump {
   ) {
     this.readers = readers;
     this.#loop = loop;
-    this.phase = loop.nextPhase();
     this.#control = control;
     this.#take = take;
     this.#allowance = allowance;

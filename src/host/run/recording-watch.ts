@@ -24,7 +24,7 @@ export class RecordingWatch {
   readonly since: ReadonlyMap<number, bigint>;
   readonly #start: StartReply | undefined;
   readonly #until: RecordLimits;
-  #askedMs: number;
+  #askedMs = 0;
   #answered = true;
   /** Time of the first order without an answer. */
   #unansweredMs = 0;
@@ -41,7 +41,6 @@ export class RecordingWatch {
     this.#start = start;
     this.#until = until;
     session.lastStatus = undefined;
-    this.#askedMs = this.begunMs - (1 - session.pump.phase) * hostLimits.statusEveryMs;
     this.since = new Map(
       (start?.streams ?? []).flatMap(({ cpu, time }) => (time === undefined ? [] : [[cpu, BigInt(time)] as const])),
     );

@@ -1,13 +1,9 @@
 /** The clocks of guests that are recorded together, over real FIFOs and sockets: what is told of them, and what the files hold. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { ClockReading } from "../../../ffi/clocks.ts";
-import { closeFd, O, openFd } from "../../../ffi/fd.ts";
-import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
-import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { parseRecordingCounts } from "../../../src/trace-dat/recording-counts.ts";
-import { eventually } from "../../support/agent-process.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
 import { numberedEvents, numbersIn } from "../../support/numbered.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
@@ -60,32 +56,6 @@ describe("clocks of machines that are recorded together", () => {
       reason: "its trace-agent is older and does not tell its clocks, nor do its counters",
     });
     expect(end.stdout).toContain("vm3: clock unknown (its trace-agent is older");
-  });
-
-  test("are read when a guest is ready, and not when all are: many at once would keep each other, and their starts, waiting", async () => {
-    const world = newWorld();
-    const orders = `${world.folder}/orders`;
-    await startGuest(world.guest("vm1"), { ...script, ordersTo: orders });
-    // A VM whose agent is not there yet.
-    makeGuestDirectory(world.guest("vm2"), planSetup(2), "fifo", undefined);
-    const port = ["in", "out"].map((way) => openFd(`${world.guest("vm2")}/agent-ctl-path.${way}`, O.RDWR));
-    const recorder = new RecorderProcess([
-      "record",
-      ...["vm1", "vm2"].map(world.guest),
-      "--wait",
-      "300",
-      "-o",
-      world.out,
-    ]);
-    const readOf = (): string => (existsSync(orders) ? readFileSync(orders, "latin1") : "");
-    await eventually(() => /^clock /m.test(readOf()), "the clocks of vm1 are read", readOf, 100_000);
-    expect(readOf()).not.toMatch(/^1$/m);
-    await startGuest(world.guest("vm2"), script);
-    for (const fd of port) closeFd(fd);
-    await recording(world, ["vm1", "vm2"]);
-    recorder.kill("SIGINT");
-    const end = await recorder.ended();
-    expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
   });
 
   test("are known to some milliseconds where the agent is older, by the counters that tell its trace time", async () => {
