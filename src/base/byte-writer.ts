@@ -111,6 +111,14 @@ export class ByteWriter {
     this.length = to;
   }
 
+  /** All bytes of `source` from one place to another. */
+  copy(source: Uint8Array, from: number, to: number): void {
+    const { bytes } = this;
+    const shift = this.length - from;
+    for (let at = from; at < to; at++) bytes[at + shift] = source[at] ?? 0;
+    this.length += to - from;
+  }
+
   /** Writes 0 to 2^31 - 1. */
   small(value: number): void {
     if (value < 10) {
@@ -175,6 +183,10 @@ export class ByteWriter {
 
   /** A u64 in two halves, in decimal. */
   unsigned64(high: number, low: number): void {
+    if (high === 0 && low >= 0) {
+      this.small(low);
+      return;
+    }
     const value = (high >>> 0) * two32 + (low >>> 0);
     if (value < two53) {
       this.decimal(value);

@@ -4,17 +4,21 @@
  */
 
 /** Of 0 to 99. */
-export const decimalPairs = pairsOf(100, (value) => String(value).padStart(2, "0"));
+export const decimalPairs = pairsOf(10, 0);
 
 /** Of 0 to 255. */
-export const hexPairs = pairsOf(256, (value) => value.toString(16).padStart(2, "0"));
-export const upperHexPairs = pairsOf(256, (value) => value.toString(16).padStart(2, "0").toUpperCase());
+export const hexPairs = pairsOf(16, 0x57);
+export const upperHexPairs = pairsOf(16, 0x37);
 
-function pairsOf(count: number, digits: (value: number) => string): Uint16Array {
-  return Uint16Array.from({ length: count }, (_, value) => {
-    const text = digits(value);
-    return text.charCodeAt(0) | (text.charCodeAt(1) << 8);
-  });
+/** `letters`: what is added to a digit of 10 or more. */
+function pairsOf(base: number, letters: number): Uint16Array {
+  const pairs = new Uint16Array(base * base);
+  for (let value = 0; value < pairs.length; value++) {
+    const upper = Math.floor(value / base);
+    const lower = value % base;
+    pairs[value] = (upper + (upper < 10 ? 0x30 : letters)) | ((lower + (lower < 10 ? 0x30 : letters)) << 8);
+  }
+  return pairs;
 }
 
 /** Of 32 bits the upper four hex digits as a word, and the lower four. */

@@ -16,6 +16,8 @@ const tab = 0x09;
 const space = 0x20;
 /** A line of kallsyms has 40 bytes or more: room for so many at first, which is only taken as it is filled. */
 const usualLineBytes = 32;
+/** Addresses that were asked for, by some of their bits, and what was found: a power of two. */
+const keptAnswers = 1024;
 
 /** Tables that were built: machines of one kernel that told the same text have one in memory. */
 const built: WeakRef<SymbolTable>[] = [];
@@ -24,8 +26,10 @@ export class SymbolTable {
   readonly #source: Pick<Metadata, "kallsyms">;
   #text: Uint8Array = new Uint8Array(0);
   #addresses: Float64Array | undefined;
-  #nameOffsets = new Uint32Array(0);
-  #nameLengths = new Uint16Array(0);
+  /** By symbol where in the text its name begins. */
+  #names: Uint32Array = new Uint32Array(0);
+  readonly #asked = new Float64Array(keptAnswers).fill(NaN);
+  readonly #answers = new Int32Array(keptAnswers);
   #byName: Uint32Array | undefined;
 
   /** `kallsyms` in the form of /proc: "ffffffff81000000 T _stext\t[module]". Read on first use. */
@@ -39,8 +43,17 @@ export class SymbolTable {
 
   /** Index of the symbol at or before an address, -1 if none is. */
   find(high: number, low: number): number {
-    const addresses = this.#table();
     const wanted = (high | 0) * two32 + (low >>> 0);
+    const place = (low ^ (low >>> 10)) & (keptAnswers - 1);
+    if (this.#asked[place] !== wanted) {
+      this.#answers[place] = this.#search(wanted);
+      this.#asked[place] = wanted;
+    }
+    return this.#answers[place] ?? -1;
+  }
+
+  #search(wanted: number): number {
+    const addresses = this.#table();
     // Like bsearch(3), so that of several names for one address the same is found as by trace-cmd.
     let from = 0;
     let to = addresses.length;
@@ -63,23 +76,23 @@ export class SymbolTable {
   }
 
   write(out: ByteWriter, index: number): void {
-    const offset = this.#nameOffsets[index] ?? 0;
-    const end = offset + (this.#nameLengths[index] ?? 0);
-    for (let at = offset; at < end; at++) out.byte(this.#text[at] ?? 0);
+    const start = this.#names[index] ?? 0;
+    out.copy(this.#text, start, nameEnd(this.#text, start));
   }
 
   name(index: number): string {
-    const offset = this.#nameOffsets[index] ?? 0;
-    return Buffer.from(this.#text.buffer, this.#text.byteOffset + offset, this.#nameLengths[index] ?? 0).toString(
-      "latin1",
-    );
+    const start = this.#names[index] ?? 0;
+    const length = nameEnd(this.#text, start) - start;
+    return Buffer.from(this.#text.buffer, this.#text.byteOffset + start, length).toString("latin1");
   }
 
   sameName(first: number, second: number): boolean {
-    const length = this.#nameLengths[first] ?? 0;
-    if (length !== this.#nameLengths[second]) return false;
-    const [a, b] = [this.#nameOffsets[first] ?? 0, this.#nameOffsets[second] ?? 0];
-    for (let at = 0; at < length; at++) if (this.#text[a + at] !== this.#text[b + at]) return false;
+    const text = this.#text;
+    const start = this.#names[first] ?? 0;
+    const other = this.#names[second] ?? 0;
+    const length = nameEnd(text, start) - start;
+    if (length !== nameEnd(text, other) - other) return false;
+    for (let at = 0; at < length; at++) if (text[start + at] !== text[other + at]) return false;
     return true;
   }
 
@@ -90,14 +103,13 @@ export class SymbolTable {
     for (let slot = hashOfText(name) % slots.length; ; slot = (slot + 1) % slots.length) {
       const index = (slots[slot] ?? 0) - 1;
       if (index < 0) return undefined;
-      if (this.#nameLengths[index] === name.length && this.name(index) === name)
-        return BigInt.asUintN(64, BigInt(addresses[index] ?? 0));
+      if (this.name(index) === name) return BigInt.asUintN(64, BigInt(addresses[index] ?? 0));
     }
   }
 
   /** A hash table, open addressed: index of the symbol + 1 in the first free place from its hash on. */
   #indexNames(): Uint32Array {
-    const count = this.#nameLengths.length;
+    const count = this.#names.length;
     const slots = new Uint32Array(count * 2 + 1);
     for (let index = 0; index < count; index++) {
       let slot = this.#hashOfName(index) % slots.length;
@@ -109,10 +121,10 @@ export class SymbolTable {
   }
 
   #hashOfName(index: number): number {
-    const offset = this.#nameOffsets[index] ?? 0;
-    const end = offset + (this.#nameLengths[index] ?? 0);
+    const start = this.#names[index] ?? 0;
+    const end = nameEnd(this.#text, start);
     let hash = hashSeed;
-    for (let at = offset; at < end; at++) hash = Math.imul(hash ^ (this.#text[at] ?? 0), hashPrime);
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ (this.#text[at] ?? 0), hashPrime);
     return hash >>> 0;
   }
 
@@ -131,67 +143,88 @@ export class SymbolTable {
     const equal = builtOf(text);
     if (equal !== undefined) {
       this.#text = equal.#text;
-      this.#nameOffsets = equal.#nameOffsets;
-      this.#nameLengths = equal.#nameLengths;
-      return equal.#table();
+      const addresses = equal.#table();
+      this.#names = equal.#names;
+      return addresses;
     }
     if (text.length > 0) built.push(new WeakRef(this));
     this.#text = text;
-    const room = 1 + Math.min(eventLimits.symbols, Math.ceil(text.length / usualLineBytes));
-    let highs = new Uint32Array(room);
-    let lows = new Uint32Array(room);
-    let offsets = new Uint32Array(room);
-    let lengths = new Uint16Array(room);
-    let count = 0;
-    for (let at = 0; at < text.length && count < eventLimits.symbols;) {
-      let high = 0;
-      let low = 0;
-      let digit = hexDigit(text[at]);
-      for (; digit >= 0; digit = hexDigit(text[++at])) {
-        high = (high << 4) | (low >>> 28);
-        low = (low << 4) | digit;
-      }
-      const type = text[at + 1] ?? 0;
-      const start = at + 3;
-      let end = start;
-      for (
-        let char = text[end];
-        char !== undefined && char !== newline && char !== tab && char !== space;
-        char = text[end]
-      )
-        end++;
-      // ARM's mapping symbols and x86's absolute per-CPU offsets are no addresses of functions.
-      if (text[at] === space && text[start] !== 0x24 && type !== 0x41 && type !== 0x61 && end > start) {
-        if (count === highs.length) {
-          // Sized by actual entries, not by possible lines: a text of newlines alone has none.
-          highs = larger(highs, new Uint32Array(count * 2));
-          lows = larger(lows, new Uint32Array(count * 2));
-          offsets = larger(offsets, new Uint32Array(count * 2));
-          lengths = larger(lengths, new Uint16Array(count * 2));
-        }
-        highs[count] = high;
-        lows[count] = low;
-        offsets[count] = start;
-        lengths[count++] = Math.min(end - start, eventLimits.symbolNameBytes);
-      }
-      for (at = end; at < text.length && text[at] !== newline;) at++;
-      at++;
-    }
-    // Of equal addresses the later line comes first, as in trace-cmd.
-    const reversed = new Uint32Array(count);
-    for (let index = 0; index < count; index++) reversed[index] = count - 1 - index;
-    const order = orderByAddress(highs, lows, reversed);
-    const addresses = new Float64Array(count);
-    this.#nameOffsets = new Uint32Array(count);
-    this.#nameLengths = new Uint16Array(count);
-    for (let to = 0; to < count; to++) {
-      const index = order[to] ?? 0;
-      addresses[to] = ((highs[index] ?? 0) | 0) * two32 + (lows[index] ?? 0);
-      this.#nameOffsets[to] = offsets[index] ?? 0;
-      this.#nameLengths[to] = lengths[index] ?? 0;
-    }
+    const { addresses, names } = inOrder(symbolsIn(text));
+    this.#names = names;
     return addresses;
   }
+}
+
+type Symbols = { addresses: Float64Array<ArrayBuffer>; names: Uint32Array<ArrayBuffer> };
+
+/** In the order of the lines: of each that tells of a function or of data the address, and where the name begins. */
+function symbolsIn(text: Uint8Array): Symbols {
+  const room = 1 + Math.min(eventLimits.symbols, Math.ceil(text.length / usualLineBytes));
+  let addresses = new Float64Array(room);
+  let names = new Uint32Array(room);
+  let count = 0;
+  for (let at = 0; at < text.length && count < eventLimits.symbols;) {
+    let high = 0;
+    let low = 0;
+    let digit = hexDigit(text[at]);
+    for (; digit >= 0; digit = hexDigit(text[++at])) {
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+    }
+    const type = text[at + 1] ?? 0;
+    const start = at + 3;
+    let end = start;
+    while (end < text.length && !endsName(text[end])) end++;
+    // ARM's mapping symbols and x86's absolute per-CPU offsets are no addresses of functions.
+    if (text[at] === space && text[start] !== 0x24 && type !== 0x41 && type !== 0x61 && end > start) {
+      if (count === addresses.length) {
+        // Sized by actual entries, not by possible lines: a text of newlines alone has none.
+        addresses = larger(addresses, new Float64Array(count * 2));
+        names = larger(names, new Uint32Array(count * 2));
+      }
+      addresses[count] = high * two32 + (low >>> 0);
+      names[count++] = start;
+    }
+    for (at = end; at < text.length && text[at] !== newline;) at++;
+    at++;
+  }
+  return { addresses: addresses.subarray(0, count), names: names.subarray(0, count) };
+}
+
+/** By address; of equal ones the later line comes first, as in trace-cmd. Mostly they are in order, but for those of modules. */
+function inOrder(symbols: Symbols): Symbols {
+  const { addresses, names } = symbols;
+  const count = addresses.length;
+  let first = 0;
+  for (let at = 1; at < count; at++) {
+    const before = addresses[at - 1] ?? 0;
+    const address = addresses[at] ?? 0;
+    if (isBelow(address, before)) return sorted(symbols);
+    if (address === before) continue;
+    if (at - first > 1) names.subarray(first, at).reverse();
+    first = at;
+  }
+  names.subarray(first).reverse();
+  return symbols;
+}
+
+function sorted({ addresses, names }: Symbols): Symbols {
+  const count = addresses.length;
+  const highs = new Uint32Array(count);
+  const lows = new Uint32Array(count);
+  const later = new Uint32Array(count);
+  for (let at = 0; at < count; at++) {
+    const address = addresses[at] ?? 0;
+    const high = Math.floor(address / two32);
+    highs[at] = high;
+    lows[at] = address - high * two32;
+    later[at] = count - 1 - at;
+  }
+  const order = orderByAddress(highs, lows, later);
+  return {
+    addresses: addresses.map((_, to) => addresses[order[to] ?? 0] ?? 0),
+    names: names.map((_, to) => names[order[to] ?? 0] ?? 0),
+  };
 }
 
 function builtOf(text: Uint8Array): SymbolTable | undefined {
@@ -217,9 +250,21 @@ function isBelow(first: number, second: number): boolean {
   return first < 0 === second < 0 ? first < second : second < 0;
 }
 
-function larger<T extends Uint32Array | Uint16Array>(from: T, to: T): T {
+function larger<T extends Float64Array | Uint32Array>(from: T, to: T): T {
   to.set(from);
   return to;
+}
+
+function endsName(char: number | undefined): boolean {
+  return char === newline || char === tab || char === space;
+}
+
+/** Where the name that begins at `start` ends; one that is too long for Linux is cut. */
+function nameEnd(text: Uint8Array, start: number): number {
+  const most = Math.min(text.length, start + eventLimits.symbolNameBytes);
+  let end = start;
+  while (end < most && !endsName(text[end])) end++;
+  return end;
 }
 
 function hexDigit(char: number | undefined): number {

@@ -89,7 +89,8 @@ export class MachineClock {
     const interpolated = this.#rules.timeShift?.interpolated === true;
     return (stamp) => {
       const index = pieceOf(relative, (time) => time <= stamp);
-      const [time, offset] = [times[index] ?? 0, offsets[index] ?? 0];
+      const time = times[index] ?? 0;
+      const offset = offsets[index] ?? 0;
       if (!interpolated) return stamp + offset;
       const span = (times[index + 1] ?? 0) - time;
       const grown = (stamp - time) * ((offsets[index + 1] ?? 0) - offset) + Math.trunc(span / 2);

@@ -56,6 +56,16 @@ describe("kallsyms", () => {
     expect(symbols.addressOf("missing")).toBeUndefined();
   });
 
+  test("of one address the later line comes first, also where other lines are not in order", () => {
+    const line = (address: number, name: string): string => `ffffffff8100${address}000 t ${name}`;
+    const inOrder = [line(1, "a"), line(1, "b"), line(2, "c"), line(3, "d"), line(3, "e"), line(3, "f")];
+    for (const lines of [inOrder, [...inOrder.slice(2), ...inOrder.slice(0, 2)]]) {
+      const both = table(lines.join("\n"));
+      expect(Array.from({ length: both.size }, (_, index) => both.name(index)).join("")).toBe("bacfed");
+      expect([1, 2].map((index) => both.sameName(0, index))).toEqual([false, false]);
+    }
+  });
+
   test("any text gives a table, and any address an answer", () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 300 }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (text, address) => {

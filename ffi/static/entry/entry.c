@@ -27,6 +27,7 @@
 #include "system.h"
 #include "environment.h"
 #include "memory.h"
+#include "compiler.h"
 #include "caller.h"
 
 /* The table in front of the code, written by bundle.ts; keep the two alike. Offsets count from the file's start. */
@@ -48,11 +49,6 @@ struct state { char preload[16 + MAX_LIBRARIES * 32]; char code_size[64]; word p
 enum { VARIABLES_MAX = 11 };
 /* Without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
-/* A function is compiled when it is hot, also where few of its branches were taken: the splice loop's are failures. */
-static const char no_compile_delay[] = "BUN_JSC_maximumOptimizationDelay=0";
-/* What reads a recording is mostly over before the compiler's last tier pays: it comes at four times the runtime's
-   count. So it does in an agent, which spends its time in the kernel. */
-static const char late_last_tier[] = "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=400000";
 
 static word *environment_of(word *block) { return block + 1 + block[0] + 1; }
 
@@ -212,7 +208,8 @@ word start_loader(word *kernel_block, word *block)
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
   /* The state is behind the block: its place is known when all variables are counted. */
   word *slots = to;
-  to += code_bytes ? (agent ? VARIABLES_MAX : VARIABLES_MAX - 1) : 2;
+  const char *late_tier = agent ? late_last_tier : reads_recording(kernel_block) ? late_middle_tier : 0;
+  to += (code_bytes ? VARIABLES_MAX - 1 : 2) + (late_tier != 0);
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -228,7 +225,7 @@ word start_loader(word *kernel_block, word *block)
 
   struct state *state = (struct state *)(to + 2);
   if (code_bytes) slots = add_small_runtime(slots, state, code_bytes, agent && cpus > FEW_CPUS);
-  if (agent) *slots++ = (word)late_last_tier;
+  if (late_tier) *slots++ = (word)late_tier;
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
   *slots = (word)state->preload;
   limit_thread_stacks(block, vector, state);

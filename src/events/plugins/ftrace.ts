@@ -28,13 +28,18 @@ export const functionCall: Plugin = (context) => {
 };
 
 function depthOf(stack: number[], caller: number, called: number, symbols: SymbolTable): number {
-  let depth = stack.findIndex((index) => index === caller || symbols.sameName(index, caller));
-  if (depth < 0 || depth >= indentMost) {
+  let depth = 0;
+  while (depth < stack.length && !isSame(stack[depth] ?? -1, caller, symbols)) depth++;
+  if (depth >= stack.length || depth >= indentMost) {
     depth = 0;
     stack[0] = caller;
   }
   if (called >= 0) stack[depth + 1] = called;
   return depth;
+}
+
+function isSame(index: number, caller: number, symbols: SymbolTable): boolean {
+  return index === caller || symbols.sameName(index, caller);
 }
 
 function writeSymbol(out: ByteWriter, symbols: SymbolTable, index: number, high: number, low: number): void {
@@ -58,7 +63,9 @@ export const kernelStack: Plugin = (context) => {
     for (let at = caller.offset; at + longBytes <= record.size; at += longBytes) {
       const first = record.view.getInt32(record.at + at, littleEndian);
       const second = longBytes === 4 ? 0 : record.view.getInt32(record.at + at + 4, littleEndian);
-      const [high, low] = littleEndian || longBytes === 4 ? [second, first] : [first, second];
+      const isLowFirst = littleEndian || longBytes === 4;
+      const high = isLowFirst ? second : first;
+      const low = isLowFirst ? first : second;
       if (low === -1 && (longBytes === 4 || high === -1)) break;
       out.put(stackEntry);
       const index = symbols.find(high, low);

@@ -16,12 +16,13 @@ const callEnd = constant("();");
 const nestedEnd = constant("() {");
 
 /** Above this many ns a sign precedes the duration. */
-const signs: readonly [number, number][] = [
-  [1e9, 0x24],
-  [1e6, 0x23],
-  [1e5, 0x21],
-  [1e4, 0x2b],
+const signs = [
+  { above: 1e9, sign: 0x24 },
+  { above: 1e6, sign: 0x23 },
+  { above: 1e5, sign: 0x21 },
+  { above: 1e4, sign: 0x2b },
 ];
+const noSign = 0x20;
 
 export type GraphFields = { func: NumberNode; depth: NumberNode };
 
@@ -91,9 +92,14 @@ function durationOf(context: PluginContext): ((record: EventRecord) => number) |
   };
 }
 
+function signOf(duration: number): number {
+  for (const { above, sign } of signs) if (duration > above) return sign;
+  return noSign;
+}
+
 function writeDuration(out: ByteWriter, nanoseconds: number): void {
   const duration = Math.max(0, nanoseconds);
-  out.byte(signs.find(([least]) => duration > least)?.[1] ?? 0x20);
+  out.byte(signOf(duration));
   out.byte(0x20);
   const start = out.length;
   out.decimal(Math.floor(duration / 1000));
@@ -110,7 +116,8 @@ function writeDuration(out: ByteWriter, nanoseconds: number): void {
 
 function writeCall(record: EventRecord, out: ByteWriter, fields: GraphFields, { symbols }: PluginContext): void {
   out.spaces(depth(record, fields) * depthColumns);
-  const [high, low] = [fields.func.high(record), fields.func.low(record)];
+  const high = fields.func.high(record);
+  const low = fields.func.low(record);
   const index = symbols.find(high, low);
   if (index >= 0) symbols.write(out, index);
   else out.hex(high, low);

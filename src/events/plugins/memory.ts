@@ -11,7 +11,8 @@ const offsetSuffix = constant(") ");
  * 1. A Plugin is called once for each format, when the first event of its type is seen. It looks up the fields that it
  *    needs: formats come from a guest, so each of them may be missing, or may be no plain number.
  * 2. It returns undefined if it cannot do its work; then the print fmt gives the text.
- * 3. Otherwise it returns a printer, which is called for each event and must allocate nothing: no strings, no objects.
+ * 3. Otherwise it returns a printer, which is called for each event and must allocate nothing: no strings, no objects, no
+ *    arrays that are taken apart at once (`const [high, low] = [...]`), since only the compiler's last tier leaves those out.
  *    Numbers are u64 in two halves, constants are bytes made once (`constant`), and `out` is written to directly.
  * 4. Text of a guest needs no care here: whoever writes the line makes it safe for a terminal.
  */
@@ -20,7 +21,8 @@ export const allocation: Plugin = (context) => {
   if (site === undefined) return undefined;
   const { symbols, general } = context;
   return (record, out) => {
-    const [high, low] = [site.high(record), site.low(record)];
+    const high = site.high(record);
+    const low = site.low(record);
     // -1: no known function is at this address, or the recording has no symbols.
     const index = symbols.find(high, low);
     if (index >= 0) {

@@ -11,6 +11,7 @@ const functionText = constant(" function=");
 const expiresText = constant(" expires=");
 const softText = constant(" softexpires=");
 const offsetText = constant("/0x");
+const two32 = 2 ** 32;
 
 export const hrtimerExpire: Plugin = (context) => {
   const timer = plainField(context, "timer") ?? plainField(context, "hrtimer");
@@ -42,7 +43,8 @@ export const hrtimerStart: Plugin = (context) => {
 };
 
 function writeFunction(record: EventRecord, out: ByteWriter, callback: NumberNode, symbols: SymbolTable): void {
-  const [high, low] = [callback.high(record), callback.low(record)];
+  const high = callback.high(record);
+  const low = callback.low(record);
   const index = symbols.find(high, low);
   out.put(functionText);
   if (index < 0) {
@@ -53,6 +55,6 @@ function writeFunction(record: EventRecord, out: ByteWriter, callback: NumberNod
   }
   symbols.write(out, index);
   out.put(offsetText);
-  const offset = BigInt.asUintN(64, -BigInt(symbols.offsetIn(index, high, low)));
-  out.hex(Number(offset >> 32n), Number(offset & 0xffff_ffffn) | 0);
+  const offset = -symbols.offsetIn(index, high, low);
+  out.hex(Math.floor(offset / two32) | 0, offset | 0);
 }

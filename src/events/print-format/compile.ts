@@ -173,7 +173,8 @@ function numberPrinter(conversion: Conversion, value: NumberNode): Printer {
       if (!conversion.alternate)
         return (record, out) => out.hex(high(record), narrowed(low(record), bits), isUpperCase);
       return (record, out) => {
-        const [upper, lower] = [high(record), narrowed(low(record), bits)];
+        const upper = high(record);
+        const lower = narrowed(low(record), bits);
         if ((upper | lower) !== 0) {
           out.byte(0x30);
           out.byte(prefix);

@@ -40,7 +40,8 @@ export function compilePointer(
     default: {
       const value = compileNumber(argument, context);
       return (record, out) => {
-        const [high, low] = [value.high(record), value.low(record)];
+        const high = value.high(record);
+        const low = value.low(record);
         if ((high | low) === 0) out.put(nil);
         else hexWithPrefix(out, high, low);
       };
@@ -50,7 +51,8 @@ export function compilePointer(
 
 function symbolPrinter(value: NumberNode, withOffset: boolean, { symbols }: CompileContext): Printer {
   return (record, out) => {
-    const [high, low] = [value.high(record), value.low(record)];
+    const high = value.high(record);
+    const low = value.low(record);
     const index = symbols.find(high, low);
     if (index < 0) {
       hexWithPrefix(out, high, low);

@@ -68,7 +68,8 @@ export function comparison({ low, high, signed }: Integer, by: Comparison, other
   if (by === "==") return (record) => low(record) === other.low(record) && high(record) === other.high(record);
   if (by === "!=") return (record) => low(record) !== other.low(record) || high(record) !== other.high(record);
   const order = (record: EventRecord): number => {
-    const [mine, theirs] = [high(record), other.high(record)];
+    const mine = high(record);
+    const theirs = other.high(record);
     if (mine !== theirs) return signed ? mine - theirs : (mine >>> 0) - (theirs >>> 0);
     return (low(record) >>> 0) - (other.low(record) >>> 0);
   };

@@ -23,7 +23,8 @@ export function textOfField(field: EventField, kind: EventType, catalog: EventCa
   if (number === undefined) return undefined;
   const { symbols } = kind.context;
   return (record) => {
-    const [high, low] = [number.high(record), number.low(record)];
+    const high = number.high(record);
+    const low = number.low(record);
     const symbol = field.pointer || field.long ? symbols.find(high, low) : -1;
     if (symbol >= 0) return symbols.name(symbol);
     return `0x${((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString(16)}`;

@@ -1,5 +1,4 @@
 /** `trace-agent report --html`: a recording as one page that needs nothing else, to be sent and opened anywhere. */
-import { gzipSync } from "node:zlib";
 import { AgentError } from "../../base/errors.ts";
 import { foreignText } from "../../base/foreign-text.ts";
 import { versionText } from "../../base/version.ts";
@@ -117,6 +116,8 @@ function pageOf(
   const length = Buffer.alloc(4);
   length.writeUInt32LE(json.length);
   const columns = all.flatMap((shown) => (hasRows(shown) ? shown.machine.rows.flatMap(({ bytes }) => bytes) : []));
+  // Loaded when a page is made: it brings streams with it, and a report as text would pay for them.
+  const { gzipSync } = process.getBuiltinModule("node:zlib");
   const data = base85(gzipSync(Buffer.concat([length, json, ...columns]), { level: 9 }));
   const { before, behind } = pageFrame(title);
   return [before, data, behind];

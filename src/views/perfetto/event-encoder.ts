@@ -156,7 +156,8 @@ export class EventEncoder {
   #symbolEncoder(number: number, field: EventField, littleEndian: boolean): FieldEncoder {
     const { low, high } = readNode(field.offset, field.size, littleEndian);
     return (record, out) => {
-      const [upper, lower] = [high(record), low(record)];
+      const upper = high(record);
+      const lower = low(record);
       const name = this.#symbols.number(upper, lower);
       if (name > 0) out.uint(number, name);
       else out.uint64(number, upper, lower);

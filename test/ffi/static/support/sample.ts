@@ -14,15 +14,14 @@ export const sampleProgram = { entrypoints: [join(folder, "main.ts"), join(folde
 /** What the executable gives its runtime as a command of the host (ffi/static/entry/entry.c). */
 export const commandVariables = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_maximumOptimizationDelay: "0" };
 
+const lateLastTier = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000" };
+
 /** And as a command that reads a recording. */
-export const readerVariables = {
-  BUN_GC_TIMER_DISABLE: "1",
-  BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000",
-};
+export const readerVariables = { ...lateLastTier, BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000" };
 
 /** What it gives its runtime as the agent, that is without a first word. */
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
-  return { ...readerVariables, ...smallVariables(onlineCpus) };
+  return { ...lateLastTier, ...smallVariables(onlineCpus) };
 }
 
 /** And where memory is counted (ffi/static/entry/memory.h). */
