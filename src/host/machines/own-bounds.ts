@@ -5,7 +5,7 @@
 import { setDescriptorLimit } from "../../../ffi/exec.ts";
 import { descriptorsHard } from "../../base/descriptors.ts";
 import { AgentError } from "../../base/errors.ts";
-import { residentBytes } from "../../base/resident-memory.ts";
+import { ownMemoryBytes } from "../../base/own-memory.ts";
 import { hostLimits, MiB } from "../limits.ts";
 
 export type OwnBounds = { memoryBytes?: number | undefined; descriptors?: number | undefined };
@@ -18,19 +18,19 @@ export function limitDescriptors({ descriptors }: OwnBounds): void {
 
 export class MemoryBound {
   readonly #bytes: number;
-  readonly #resident: () => number;
+  readonly #used: () => number;
   /** Looks in a row at which it was over. */
   #over = 0;
   #lookMs = -Infinity;
 
-  constructor(bytes = Infinity, resident = residentBytes) {
+  constructor(bytes = Infinity, used = ownMemoryBytes) {
     this.#bytes = bytes;
-    this.#resident = resident;
+    this.#used = used;
   }
 
   /** Throws an AgentError where no further machine is taken: it would be given up soon. */
   requireRoom(name: string): void {
-    if (this.#resident() <= this.#bytes * (1 - hostLimits.memoryRoomShare)) return;
+    if (this.#used() <= this.#bytes * (1 - hostLimits.memoryRoomShare)) return;
     throw new AgentError(
       "unavailable",
       `cannot record "${name}": the recorder uses what it may of memory, ${this.text}`,
@@ -42,7 +42,7 @@ export class MemoryBound {
   isOver(now = performance.now()): boolean {
     if (this.#bytes === Infinity || now < this.#lookMs) return false;
     this.#lookMs = now + hostLimits.memoryLookMs;
-    this.#over = this.#resident() > this.#bytes ? this.#over + 1 : 0;
+    this.#over = this.#used() > this.#bytes ? this.#over + 1 : 0;
     if (this.#over === 0) return false;
     if (this.#over < hostLimits.memoryLooks) {
       Bun.gc(true);

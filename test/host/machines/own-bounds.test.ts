@@ -1,7 +1,7 @@
 /** What a recorder may use of memory and descriptors: who has no room is left out, and told of. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { residentBytes } from "../../../src/base/resident-memory.ts";
+import { ownMemoryBytes } from "../../../src/base/own-memory.ts";
 import { hostLimits, MiB } from "../../../src/host/limits.ts";
 import type { MachineRequest } from "../../../src/host/machines/machine-request.ts";
 import { MemoryBound } from "../../../src/host/machines/own-bounds.ts";
@@ -53,24 +53,25 @@ test("memory is too much when it is so several times in a row, and a further mac
 test("without room in memory a machine that comes is left out, and the recorder goes on", async () => {
   const world = newWorld();
   await startGuest(world.guest("vm1"));
-  // The process of the test, which is the recorder, is larger.
+  // Of the process of the test, which is the recorder.
+  const ballast = new Uint8Array(64 * MiB).fill(1);
   const join = { parent: world.folder, find: () => [requestOf(world, "vm1")] };
   const { recorder, ended } = await startRecording(world.out, { join }, { bounds: { memoryBytes: 64 * MiB } });
   await eventually(() => (states(world)["vm1"] ?? "").includes("what it may of memory"), "vm1 is left out");
   recorder.stop();
-  expect(await ended).toBeUndefined();
+  expect({ error: await ended, ballast: ballast.at(-1) }).toEqual({ error: undefined, ballast: 1 });
 });
 
 test("where memory is too much all the same, the machine that came last is given up", async () => {
   const world = newWorld();
   const names = ["vm1", "vm2"];
   for (const name of names) await startGuest(world.guest(name));
-  const memoryBytes = Math.ceil((residentBytes() * 8) / 7) + 64 * MiB;
+  const memoryBytes = Math.ceil((ownMemoryBytes() * 8) / 7) + 64 * MiB;
   const requests = names.map((name) => requestOf(world, name));
   const { recorder, ended } = await startRecording(world.out, { requests }, { bounds: { memoryBytes } });
   await recording(world, names);
   expect(states(world)).toEqual({ vm1: "recorded", vm2: "recorded" });
-  const ballast = new Uint8Array(memoryBytes - residentBytes() + 64 * MiB).fill(1);
+  const ballast = new Uint8Array(memoryBytes - ownMemoryBytes() + 64 * MiB).fill(1);
   await eventually(
     () => states(world)["vm2"] === "ended",
     "vm2 is given up",
@@ -88,7 +89,10 @@ test("a machine for which descriptors do not do is left out where machines may c
     makeGuestDirectory(world.guest("vm2"), planSetup(128), "fifo", undefined);
     const path = `${world.folder}/record.toml`;
     const guests = ["vm1", "vm2"].map((name) => `[machines.${name}]\ndir = "${world.guest(name)}"`);
-    writeFileSync(path, `output = "${world.out}"\njoin = true\nmax-descriptors = 200\n${guests.join("\n")}\n`);
+    writeFileSync(
+      path,
+      `output = "${world.out}"\njoin = true\nmax-memory = "256M"\nmax-descriptors = 200\n${guests.join("\n")}\n`,
+    );
     const recorder = new LiveProcess(["record", "--config", path]);
     await recording(world, ["vm1"]);
     await recorder.says("vm2 is not recorded: cannot record");
