@@ -8,6 +8,7 @@ import { finishExport } from "../../src/views/exporter.ts";
 import { exporters } from "../../src/views/exporters.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 import { ourReport } from "../support/trace-cmd-report.ts";
+import { executable } from "../support/agent-process.ts";
 
 function lines(fixture: string, selection: EventSelection = {}): string[] {
   return ourReport(fixturePath(fixture), selection).trimEnd().split("\n").slice(1);
@@ -90,8 +91,8 @@ describe("--cpu", () => {
 describe("an output without events", () => {
   test("says when the recording begins, on stderr", () => {
     const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ["src/main.ts", "report", "--from", "1", "--to", "2", fixturePath("linux-6.12")],
+      executable,
+      ["report", "--from", "1", "--to", "2", fixturePath("linux-6.12")],
       { encoding: "utf8" },
     );
     const first = timeOf(lines("linux-6.12")[0] ?? "");

@@ -8,6 +8,7 @@ import { setLogLevel } from "../../src/base/log.ts";
 import { noRecordingReason, recordLocally, recordLoss } from "../support/local-recording.ts";
 import { compareReports, noTraceCmdReason, ourReport, traceCmdReport } from "../support/trace-cmd-report.ts";
 import { inLongForm, isLong } from "../support/long.ts";
+import { executable } from "../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-report-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -171,10 +172,7 @@ describe.skipIf(reason !== undefined)("a recording of this machine", () => {
   test("| head ends it silently", () => {
     const { stdout, stderr, status } = spawnSync(
       "sh",
-      [
-        "-c",
-        `"${process.execPath}" src/main.ts report ${recording()} 2>${directory}/err | head -n 3; cat ${directory}/err`,
-      ],
+      ["-c", `"${executable}" report ${recording()} 2>${directory}/err | head -n 3; cat ${directory}/err`],
       { encoding: "utf8" },
     );
     expect({ status, stderr, lines: stdout.split("\n").length }).toEqual({ status: 0, stderr: "", lines: 4 });

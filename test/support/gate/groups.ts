@@ -45,7 +45,7 @@ const checks: Group[] = [
   {
     name: "linter",
     kind: "check",
-    command: ["node_modules/.bin/oxlint", "-c", ".ci/oxlint.json", "--type-aware", "--deny-warnings"],
+    command: [process.execPath, "test/support/gate/lint.ts"],
   },
   {
     name: "format",

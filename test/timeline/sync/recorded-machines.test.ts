@@ -17,6 +17,7 @@ import { testUnless } from "../../support/test-unless.ts";
 import { composeTraceDat } from "../../support/trace-dat/compose.ts";
 import { parseTraceDat } from "../../support/trace-dat/parse.ts";
 import { traceCmd } from "../../support/trace-cmd.ts";
+import { executable } from "../../support/agent-process.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-recorded-`);
 afterAll(() => rmSync(base, { recursive: true }));
@@ -31,7 +32,7 @@ const noKshark = process.arch === "x64" ? await whyNoTools(library) : "its path 
 
 /** Runs trace-agent from its source. */
 function run(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["src/main.ts", ...args], {
+  const { status, stdout, stderr } = spawnSync(executable, args, {
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });

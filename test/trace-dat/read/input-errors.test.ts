@@ -9,6 +9,7 @@ import { joinTraceDat, splitTraceDat } from "../../support/trace-dat-sections.ts
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { SectionId } from "../../../src/trace-dat/format.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
+import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-input-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -64,7 +65,7 @@ describe("an input file that is damaged or of another kind", () => {
   test.each(commands.map((args) => [args.join(" ").replaceAll(directory, ""), args] as const))(
     "ends %s with code 65",
     (_, args) => {
-      const { status, stdout, stderr } = spawnSync(process.execPath, ["src/main.ts", ...args], { encoding: "utf8" });
+      const { status, stdout, stderr } = spawnSync(executable, args, { encoding: "utf8" });
       expect({ status, stdout }).toEqual({ status: 65, stdout: "" });
       expect(stderr).toMatch(/^trace-agent: error: cannot (?:read|use|recover|open) [^\n]+\n$/);
       expect(readdirSync(foreign)).toEqual([]);
@@ -79,8 +80,7 @@ describe("an input file that is damaged or of another kind", () => {
     broken.writeUInt32LE(28 | (1 << 5), data + 16);
     broken.fill(0x1c, data + 20, data + 4096);
     const path = file("broken.dat", broken.toString("latin1"));
-    const run = (...args: string[]): ReturnType<typeof spawnSync> =>
-      spawnSync(process.execPath, ["src/main.ts", ...args], { encoding: "utf8" });
+    const run = (...args: string[]): ReturnType<typeof spawnSync> => spawnSync(executable, args, { encoding: "utf8" });
     const report = run("report", path);
     expect(report.status).toBe(65);
     expect(String(report.stdout).split("\n").length).toBeGreaterThan(20);
@@ -138,7 +138,7 @@ describe("an input file that is damaged or of another kind", () => {
       ["report", path],
       ["recover", path, "-o", output],
     ]) {
-      const { status, stdout, stderr } = spawnSync(process.execPath, ["src/main.ts", ...args], { encoding: "utf8" });
+      const { status, stdout, stderr } = spawnSync(executable, args, { encoding: "utf8" });
       expect({ args, status }).toEqual({ args, status: 65 });
       expect(stdout).not.toBe("");
       expect(stderr).toContain("cannot use the metadata of the guest");
@@ -146,8 +146,7 @@ describe("an input file that is damaged or of another kind", () => {
   });
 
   test("one that is not there or not to be opened is no such file", () => {
-    const run = (...args: string[]): number | null =>
-      spawnSync(process.execPath, ["src/main.ts", ...args], { encoding: "utf8" }).status;
+    const run = (...args: string[]): number | null => spawnSync(executable, args, { encoding: "utf8" }).status;
     expect(run("report", join(directory, "none"))).toBe(74);
     expect(run("recover", join(directory, "none"), "-o", output)).toBe(74);
     expect(run("recover", spool, "-o", output, "--metadata", join(directory, "none"))).toBe(74);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Spool } from "../../../src/trace-dat/spool/spool.ts";
 import { bodyOf } from "../../support/sub-buffers.ts";
+import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-layout-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -52,7 +53,7 @@ function metadataFile(name: string, sizeBytes: number, longBytes: 4 | 8): string
 
 function recover(spool: string, ...args: string[]): { status: number | null; stderr: string; written: boolean } {
   const output = `${spool}.dat`;
-  const { status, stderr } = spawnSync(process.execPath, ["src/main.ts", "recover", spool, "-o", output, ...args], {
+  const { status, stderr } = spawnSync(executable, ["recover", spool, "-o", output, ...args], {
     encoding: "utf8",
   });
   return { status, stderr, written: existsSync(output) };
@@ -76,7 +77,7 @@ describe("a raw recording of a guest that told nothing", () => {
       );
       expect(first.stderr).toContain(`recover ${spool} --metadata FILE`);
       expect(readdirSync(spool).sort()).toEqual(files);
-      const report = spawnSync(process.execPath, ["src/main.ts", "report", spool], { encoding: "utf8" });
+      const report = spawnSync(executable, ["report", spool], { encoding: "utf8" });
       expect({ status: report.status, stdout: report.stdout }).toEqual({ status: 65, stdout: "" });
       expect(recover(spool, "--metadata", metadataFile("right", size, long))).toMatchObject({
         status: 0,

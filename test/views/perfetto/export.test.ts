@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { noRecordingReason, recordLocally, recordLoss } from "../../support/local-recording.ts";
 import { checkExport } from "../../support/perfetto/check-export.ts";
 import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-perfetto-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -79,7 +80,7 @@ describe.skipIf(reason !== undefined)("a Perfetto trace of this machine", () => 
 
   test("is written by the export command", () => {
     const output = join(directory, "by-command.pftrace");
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["src/main.ts", "export", path, "-o", output], {
+    const { status, stdout, stderr } = spawnSync(executable, ["export", path, "-o", output], {
       encoding: "utf8",
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

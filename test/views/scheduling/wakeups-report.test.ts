@@ -7,13 +7,13 @@ import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
 import { exporters } from "../../../src/views/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
+import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-wakeups-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const main = join(import.meta.dir, "../../../src/main.ts");
 
 function report(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, "report", ...args], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(executable, ["report", ...args], { encoding: "utf8" });
   return { status, stdout, stderr };
 }
 
