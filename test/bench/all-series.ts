@@ -16,6 +16,7 @@ import { report } from "./series/report.ts";
 import { start } from "./series/start.ts";
 import { steady } from "./series/steady.ts";
 import { sync } from "./series/sync.ts";
+import { traceCmdRecord } from "./series/trace-cmd.ts";
 import type { Series } from "./support/series.ts";
 
 export const allSeries: readonly Series[] = [
@@ -32,6 +33,7 @@ export const allSeries: readonly Series[] = [
   many,
   cut,
   record,
+  traceCmdRecord,
   report,
   reading,
   parquet,

@@ -47,8 +47,10 @@ export class GuestRig {
     kernelAgent: string | undefined,
     transport: Transport = "fifo",
     memoryMb = 1024,
+    more: Record<string, string> = {},
   ): Promise<GuestRig> {
     const files: Record<string, string> = {
+      ...more,
       "/bin/trace-agent": agentExecutable,
       "/bin/workload": benchProgram("workload"),
     };

@@ -6,6 +6,8 @@
  *   workload stamps FILE CPU PER_SECOND SECONDS  writes markers "T nanoseconds-of-CLOCK_MONOTONIC"
  *   workload loop CPU COUNT                 COUNT times getppid(); prints nanoseconds
  *   workload switches CPU COUNT             a byte goes COUNT times to another process and back; prints nanoseconds
+ *   workload spent COMMAND...               runs it; prints CPU nanoseconds of it and all that it started, on standard error, as
+ *                                           "spent NANOSECONDS"
  *   workload cputime PID...                 prints CPU nanoseconds of all threads of these processes, ended ones too
  */
 #define _GNU_SOURCE
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -157,6 +160,29 @@ static void cputime(char **pids)
 	printf("%lu\n", sum);
 }
 
+static void spent(char **words)
+{
+	struct rusage used;
+	/* Meant for the command, which is in the same group. */
+	signal(SIGINT, SIG_IGN);
+	pid_t child = fork();
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
+		signal(SIGINT, SIG_DFL);
+		execvp(words[0], words);
+		fail(words[0]);
+	}
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			fail("waitpid");
+	getrusage(RUSAGE_CHILDREN, &used);
+	fprintf(stderr, "spent %lu\n", (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000ul +
+					     (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000ul);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -170,6 +196,8 @@ int main(int argc, char **argv)
 		loop(argv[2], strtoull(argv[3], NULL, 10));
 	else if (!strcmp(mode, "switches") && argc == 4)
 		switches(argv[2], strtoull(argv[3], NULL, 10));
+	else if (!strcmp(mode, "spent") && argc >= 3)
+		spent(argv + 2);
 	else if (!strcmp(mode, "cputime") && argc >= 3)
 		cputime(argv + 2);
 	else {
