@@ -90,7 +90,9 @@ function tellEnd(
   const names = [...new Set(recorded.map(({ name }) => name))];
   writeAsIs(Buffer.from(`${path}: ${counted(names.length, "machine")} (${names.join(", ")}). Open it with:\n`));
   writeAsIs(Buffer.from(`  trace-agent report ${path}\n  trace-agent export ${path}\n`));
-  const wanted = refused.filter(({ request }) => request.named || request.name === hostName);
+  // How one ended that was recorded, and tried again in vain, is told already.
+  const never = refused.filter(({ name }) => !names.includes(name));
+  const wanted = never.filter(({ request }) => request.named || request.name === hostName);
   const all = [...missing, ...wanted.map(({ name }) => `${name} was not recorded`), ...unsaved];
   for (const what of all) log.warn(what);
   if (all.length > 0)

@@ -52,6 +52,25 @@ test("a machine is recorded within a second of its agent being there, and gets o
   expect(sessionOf(world).machines[0]?.recordings).toMatchObject([{ state: "whole" }]);
 });
 
+test("a machine that ended and did not come back is not told as one that was not recorded", async () => {
+  const world = newWorld();
+  await startGuest(world.guest("vm1"), { cpus: 1 });
+  await startGuest(world.guest("vm2"), { cpus: 1, transport: "socket", endMs: 1 });
+  const requests = ["vm1", "vm2"].map((name) => guestOf(world, name));
+  const join = { parent: world.folder, find: () => requests };
+  const { recorder, ended } = await startRecording(world.out, { requests, join });
+  const stateOf = (name: string): string => recorder.machines.findLast((one) => one.name === name)?.state ?? "";
+  await eventually(
+    () => stateOf("vm2") === "refused",
+    "vm2 is tried again",
+    () => stateOf("vm2"),
+  );
+  recorder.stop();
+  const error = String(await ended);
+  expect(error).toContain("vm2: it ended early");
+  expect(error).not.toContain("was not recorded");
+});
+
 test("a change of one machine is no gap of another, and what a guest refuses changes nothing", async () => {
   const world = newWorld();
   const numbered = { cpus: 1, numbered: 1, subBuffers: 0, words: ["clock"], time: true };
