@@ -1,5 +1,5 @@
-/** Bodies that a guest sends without an order for them. */
-import { expect, test } from "bun:test";
+/** What a guest sends without an order for it. */
+import { expect, spyOn, test } from "bun:test";
 import { ReplyReader } from "../../src/protocol/reply-reader.ts";
 import { fakeHello } from "../support/fake-replies.ts";
 
@@ -18,7 +18,7 @@ function read(reader: ReplyReader, bytes: Buffer, size: number): { kinds: string
   return { kinds: replies.map(({ reply }) => reply.reply), body: last };
 }
 
-test.each([1, 7, 65_536])("are not kept, and what comes behind them is read, in pieces of %d bytes", (size) => {
+test.each([1, 7, 65_536])("bodies are not kept, and what comes behind them is read, in pieces of %d bytes", (size) => {
   const inOnePiece = Buffer.concat([line({ reply: "metadata", bytes: body.length, encoding: "gzip" }), body]);
   const sections = Buffer.concat([line({ reply: "sections", sections: ["kallsyms"] }), frame, frame]);
   const reader = new ReplyReader("n1");
@@ -30,4 +30,16 @@ test.each([1, 7, 65_536])("are not kept, and what comes behind them is read, in 
   expect(reader.broken).toBeUndefined();
   reader.skipsBodies = false;
   expect(read(reader, framed, size)).toEqual({ kinds: ["metadata"], body: body.toString("latin1") });
+});
+
+test("of lines that can be no reply nothing is made: a guest may send millions of them", () => {
+  const reader = new ReplyReader("n1");
+  reader.push(hello);
+  const noise = Buffer.alloc(65_536, "y\n");
+  const made = spyOn(Buffer, "from");
+  const replies = reader.push(noise);
+  const texts = made.mock.calls.length;
+  made.mockRestore();
+  expect([replies, reader.ignored, reader.broken]).toEqual([[], 32_768, "y"]);
+  expect(texts).toBeLessThan(2);
 });
