@@ -2,7 +2,7 @@
 import { counted } from "../../base/plural.ts";
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { closeFd } from "../../../ffi/fd.ts";
-import { descriptorsLeft } from "../../base/descriptors.ts";
+import { descriptorsHard, descriptorsLeft } from "../../base/descriptors.ts";
 import { AgentError } from "../../base/errors.ts";
 import { ControlPort, type HostPort, openDataPort } from "../../transport/host-port.ts";
 import { type GuestDirectory, guestTitle, requireDataPorts } from "../guest-directory.ts";
@@ -100,7 +100,11 @@ export function requireDescriptors(what: string, action: string, ports: readonly
   throw new AgentError(
     "unavailable",
     `cannot ${action} ${what} with ${left.limit} file descriptors: ${counted(inAll, "data port")} need ${limit}`,
-    { remedy: `raise the limit (ulimit -n ${limit}; --max-descriptors)` },
+    // Below what it may have: by its own option.
+    {
+      remedy:
+        left.limit < (descriptorsHard() ?? 0) ? `--max-descriptors ${limit}` : `raise the limit (ulimit -n ${limit})`,
+    },
   );
 }
 
