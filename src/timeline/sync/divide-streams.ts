@@ -132,7 +132,9 @@ function leftOut(rests: readonly Rest[], layout: SubBufferLayout, step: Step<big
     const gaps = gapsIn(withoutPast(beforeTime(stream, layout, to), layout, from).stream, layout, step, least);
     common = inBoth(common, gaps, least);
   }
-  const hull = hullOf(common);
+  // Where there are events before and after; at the ends of them nothing may have been recorded.
+  const inner = common.filter(({ low, high }) => low > 0 && high < Number(to - from));
+  const hull = hullOf(inner.length > 0 ? inner : common);
   if (hull === undefined) return step;
   return { from: from + BigInt(Math.floor(hull.low)), to: from + BigInt(Math.ceil(hull.high)), by };
 }

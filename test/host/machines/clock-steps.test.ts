@@ -30,6 +30,11 @@ describe("a clock that steps", () => {
   const back = { from: 4, to: 10, ahead: 3 };
   const cases: Record<string, Left & { by: number[] }> = {
     forwards: { eras: [before, after], burstsAt: [0, 10], by: [-2] },
+    "forwards, long before the last round trips": {
+      eras: [before, { from: 4, to: 6, ahead: 7 }],
+      burstsAt: [0, 10],
+      by: [-2],
+    },
     backwards: { eras: [before, back], burstsAt: [0, 10], by: [2] },
     "far backwards": { eras: [{ from: 0, to: 4, ahead: 50 }, back], burstsAt: [0, 10], by: [47] },
     "backwards, while a CPU is quiet": {
