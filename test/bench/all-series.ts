@@ -13,10 +13,12 @@ import { parquet } from "./series/parquet.ts";
 import { reading } from "./series/reading.ts";
 import { record } from "./series/record.ts";
 import { report } from "./series/report.ts";
+import { snapshot } from "./series/snapshot.ts";
 import { start } from "./series/start.ts";
 import { steady } from "./series/steady.ts";
 import { sync } from "./series/sync.ts";
 import { traceCmdRecord } from "./series/trace-cmd.ts";
+import { triggers } from "./series/triggers.ts";
 import type { Series } from "./support/series.ts";
 
 export const allSeries: readonly Series[] = [
@@ -32,6 +34,8 @@ export const allSeries: readonly Series[] = [
   start,
   many,
   cut,
+  snapshot,
+  triggers,
   record,
   traceCmdRecord,
   report,
