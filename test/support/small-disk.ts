@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "./agent-process.ts";
 
 /** Runs `use` with a directory on a tmpfs of that size ("64k"), which is taken away again. */
 export async function withSmallDisk(size: string, use: (directory: string) => void | Promise<void>): Promise<void> {
@@ -15,7 +16,8 @@ export async function withSmallDisk(size: string, use: (directory: string) => vo
     try {
       await use(directory);
     } finally {
-      spawnSync("umount", [directory]);
+      // A file that the disk is still told of in another thread is closed a moment later.
+      await eventually(() => spawnSync("umount", [directory]).status === 0, "the small disk can be unmounted");
     }
   } finally {
     rmSync(folder, { recursive: true });
