@@ -15,8 +15,10 @@ import { offsetText } from "../../views/offset-text.ts";
 import { joinedOffset, noteParts, offsetOf } from "./note-parts.ts";
 import { type PlacedPart, placeMachines } from "./place-machines.ts";
 import type { SessionRecording } from "../../trace-dat/session/session-file.ts";
+import type { Finished } from "../../trace-dat/spool/finish.ts";
 import { SessionDirectory } from "./session-directory.ts";
 import type { Unfinished } from "./unfinished.ts";
+import { removeUnknownFiles } from "./unknown-files.ts";
 
 /** `remove`: the spools, where all of them is in the files. What stays is put beside its file, as FILE.spool. */
 type HowToFinish = { format: TraceDatFormat; remove: boolean };
@@ -98,7 +100,7 @@ export async function finishLeft(directory: SessionDirectory, how: HowToFinish, 
   return missing;
 }
 
-/** Undefined where the recorder was killed before anything came. */
+/** Undefined where the recorder was killed before anything came, or when all files were there. */
 function leftOf(directory: SessionDirectory, name: string): Unfinished | undefined {
   const spool = Spool.open(directory.spoolPath(name));
   try {
@@ -106,12 +108,19 @@ function leftOf(directory: SessionDirectory, name: string): Unfinished | undefin
       spool.remove();
       return undefined;
     }
-    const { traceId } = spool.readSession();
-    const known = directory.file.machines.flatMap((machine) =>
+    const { traceId, pieceBytes } = spool.readSession();
+    const all = directory.file.machines.flatMap((machine) =>
       machine.recordings
-        .filter((recording) => recording.state === "recording" && recording.traceId === `${traceId}`)
+        .filter((recording) => recording.traceId === `${traceId}`)
         .map((recording) => ({ machine, recording })),
-    )[0];
+    );
+    const [made] = all;
+    const known = all.find(({ recording }) => recording.state === "recording");
+    if (made !== undefined && known === undefined && pieceBytes === undefined) {
+      spool.close();
+      log.info(`${directory.keepSpool(spool, made.recording)} is what was received, and is in files: rm -r removes it`);
+      return undefined;
+    }
     const machine = known?.machine ?? directory.machine(name, "guest");
     const recording = known?.recording ?? directory.newRecording(machine, traceId);
     const trouble = spool.readEnd() === undefined ? "the recorder was killed" : undefined;
@@ -132,32 +141,36 @@ async function finishOne(
   const { name } = machine;
   const place = directory.placeOf(recording);
   const { traceId = "0" } = recording;
+  removeUnknownFiles(directory, machine, traceId);
   const more = directory.freeNames(machine, parts.length - 1);
   const recordings = [recording, ...more.map((name): SessionRecording => ({ file: name, state: "whole", traceId }))];
   const files = recordings.map((one, index) => ({ ...parts[index], output: directory.placeOf(one) }));
   const again = `trace-agent recover ${directory.path}`;
   let kept: string | undefined;
   const keep = (): string => (kept = directory.keepSpool(spool, recording));
-  const options = { ...how, trouble, keep, name, end, again, files };
-  const { finished, missing } = await makeRecording(spool, place, options).catch((error: unknown) => {
-    for (const { output } of files.slice(1)) output.directory?.remove(output.name);
+  let reasons: string[] | undefined;
+  const note = (finished: Finished, missing: readonly string[]): void => {
+    const early = trouble ?? finished.endedEarly;
+    reasons = [...(early === undefined ? [] : [`it ended early: ${early}`]), ...finished.damage, ...missing];
+    noteParts(machine, recordings, parts, finished, reasons);
+    file.clocks[name] = clockOf(finished.metadata);
+    file.losses[name] = sumOfLosses(file.losses[name], finished);
+    const offset = joinedOffset(parts);
+    if (offset !== undefined) file.offsets[name] = offset;
+    directory.note();
+  };
+  const options = { ...how, trouble, keep, name, end, again, files, note };
+  const { finished } = await makeRecording(spool, place, options).catch((error: unknown) => {
+    if (reasons === undefined) for (const { output } of files.slice(1)) output.directory?.remove(output.name);
     throw error;
   });
   if (kept !== undefined && !how.remove)
     log.info(`${kept} is what was received; when ${place.path} is as it should be, remove it: rm -r ${kept}`);
-  const early = trouble ?? finished.endedEarly;
-  const reasons = [...(early === undefined ? [] : [`it ended early: ${early}`]), ...finished.damage, ...missing];
-  noteParts(machine, recordings, parts, finished, reasons);
-  file.clocks[name] = clockOf(finished.metadata);
-  file.losses[name] = sumOfLosses(file.losses[name], finished);
-  const offset = joinedOffset(parts);
-  if (offset !== undefined) file.offsets[name] = offset;
-  directory.note();
   const clocks = parts.flatMap((part, index) => {
     const told = offsetOf(part);
     return told === undefined ? [] : [offsetText(parts.length === 1 ? name : (recordings[index]?.file ?? name), told)];
   });
   const paths = files.map(({ output }) => output.path).join(", ");
   writeAsIs(Buffer.from(`${[`${name}: ${paths}`, ...clocks, recordedTable(finished)].join("\n")}\n`));
-  return reasons;
+  return reasons ?? [];
 }

@@ -174,6 +174,10 @@ export class SessionDirectory {
     return recording;
   }
 
+  list(): string[] {
+    return this.#directory.list();
+  }
+
   /** Of files of its recordings: MACHINE.dat, or what is the next that is not taken. */
   freeNames({ name, recordings }: SessionMachine, count: number): string[] {
     const taken = new Set([...this.#directory.list(), ...recordings.map(({ file }) => file)]);

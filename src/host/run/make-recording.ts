@@ -17,6 +17,8 @@ export type MakeOptions = {
   metadata?: Metadata | undefined;
   /** Why the recording ended early, for the case that no file can be made. */
   trouble: string | undefined;
+  /** Called when all files are there, before the spool goes: who finds it and does not know of them makes them again. */
+  note?: (finished: Finished, missing: readonly string[]) => void;
   /** Delete the spool when all of it is in the file. */
   remove: boolean;
   /** Called where the spool stays: puts it where it is to be kept, and gives its path. */
@@ -41,6 +43,8 @@ export async function makeRecording(
   const { remove, name } = options;
   const of = name === undefined ? "" : `${name}: `;
   const finished = await write(spool, place, options, of);
+  const missing = [...finished.mismatches, ...imbalances(finished.balances)];
+  options.note?.(finished, missing);
   // With metadata, or with another cut, a better file can be made of the spool.
   const hasMetadata = finished.metadata.headerEvent !== undefined;
   const isAll = hasMetadata && !finished.spoolHasMore;
@@ -51,7 +55,7 @@ export async function makeRecording(
   if (remove && !hasMetadata) log.warn(`kept ${kept}: trace-agent recover ${kept} --metadata FILE -o ${place.path}`);
   else if (remove && !isAll) log.warn(`kept ${kept}, which holds more than the file`);
   for (const note of finished.notes) log.info(`${of}${note}`);
-  return { finished, missing: [...finished.mismatches, ...imbalances(finished.balances)] };
+  return { finished, missing };
 }
 
 async function write(

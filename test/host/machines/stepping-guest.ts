@@ -6,6 +6,7 @@ import { finishLeft } from "../../../src/host/machines/finish-machines.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
 import { SubBufferCursor } from "../../../src/ring-buffer/sub-buffer.ts";
 import { MachineClock } from "../../../src/timeline/machine-clock.ts";
+import type { Spool } from "../../../src/trace-dat/spool/spool.ts";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import type { RecordedPart } from "../../../src/trace-dat/parts.ts";
 import { sessionOf } from "../../support/fake-machines.ts";
@@ -33,6 +34,8 @@ export type Left = {
   quiet?: readonly number[];
   within?: readonly number[];
   host?: boolean;
+  /** The recording is cut: its streams lie in pieces of so many bytes. */
+  pieceBytes?: number;
 };
 
 const guestTimeOf = (eras: readonly Era[], host: number): bigint => {
@@ -40,22 +43,25 @@ const guestTimeOf = (eras: readonly Era[], host: number): bigint => {
   return hostEpoch + BigInt(seconds(host + era.ahead));
 };
 
+export async function recovered(out: string, left: Left): Promise<{ out: string }> {
+  leave(out, left);
+  await recover(out);
+  return { out };
+}
+
 /** What a recorder leaves that was killed: two guests, of which the first one's clock steps. Each event bears its time on the host. */
-export async function recovered(
-  out: string,
-  { eras, burstsAt, quiet, within = [], host = false }: Left,
-): Promise<{ out: string }> {
+export function leave(out: string, { eras, burstsAt, quiet, within = [], host = false, pieceBytes }: Left): void {
   const directory = SessionDirectory.open(out, undefined);
   if (host) leaveHost(directory, eras);
-  const leave = (machine: string, id: bigint, own: readonly Era[]): void => {
+  const leaveGuest = (machine: string, id: bigint, own: readonly Era[]): void => {
     directory.newRecording(directory.machine(machine, "guest"), id);
     const spool = directory.createSpool(machine);
-    spool.writeSession({ guest: machine, traceId: id, vcpus: own === eras ? tasks : [901, 902] });
+    spool.writeSession({ guest: machine, traceId: id, vcpus: own === eras ? tasks : [901, 902], pieceBytes });
     const files = { "events/header_page": fakeHeaderPage, "events/header_event": "x", trace_clock: "[mono_raw]\n" };
     spool.writeMetadata("start", gzipSync(JSON.stringify({ ...bodyOf(files), cpus: 2 })));
     for (const cpu of [0, 1]) {
       const stream = streamOf(own, cpu, cpu === 1 ? quiet : undefined);
-      writeFileSync(`${spool.path}/cpu${cpu}`, Buffer.concat(stream));
+      writeStream(spool, cpu, Buffer.concat(stream), pieceBytes);
     }
     for (const at of burstsAt) {
       const guest = guestTimeOf(own, at);
@@ -72,14 +78,23 @@ export async function recovered(
     spool.writeEnd({ reason: "" });
     spool.close();
   };
-  leave("vm1", traceId, eras);
-  leave("vm2", otherId, [{ from: 0, to: eras.at(-1)?.to ?? 0, ahead: 1 }]);
-  directory.save();
-  const missing = await finishLeft(directory, { format: "v6", remove: true });
+  leaveGuest("vm1", traceId, eras);
+  leaveGuest("vm2", otherId, [{ from: 0, to: eras.at(-1)?.to ?? 0, ahead: 1 }]);
   directory.save();
   directory.close();
+}
+
+/** Of all machines, so that nothing is missing. */
+export async function recover(out: string): Promise<void> {
+  const directory = SessionDirectory.open(out, undefined);
+  const missing = await finishLeft(directory, { format: "v6", remove: true }).finally(() => directory.close());
   expect(missing).toEqual([]);
-  return { out };
+}
+
+function writeStream(spool: Spool, cpu: number, bytes: Buffer, pieceBytes: number | undefined): void {
+  if (pieceBytes === undefined) return writeFileSync(`${spool.path}/cpu${cpu}`, bytes);
+  for (let index = 0; index * pieceBytes < bytes.length; index++)
+    writeFileSync(`${spool.path}/cpu${cpu}.${index}`, bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes));
 }
 
 /** It ran each vCPU of the first guest for 40 us about each of its events, here without those that are lost at a step. */
@@ -195,11 +210,11 @@ export async function expectApart(out: string, eras: readonly Era[], events: num
   expect(parts.flat().length).toBe(events);
   expect(new Set(parts.flat().map(({ truth }) => truth)).size).toBe(events);
   for (const [index, part] of parts.entries()) {
-    const { offset } = recordings[index] ?? {};
+    const { offset, boundNs } = recordings[index] ?? {};
     const [from, to] = [hostTime(eras[index]?.from ?? 0), hostTime(eras[index]?.to ?? 0)];
     const strangers = part.filter(({ truth }) => truth < from || truth >= to);
     expect({ index, strangers: strangers.length }).toEqual({ index, strangers: 0 });
-    expect(worstOf(part)).toBeLessThanOrEqual((offset?.boundNs ?? 0) + 2);
+    expect(worstOf(part)).toBeLessThanOrEqual((offset?.boundNs ?? boundNs ?? 0) + 2);
   }
 }
 
