@@ -62,7 +62,7 @@ export class MachinesRun {
     this.#plan = plan;
     this.#options = options;
     this.#next = plan.requests;
-    this.#memory = new MemoryBound(options.bounds?.memoryBytes);
+    this.#memory = new MemoryBound(options.bounds);
     const host = plan.requests.find(({ kind }) => kind === "host");
     this.#search = new VcpuSearch(plan.requests.filter((one) => one !== host).map(({ guest }) => guest));
     const names = plan.requests.map(({ name }) => name);

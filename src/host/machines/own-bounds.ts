@@ -8,7 +8,12 @@ import { AgentError } from "../../base/errors.ts";
 import { ownMemoryBytes } from "../../base/own-memory.ts";
 import { hostLimits, MiB } from "../limits.ts";
 
-export type OwnBounds = { memoryBytes?: number | undefined; descriptors?: number | undefined };
+/** `usedBytes`: how much memory there is in use, if not what this process has. */
+export type OwnBounds = {
+  memoryBytes?: number | undefined;
+  descriptors?: number | undefined;
+  usedBytes?: (() => number) | undefined;
+};
 
 /** Beyond it nothing is opened; without a bound all that the system allows. */
 export function limitDescriptors({ descriptors }: OwnBounds): void {
@@ -23,9 +28,9 @@ export class MemoryBound {
   #over = 0;
   #lookMs = -Infinity;
 
-  constructor(bytes = Infinity, used = ownMemoryBytes) {
-    this.#bytes = bytes;
-    this.#used = used;
+  constructor({ memoryBytes = Infinity, usedBytes = ownMemoryBytes }: OwnBounds = {}) {
+    this.#bytes = memoryBytes;
+    this.#used = usedBytes;
   }
 
   /** Throws an AgentError where no further machine is taken: it would be given up soon. */
