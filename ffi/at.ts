@@ -18,13 +18,27 @@ const linkBytesMax = 4096;
 
 /** Opens `name` of the directory; the caller closes the fd. */
 export function openAt(directory: number, name: string, flags: number, mode = 0): number {
+  const fd = openOrErrno(directory, name, flags, mode);
+  if (fd < 0) throw new SystemError("open", JSON.stringify(name), -fd);
+  return fd;
+}
+
+/** The same of what may not be there, where an error would cost more than the call: undefined. */
+export function openAtIfThere(directory: number, name: string, flags: number): number | undefined {
+  const fd = openOrErrno(directory, name, flags, 0);
+  if (fd === -E.ENOENT) return undefined;
+  if (fd < 0) throw new SystemError("open", JSON.stringify(name), -fd);
+  return fd;
+}
+
+function openOrErrno(directory: number, name: string, flags: number, mode: number): number {
   checkDirectory(directory);
   const bytes = cString(name);
   for (;;) {
     const fd = libcHost.openat(directory, ptr(bytes), flags | O.CLOEXEC, mode);
     if (fd >= 0) return fd;
     const number = errno();
-    if (number !== E.EINTR) throw new SystemError("open", JSON.stringify(name), number);
+    if (number !== E.EINTR) return -number;
   }
 }
 

@@ -10,11 +10,11 @@ import {
   makeDirectoryAt,
   makeFifoAt,
   openAt,
+  openAtIfThere,
   removeDirectoryAt,
   renameAt,
   unlinkAt,
 } from "../../ffi/at.ts";
-import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O } from "../../ffi/fd.ts";
 import { AgentError, isDenied, messageOf, sizeRemedy } from "./errors.ts";
 
@@ -46,13 +46,8 @@ export class Directory {
 
   /** Status of the entry itself, also if it is a link. */
   statusOf(name: string): Stats | undefined {
-    let fd: number;
-    try {
-      fd = openAt(this.fd, name, O.PATH | O.NOFOLLOW);
-    } catch (error) {
-      if (error instanceof SystemError && error.errno === E.ENOENT) return undefined;
-      throw error;
-    }
+    const fd = openAtIfThere(this.fd, name, O.PATH | O.NOFOLLOW);
+    if (fd === undefined) return undefined;
     try {
       return fstatSync(fd);
     } finally {
