@@ -81,12 +81,18 @@ function putOver(target: Uint8Array, bytes: number, position: number, piece: Uin
   if (from < to) target.set(piece.subarray(from - at, to - at), from - position);
 }
 
+/** A buffer of a reading that is over, for the next one: one that is new costs its zeros, and its pages in the kernel. */
+let spare: Uint8Array | undefined;
+
 /**
  * Yields pieces of `chunkBytes`, the last one shorter, and the first one by `begunBytes`, where it is to be written behind so many of a
  * piece. A piece is valid until the next one is requested.
  */
 export function* readStream(stream: RecordedStream, chunkBytes: number, begunBytes = 0): Generator<Uint8Array> {
-  const buffer = new Uint8Array(Math.min(chunkBytes, stream.bytes));
+  const wanted = Math.min(chunkBytes, stream.bytes);
+  const whole = spare !== undefined && spare.length >= wanted ? spare : new Uint8Array(wanted);
+  if (whole === spare) spare = undefined;
+  const buffer = whole.subarray(0, wanted);
   const file = new StreamFile(stream);
   try {
     for (let done = 0; done < stream.bytes;) {
@@ -96,6 +102,7 @@ export function* readStream(stream: RecordedStream, chunkBytes: number, begunByt
     }
   } finally {
     file.close();
+    if (whole.length <= traceDatLimits.blockBytes && whole.length > (spare?.length ?? 0)) spare = whole;
   }
 }
 

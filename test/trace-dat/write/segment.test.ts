@@ -10,7 +10,7 @@ import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
 import { packTables } from "../../../src/trace-dat/write/packed-tables.ts";
 import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
 import { writeSegment } from "../../../src/trace-dat/write/segment.ts";
-import { chunkSize, readInBlocks } from "../../../src/trace-dat/write/stream-file.ts";
+import { chunkSize, readInBlocks, readStream } from "../../../src/trace-dat/write/stream-file.ts";
 import type { CpuTally } from "../../../src/trace-dat/write/write.ts";
 
 const layout = layoutOf(4096, 8);
@@ -120,4 +120,19 @@ test("tables of machines that have the same are packed and held once, but for sy
   expect(same(second)).toEqual([true, true, true, false, true, true]);
   expect(same(other)).toEqual([true, true, false, false, true, true]);
   expect(second.map(({ packed }) => packed)).toEqual(first.map(({ packed }) => packed));
+});
+
+test("readings that go on at one time, and after each other, have buffers of their own", () => {
+  const streamOf = (byte: number): RecordedStream => {
+    const path = join(directory, `buffer${byte}`);
+    writeFileSync(path, new Uint8Array(3 * 4096).fill(byte));
+    return { cpu: 0, path, skipBytes: 0, bytes: 3 * 4096 };
+  };
+  for (let round = 0; round < 2; round++) {
+    const [one, other] = [readStream(streamOf(1), 4096), readStream(streamOf(2), 8192)];
+    const [first, second] = [one.next().value, other.next().value];
+    expect([first?.length, second?.length]).toEqual([4096, 8192]);
+    expect([new Set(first), new Set(second)]).toEqual([new Set([1]), new Set([2])]);
+    expect([...one, ...other].map(({ length }) => length)).toEqual([4096, 4096, 4096]);
+  }
 });
