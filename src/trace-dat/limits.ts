@@ -68,6 +68,8 @@ export const traceDatLimits = {
    * takes a file's memory in pieces of this size. Of 1 MiB there are fewer ready: 512 MiB take less CPU time then, and 2 GiB twice as much.
    */
   blockBytes: 512 * KiB,
+  /** Sections up to this size stand in their zstd frame as they are: a compressor's memory, 1.3 MB each time, costs more than they would save. */
+  storedBytes: 4 * KiB,
   /** The same where a file is copied or looked through. */
   copyBytes: 256 * KiB,
   /** Of a table of a segment. Level 3, zstd's own choice, takes twice the CPU time for symbols, and saves nothing. */

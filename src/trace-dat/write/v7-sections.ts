@@ -13,14 +13,31 @@ import type { OutputFile } from "../../base/output-file.ts";
 import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { ByteOrder, magic, OptionId, sectionCompressed, sectionHeaderBytes, SectionId } from "../format.ts";
+import { traceDatLimits } from "../limits.ts";
 import { Bytes, option } from "./bytes.ts";
 import { type Section, wholeBody } from "./sections.ts";
+
+const zstdMagic = 0xfd2fb528;
 
 export type PackedSection = { readonly id: number; readonly name: string; readonly packed: Uint8Array; bytes: number };
 
 export function packSection(section: Section): PackedSection {
   const body = wholeBody(section);
-  return { id: section.id, name: section.name, packed: zstdCompressSync(body), bytes: body.length };
+  const packed = body.length <= traceDatLimits.storedBytes ? stored(body) : zstdCompressSync(body);
+  return { id: section.id, name: section.name, packed, bytes: body.length };
+}
+
+/** zstd's frame with the bytes as they are (RFC 8878, 3.1.1): one segment, its size in one byte, or less 256 in two; one raw block, the last. */
+function stored(body: Uint8Array): Uint8Array {
+  const frame = new Bytes().u32(zstdMagic);
+  if (body.length < 256) frame.u8(0x20).u8(body.length);
+  else frame.u8(0x60).u16(body.length - 256);
+  const block = (body.length << 3) | 1;
+  return frame
+    .u8(block & 0xff)
+    .u16(block >>> 8)
+    .raw(body)
+    .take();
 }
 
 export class V7Sections {
