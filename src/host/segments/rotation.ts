@@ -2,8 +2,6 @@
  * record --rotate: the recording is cut at one time for all CPUs and machines, and each part becomes a file while the next one is
  * received. What cannot be written yet stays in the spool; where the disk's bound leaves no room for that, the ports wait.
  */
-import { AgentError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
 import { writeAsIs } from "../../base/standard-output.ts";
 import { recordedTable } from "../../views/recorded-text.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
@@ -18,8 +16,10 @@ import { MachineStream } from "./machine-stream.ts";
 import type { Positions } from "./positions.ts";
 import { MachineTotal, missingOf } from "./machine-total.ts";
 import { runningStreams } from "./running-streams.ts";
+import type { WrittenSegment } from "./segment-file.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type SegmentStore } from "./segment-store.ts";
+import { type Live, type Recorded, SegmentWriter } from "./segment-writer.ts";
 
 /** One machine's run. */
 type Member = {
@@ -40,22 +40,19 @@ export class Rotation implements Cutter {
   readonly snapshots = 0;
   readonly #store: SegmentStore;
   readonly #parts: RotationParts;
+  readonly #writer: SegmentWriter;
   /** Whose segments are not all written and told. */
   #members: readonly Member[] = [];
-  /** Cut, and not yet written. */
-  readonly #plans: SegmentPlan[] = [];
   #cut: { cut: Cut; asked: Asked[] } | undefined;
   #asked: Asked[] = [];
   #lastCutMs = performance.now();
-  #working: Promise<void> | undefined;
-  #retryMs = 0;
   #freeMs = 0;
-  #hasFailed = false;
   readonly #missing: string[] = [];
 
   constructor(store: SegmentStore, parts: RotationParts) {
     this.#store = store;
     this.#parts = parts;
+    this.#writer = new SegmentWriter(store, this.#recorded(), parts.turn);
   }
 
   filesOf(machine: string): number {
@@ -107,26 +104,20 @@ export class Rotation implements Cutter {
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
-      if (!this.#store.keepFree(0, this.#ports) && this.#working === undefined)
+      if (!this.#store.keepFree(0, this.#ports) && !this.#writer.isWorking)
         this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
     this.#cutIfDue(now);
     this.#planTails();
     this.#store.keepWithin(this.#marginBytes, this.#liveBytes);
-    if (this.#working === undefined && this.#plans.length > 0 && now >= this.#retryMs) this.#work();
+    this.#writer.workIfDue(now);
   }
 
   /** After all machines have ended. What is missing from the whole, by sentences. `isEnough`: no more is written. */
   async finish(isEnough: () => boolean): Promise<string[]> {
     this.#cutIfDue(Infinity);
     this.#planTails();
-    while (this.#plans.length > 0 && !isEnough()) {
-      this.#hasFailed = false;
-      if (this.#working === undefined) this.#work();
-      await this.#working;
-      if (this.#hasFailed) break;
-    }
-    await this.#working;
+    await this.#writer.finish(isEnough);
     for (const member of this.#members) this.#tell(member);
     const { path } = this.#store.directory;
     for (const { tail, stream } of this.#members)
@@ -220,7 +211,7 @@ export class Rotation implements Cutter {
     const cutAt = { from: stream.from, to, times: { from: lastTime, to: time } };
     const plan = planOf(stream, { number, file, started, ended: utc, trigger: undefined, ...cutAt });
     stream.noteCut({ number, file, started, to: [...to], ...(time === undefined ? {} : { at: `${time}` }) });
-    this.#plans.push(plan);
+    this.#writer.add(plan);
     stream.from = to;
     stream.counters.last = stream.counters.now;
     if (time !== undefined) stream.forgetBursts(time);
@@ -232,45 +223,19 @@ export class Rotation implements Cutter {
     return [plan];
   }
 
-  #work(): void {
-    this.#working = this.#write().finally(() => (this.#working = undefined));
+  /** As the writer sees it. */
+  #recorded(): Recorded {
+    const streams = (): readonly MachineStream[] => this.#members.map(({ stream }) => stream);
+    const live = (): Live => ({ liveBytes: this.#liveBytes, marginBytes: this.#marginBytes, ports: this.#ports });
+    return { streams, live, written: (plan, segment) => this.#written(plan, segment) };
   }
 
-  async #write(): Promise<void> {
-    for (let [plan] = this.#plans; plan !== undefined; [plan] = this.#plans) {
-      const { stream, number, to } = plan;
-      const member = this.#members.find((one) => one.stream === stream);
-      try {
-        // Packed before room is made: meanwhile more comes.
-        await stream.tables();
-        this.#store.makeRoom(bytesOf(plan) + this.#marginBytes, this.#liveBytes);
-        this.#store.keepFree(bytesOf(plan), this.#ports);
-        const streams = this.#members.map((one) => one.stream);
-        const host = streams.find(({ kind }) => kind === "host");
-        const guests = streams.filter(({ kind }) => kind === "guest");
-        const written = await this.#store.write(plan, { host, guests }, this.#parts.turn);
-        // Before the spool tells that it is done: killed in between, nobody would know of the file.
-        await this.#store.save();
-        stream.noteCut({ done: number });
-        stream.removeBelow(to);
-        member?.total.add(written, stream.name);
-      } catch (error) {
-        this.#failed(plan, error);
-        return;
-      }
-      this.#plans.shift();
-      this.#store.makeRoom(this.#marginBytes, this.#liveBytes);
-      if (member?.tail !== true) continue;
-      this.#tell(member);
-      await this.#store.save();
-    }
-  }
-
-  #failed({ file }: SegmentPlan, error: unknown): void {
-    if (!(error instanceof AgentError)) throw error;
-    if (!this.#hasFailed) log.warn(`${file} is not written yet: ${error.text}; what was received is in the spool`);
-    this.#hasFailed = true;
-    this.#retryMs = performance.now() + hostLimits.segmentRetryMs;
+  #written({ stream }: SegmentPlan, segment: WrittenSegment): boolean {
+    const member = this.#members.find((one) => one.stream === stream);
+    member?.total.add(segment, stream.name);
+    if (member?.tail !== true) return false;
+    this.#tell(member);
+    return true;
   }
 
   /** When all of a machine's run is in segments: what it holds, and what is missing. */
@@ -278,7 +243,7 @@ export class Rotation implements Cutter {
     const { machine, stream, total, tail } = member;
     if (!tail) return;
     const { name } = machine;
-    if (this.#plans.some((plan) => plan.stream === stream)) return;
+    if (this.#writer.has(stream)) return;
     this.#members = this.#members.filter((one) => one !== member);
     const entry = this.#store.openEntry(stream, stream.session.traceId);
     const { file } = this.#store.directory;
