@@ -63,11 +63,12 @@ function partsOf(
 ): GuestPart[] {
   const { streams, layout } = spooled.recording;
   const steps = eras.flatMap(({ step }) => step ?? []);
-  const divided = divideStreams(streams, layout, steps, (step, index) => {
+  const whenStill = (step: Step<bigint>, index: number): Step<bigint> => {
     const [before, after] = eras.slice(index);
     if (host === undefined || before === undefined || after === undefined) return step;
     return findPause(host.source, tasks, step, before.known, after.known);
-  });
+  };
+  const divided = divideStreams(streams, layout, steps, { whenStill });
   const filled = eras.flatMap(({ known }, index) => {
     const own = divided.parts[index] ?? [];
     return own.some(({ bytes }) => bytes > 0) ? [{ known, own, step: divided.steps[index - 1] }] : [];

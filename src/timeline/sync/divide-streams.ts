@@ -12,33 +12,57 @@ import { timelineLimits } from "../limits.ts";
 import type { Step } from "./eras.ts";
 import { type Gap, hullOf, inBoth } from "./gaps.ts";
 
-/** `streams`: by era. `steps`: between them, known as well as the events tell. */
-export type Divided = { readonly parts: readonly RecordedStream[][]; readonly steps: readonly Step<bigint>[] };
+/**
+ * `streams`: by era. `steps`: between them, known as well as the events tell. `times`: at which those CPUs were divided whose time stamps
+ * do not go back there.
+ */
+export type Divided = {
+  readonly parts: readonly RecordedStream[][];
+  readonly steps: readonly Step<bigint>[];
+  readonly times: readonly bigint[];
+};
 
-/** What is left of a CPU's stream; `back`: where, in its files, time stamps go back. */
-type Rest = { stream: RecordedStream; back: number[] };
+/** What is left of a CPU's stream; `back`: where, in its files, time stamps go back. `stamp`: of the sub-buffer before it, as far as known. */
+type Rest = { stream: RecordedStream; readonly stamp: bigint | undefined; back: number[] };
 
-/** `streams`: whole sub-buffers. `steps`: in order. `whenStill`: what else tells when a machine stood still, at one of them. */
+type Tells = {
+  /** What else tells when a machine stood still, at one of the steps. */
+  readonly whenStill?: (step: Step<bigint>, index: number) => Step<bigint>;
+  /** By CPU, the time stamp of the sub-buffer before its stream. */
+  readonly stamps?: ReadonlyMap<number, bigint>;
+  /** How far the clock of the last era had come when these streams ended. */
+  readonly until?: bigint | undefined;
+};
+
+/** `streams`: whole sub-buffers. `steps`: in order. */
 export function divideStreams(
   streams: readonly RecordedStream[],
   layout: SubBufferLayout,
   steps: readonly Step<bigint>[],
-  whenStill: (step: Step<bigint>, index: number) => Step<bigint> = (step) => step,
+  { whenStill = (step) => step, stamps = new Map(), until }: Tells = {},
 ): Divided {
   const mayGoBack = steps.some(({ by }) => by > 0);
-  const rests = streams.map((stream): Rest => ({ stream, back: mayGoBack ? placesBack(stream, layout) : [] }));
+  const rests = streams.map((stream): Rest => {
+    const stamp = stamps.get(stream.cpu);
+    return { stream, stamp, back: mayGoBack ? placesBack(stream, layout, stamp) : [] };
+  });
   const parts: RecordedStream[][] = [];
   const found: Step<bigint>[] = [];
+  const times: bigint[] = [];
   for (const [index, step] of steps.entries()) {
     const places = rests.map((rest) => placeBack(rest, layout, step));
     const isBack = places.some((place) => place !== undefined);
     const known = isBack ? step : step.by > 0 ? whenStill(step, index) : leftOut(rests, layout, step);
     found.push(known);
-    const time = isBack ? endBefore(rests, places, layout) : known.from + (known.to - known.from) / 2n;
+    const time = isBack
+      ? endBefore(rests, places, layout)
+      : (atOneSide(rests, layout, step, index === steps.length - 1 ? until : undefined) ??
+        known.from + (known.to - known.from) / 2n);
+    times.push(time);
     parts.push(rests.map((rest, cpu) => take(rest, layout, places[cpu], time)));
   }
   parts.push(rests.map(({ stream }) => stream));
-  return { parts, steps: found };
+  return { parts, steps: found, times };
 }
 
 /** The part before the step, which is taken from the rest. */
@@ -64,7 +88,34 @@ function endBefore(rests: readonly Rest[], places: readonly (number | undefined)
     const place = places[index];
     return place === undefined ? [] : [{ ...stream, bytes: place - stream.skipBytes, last: undefined }];
   });
-  return 1n + (timesOf(untils, layout)?.last ?? 0n);
+  const atBegin = rests.flatMap(({ stream, stamp }, index) =>
+    places[index] === stream.skipBytes ? (stamp ?? []) : [],
+  );
+  return 1n + atBegin.reduce((most, stamp) => (stamp > most ? stamp : most), timesOf(untils, layout)?.last ?? 0n);
+}
+
+/** Of a clock that was set back where none of the streams goes back: all of them is before that, or after it. Undefined where that is not clear. */
+function atOneSide(
+  rests: readonly Rest[],
+  layout: SubBufferLayout,
+  step: Step<bigint>,
+  until: bigint | undefined,
+): bigint | undefined {
+  if (step.to >= step.from) return undefined;
+  const times = timesOf(
+    rests.map(({ stream }) => stream),
+    layout,
+  );
+  if (times === undefined) return undefined;
+  const latest = latestBefore(step);
+  // What goes on where the part before it ended is before the step, too.
+  const begunBefore =
+    times.first < step.from - (latest - step.to) ||
+    (until !== undefined && times.first > until) ||
+    rests.some(({ stamp }) => stamp !== undefined);
+  const endedAfter = times.last > latest;
+  if (begunBefore === endedAfter) return undefined;
+  return begunBefore ? times.last + 1n : times.first;
 }
 
 /** In host time both took the same; so far the clock may have come before it was set. */
@@ -74,7 +125,7 @@ function latestBefore({ from, to, by }: Step<bigint>): bigint {
 
 /** Where in a stream its clock went back at this step. */
 function placeBack(
-  { stream, back }: Rest,
+  { stream, stamp, back }: Rest,
   { sizeBytes, littleEndian }: SubBufferLayout,
   step: Step<bigint>,
 ): number | undefined {
@@ -86,21 +137,26 @@ function placeBack(
     const timeAt = stampReader(file, littleEndian);
     return back.find((place) => {
       const at = place - stream.skipBytes;
-      return timeAt(at - sizeBytes) <= latest + slack && timeAt(at) >= earliest - slack;
+      const before = at === 0 ? stamp : timeAt(at - sizeBytes);
+      return before !== undefined && before <= latest + slack && timeAt(at) >= earliest - slack;
     });
   } finally {
     file.close();
   }
 }
 
-function placesBack(stream: RecordedStream, { sizeBytes, littleEndian }: SubBufferLayout): number[] {
+function placesBack(
+  stream: RecordedStream,
+  { sizeBytes, littleEndian }: SubBufferLayout,
+  stamp: bigint | undefined,
+): number[] {
   const places: number[] = [];
   if (stream.bytes < sizeBytes) return places;
   const file = new StreamFile(stream);
   try {
     const timeAt = stampReader(file, littleEndian);
-    let last = timeAt(0);
-    for (let at = sizeBytes; at + sizeBytes <= stream.bytes; at += sizeBytes) {
+    let last = stamp ?? timeAt(0);
+    for (let at = 0; at + sizeBytes <= stream.bytes; at += sizeBytes) {
       const time = timeAt(at);
       if (time < last) places.push(stream.skipBytes + at);
       last = time;
@@ -129,7 +185,8 @@ function leftOut(rests: readonly Rest[], layout: SubBufferLayout, step: Step<big
     const [next] = rest.back;
     const { skipBytes } = rest.stream;
     const stream = next === undefined ? rest.stream : { ...rest.stream, bytes: next - skipBytes, last: undefined };
-    const gaps = gapsIn(withoutPast(beforeTime(stream, layout, to), layout, from).stream, layout, step, least);
+    const between = withoutPast(beforeTime(stream, layout, to), layout, from).stream;
+    const gaps = gapsIn(between, layout, step, { leastNs: least, begin: rest.stamp ?? from });
     common = inBoth(common, gaps, least);
   }
   // Where there are events before and after; at the ends of them nothing may have been recorded.
@@ -139,16 +196,16 @@ function leftOut(rests: readonly Rest[], layout: SubBufferLayout, step: Step<big
   return { from: from + BigInt(Math.floor(hull.low)), to: from + BigInt(Math.ceil(hull.high)), by };
 }
 
-/** Between the times of the step, from `from` on; `stream`: what lies between them. */
+/** Between the times of the step, from `from` on; `stream`: what lies between them, `begin`: of what is before it. */
 function gapsIn(
   stream: RecordedStream,
   layout: SubBufferLayout,
   { from, to }: Step<bigint>,
-  leastNs: number,
+  { leastNs, begin }: { leastNs: number; begin: bigint },
 ): readonly Gap[] {
   const gaps: Gap[] = [];
   const end = Number(to - from);
-  let last = 0;
+  let last = Math.max(0, Number(begin - from));
   const note = (time: number): void => {
     if (time - last >= leastNs) gaps.push({ low: last, high: time });
     last = Math.max(last, time);

@@ -12,8 +12,8 @@ import type { Burst } from "./round-trips.ts";
  */
 export type Step<Time = number> = { readonly from: Time; readonly to: Time; readonly by: number };
 
-/** `bursts`: at least one, in order of time. `rates`: how the offset may grow. */
-export type Era = { readonly bursts: readonly Burst[]; readonly rates: Rates };
+/** `bursts`: at least one, in order of time; the first is the one at `index` of all. `rates`: how the offset may grow. */
+export type Era = { readonly bursts: readonly Burst[]; readonly index: number; readonly rates: Rates };
 
 /** `wanderPpm`: the drift changes by no more. */
 export class StepFinder {
@@ -51,13 +51,13 @@ export class StepFinder {
 export function erasOf(bursts: readonly Burst[], wanderPpm: number): { eras: readonly Era[]; steps: readonly Step[] } {
   const finder = new StepFinder(wanderPpm);
   const steps: Step[] = [];
-  const eras: { bursts: Burst[]; rates: Rates }[] = [];
-  for (const burst of bursts) {
+  const eras: { bursts: Burst[]; index: number; rates: Rates }[] = [];
+  for (const [index, burst] of bursts.entries()) {
     if (isEmpty(burst.offset)) continue;
     const step = finder.add(burst);
     if (step !== undefined) steps.push(step);
     let era = eras.at(-1);
-    if (era === undefined || step !== undefined) eras.push((era = { bursts: [], rates: anyRates }));
+    if (era === undefined || step !== undefined) eras.push((era = { bursts: [], index, rates: anyRates }));
     // A clock that steps back by less than the bursts tell apart.
     if (burst.at >= (era.bursts.at(-1)?.at ?? -Infinity)) era.bursts.push(burst);
     era.rates = finder.rates;

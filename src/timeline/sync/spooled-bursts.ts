@@ -7,8 +7,12 @@ import { otherBetween, rangeBetween, stepsBetween } from "./known-range.ts";
 import type { Burst } from "./round-trips.ts";
 import type { KnownOffset } from "./synchronise.ts";
 
-/** Of the guest's clock. `step`: the one with which it begins. */
-export type KnownEra = { readonly known: KnownOffset; readonly step: Step<bigint> | undefined };
+/** Of the guest's clock. `step`: the one with which it begins; `index`: of its first burst. */
+export type KnownEra = {
+  readonly known: KnownOffset;
+  readonly step: Step<bigint> | undefined;
+  readonly index: number;
+};
 
 /** Undefined where no burst tells anything. `hostClock`: the clock of the host's recording. */
 export function knownFromBursts(spooled: readonly ClockBurst[], hostClock: ReadableClock): KnownOffset | undefined {
@@ -23,10 +27,11 @@ export function knownEras(spooled: readonly ClockBurst[], hostClock: ReadableClo
   const guestEpoch = spooled[0]?.at ?? 0n;
   const wanderPpm = wanderOf(spooled, hostClock);
   const { eras, steps } = erasOf(burstsOf(spooled, hostClock, guestEpoch), wanderPpm);
-  return eras.map(({ bursts }, index) => {
-    const step = steps[index - 1];
+  return eras.map(({ bursts, index }, era) => {
+    const step = steps[era - 1];
     const absolute = (time: number): bigint => guestEpoch + BigInt(Math.round(time));
     return {
+      index,
       known: knownOf(bursts, guestEpoch, wanderPpm),
       step: step && { from: absolute(step.from), to: absolute(step.to), by: step.by },
     };
