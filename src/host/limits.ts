@@ -165,6 +165,8 @@ export const hostLimits = {
   /** Round trips of a burst, back to back: with fewer the bound is wide; no more of them where each is slow. Measured, emulated guest: 0.2 ms. */
   burstRounds: 64,
   burstMs: 250,
+  /** The same at a cut, which must know whether a clock stepped before it. */
+  cutRounds: 8,
   /** How long one answer to a clock order is waited for; without one the burst ends. */
   burstAnswerMs: 2_000,
   /** Between two bursts: clocks drift apart by 1 ms in it at most. Longer in a recording of more than a day, whose bursts are few then. */

@@ -1,6 +1,7 @@
 /** A guest of one CPU whose recording is cut or kept in a ring, in this process: its data come when the test says so. */
 import { readdirSync, statSync, writeSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { ClockReading } from "../../ffi/clocks.ts";
 import { closeFd } from "../../ffi/fd.ts";
 import type { CutMachine, Cutter } from "../../src/host/machines/cutter.ts";
 import type { SessionDirectory } from "../../src/host/machines/session-directory.ts";
@@ -8,6 +9,12 @@ import type { Spool } from "../../src/trace-dat/spool/spool.ts";
 import { fakeHeaderPage, fakeHello } from "./fake-replies.ts";
 import { numberedEvents, numberedSubBuffer } from "./numbered.ts";
 import { bodyOf, subBufferBytes } from "./sub-buffers.ts";
+
+function hostNow(): bigint {
+  const reading = new ClockReading();
+  reading.take();
+  return reading.at("mono_raw");
+}
 
 export class CutSource {
   readonly machine: CutMachine & { ended: boolean };
@@ -17,6 +24,10 @@ export class CutSource {
   readonly #observer;
   readonly #reader = { cpu: 0, received: 0 };
   #number = 0;
+  /** Of the guest's clock: a test sets it as it likes. */
+  aheadNs = 0n;
+  /** By which cuts are behind all that came so far. */
+  readonly #hostNs = hostNow() - 60_000_000_000n;
 
   /** `toldBytes`: of symbols, at least. */
   constructor(cutter: Cutter, directory: SessionDirectory, traceId: bigint, toldBytes = 0) {
@@ -35,9 +46,27 @@ export class CutSource {
     this.#observer.started({ hello: facts.hello, before: undefined, start: undefined, vcpus: undefined } as never);
   }
 
+  get wantsCounters(): boolean {
+    return this.#observer.wantsCounters();
+  }
+
   /** Those of before: nothing is told of the guest. */
   tellCounters(): void {
     this.#observer.counters(undefined);
+  }
+
+  /** What is added to the guest's times. */
+  get offsetNs(): bigint {
+    return this.#hostNs - this.aheadNs;
+  }
+
+  /** Round trips of now. */
+  tellBurst(): void {
+    const { low, high } = { low: this.offsetNs - 10_000n, high: this.offsetNs + 10_000n };
+    const offsets = { mono_raw: { low, high }, mono: { low, high }, boot: { low, high } };
+    const burst = { clock: "mono_raw", at: this.#now, rounds: 8, offsets };
+    this.spool.addBurst(burst);
+    this.#observer.burst(burst);
   }
 
   end(): void {
@@ -52,13 +81,17 @@ export class CutSource {
       const fd = this.spool.createPiece(0, index);
       this.#observer.pieceBegins(0, index);
       for (let at = 0; at < part; at += subBufferBytes) {
-        writeSync(fd, numberedSubBuffer(1_000_000n + BigInt(this.#number) * 100n, 0, this.#number));
+        writeSync(fd, numberedSubBuffer(this.#now, 0, this.#number));
         this.#number += numberedEvents;
       }
       closeFd(fd);
       this.#reader.received += part;
       this.#cutter.turn();
     }
+  }
+
+  get #now(): bigint {
+    return 1_000_000n + BigInt(this.#number) * 100n + this.aheadNs;
   }
 
   /** Of its stream. */

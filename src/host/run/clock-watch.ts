@@ -73,14 +73,14 @@ export class ClockWatch {
     if (performance.now() >= this.#nextMs) await this.take(enough);
   }
 
-  /** One burst. `enough` ends it early. */
-  async take(enough: () => boolean = () => false): Promise<void> {
+  /** One burst, of so many round trips at most. `enough` ends it early. */
+  async take(enough: () => boolean = () => false, rounds: number = hostLimits.burstRounds): Promise<void> {
     const own = this.#read;
     if (own === undefined) return;
     const begunMs = performance.now();
     const trips: Record<ReadableClock, RoundTrip[]> = { mono_raw: [], mono: [], boot: [] };
     try {
-      for (let round = 0; round < hostLimits.burstRounds; round++) {
+      for (let round = 0; round < rounds; round++) {
         if (enough() || performance.now() - begunMs >= hostLimits.burstMs) break;
         const made = await this.#session.clockRound(hostLimits.burstAnswerMs, enough);
         if (made === undefined) break;
@@ -92,7 +92,9 @@ export class ClockWatch {
     }
     const now = performance.now();
     const { burstEveryMs, burstsPerDuration } = hostLimits;
-    this.#nextMs = now + Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
+    // A short one is one more, at a cut.
+    if (rounds >= hostLimits.burstRounds || this.#nextMs === 0)
+      this.#nextMs = now + Math.max(burstEveryMs, (now - this.#begunMs) / burstsPerDuration);
     this.#note(own, (clock) => burstOf(trips[clock]));
   }
 

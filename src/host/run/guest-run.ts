@@ -164,6 +164,7 @@ export class GuestRun {
     try {
       const { reply: status } = await this.#session.request({ order: "status" }, "status", hostLimits.cutReply);
       const body = this.#session.knows("sections") ? await this.#metadata.takeNames() : undefined;
+      await this.#clocks?.take(() => this.#options.stopAsked() !== "no", hostLimits.cutRounds);
       this.#sink.counters?.({ status, body });
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;

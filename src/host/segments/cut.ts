@@ -9,36 +9,44 @@ export class Cut {
   readonly utc = new Date().toISOString();
   readonly #atMs = performance.now();
   readonly #lagMs: number;
+  #isAsked = false;
   readonly #streams: readonly MachineStream[];
-  readonly #times: ReadonlyMap<MachineStream, bigint | undefined>;
+  readonly #reading = new ClockReading();
+  /** By the clocks of then, and how many bursts told it: the newest one counts, since a clock may step. */
+  readonly #times: ReadonlyMap<MachineStream, { time: bigint | undefined; bursts: number }>;
 
-  /** `latencyMs`: how long an event may wait in a guest. Asks the machines for their counters. */
+  /** `latencyMs`: how long an event may wait in a guest. */
   constructor(streams: readonly MachineStream[], latencyMs: number) {
-    const reading = new ClockReading();
-    reading.take();
+    this.#reading.take();
+    for (const stream of streams) stream.untold();
     this.#streams = streams;
     this.#lagMs = latencyMs + hostLimits.cutLagMs;
-    this.#times = new Map(streams.map((stream) => [stream, stream.timeAt(reading)]));
-    for (const stream of streams) stream.countersWanted = true;
+    this.#times = new Map(
+      streams.map((stream) => [stream, { time: stream.timeAt(this.#reading), bursts: stream.eras.count }]),
+    );
   }
 
-  /** What began before the cut is here, and the counters are. */
-  get isReady(): boolean {
+  /** Whether what began before the cut is here, and counters are, for which the machines are asked then: a clock may have stepped until then. */
+  poll(): boolean {
     const waitedMs = performance.now() - this.#atMs;
     if (waitedMs >= this.#lagMs + 2 * hostLimits.cutReply.totalMs) return true;
     const running = this.#streams.filter(({ isRunning }) => isRunning);
     // Of one that is stopped nothing comes any more.
     if (running.length === 0) return true;
-    return waitedMs >= this.#lagMs && running.every(({ countersWanted }) => !countersWanted);
+    if (waitedMs < this.#lagMs) return false;
+    if (!this.#isAsked) for (const stream of running) stream.countersWanted = true;
+    this.#isAsked = true;
+    return running.every(({ countersWanted }) => !countersWanted);
   }
 
   timeOf(stream: MachineStream): bigint | undefined {
-    return this.#times.get(stream);
+    const known = this.#times.get(stream);
+    return known === undefined || known.bursts === stream.eras.count ? known?.time : stream.timeAt(this.#reading);
   }
 
   /** Without a time, all that is here. */
   positions(stream: MachineStream, from: Positions = stream.from): Positions {
-    const time = this.#times.get(stream);
-    return time === undefined ? stream.whole : stream.after(time, from);
+    const time = this.timeOf(stream);
+    return time === undefined ? stream.told : stream.after(time, from);
   }
 }

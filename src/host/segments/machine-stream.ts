@@ -11,7 +11,7 @@ import type { StatusReply } from "../../protocol/replies.ts";
 import { layoutOf, parseHeaderPage, type SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
-import { type ClockBurst, type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
+import { type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
 import type { SpoolEnd, SpoolSession } from "../../trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../trace-dat/write/recording.ts";
@@ -20,6 +20,7 @@ import type { DataPortReader } from "../run/data-port-reader.ts";
 import type { RunObserver } from "../run/run-observer.ts";
 import type { CutCounters } from "../run/run-sink.ts";
 import { HeldPieces } from "./held-pieces.ts";
+import { type Passed, StreamEras } from "./stream-eras.ts";
 import { firstAfter, lastTime, type Positions } from "./positions.ts";
 import { StreamMetadata } from "./stream-metadata.ts";
 
@@ -36,9 +37,11 @@ export class MachineStream {
   /** The kernel's counters: at the last cut, and now; what the run ended with. */
   counters: { last: StatusReply | undefined; now: StatusReply | undefined } = { last: undefined, now: undefined };
   end: SpoolEnd | undefined;
-  readonly bursts: ClockBurst[] = [];
+  readonly eras = new StreamEras();
   /** Counters are wanted, or were and did not come. */
   countersWanted = false;
+  /** What had come when they were told for a cut, with names and round trips, which tell nothing of what came later. */
+  #toldAt: Positions | undefined;
   isRunning = false;
   /** What the machine told of itself, and notes, on the disk beside its streams. */
   toldBytes = 0;
@@ -81,7 +84,7 @@ export class MachineStream {
     stream.#readers = streams.map(({ cpu, from, bytes }) => ({ cpu, received: from + bytes }));
     stream.from = new Map(streams.map(({ cpu, from }) => [cpu, from]));
     for (const { cpu, from } of streams) stream.#first.set(cpu, Math.floor(from / Math.max(1, stream.#pieceBytes)));
-    stream.bursts.push(...spool.readBursts());
+    stream.eras.left(spool.readBursts(), spool.readCuts().passed);
     stream.toldBytes = spool.otherBytes;
     stream.end = spool.readEnd();
     return stream;
@@ -108,11 +111,12 @@ export class MachineStream {
         this.counters = { last: before, now: before };
         this.isRunning = true;
       },
-      burst: (burst) => void this.bursts.push(burst),
+      burst: (burst) => void this.eras.bursts.push(burst),
       isFull: () => this.isFull(),
       wantsCounters: () => this.countersWanted,
       counters: (told) => this.#note(told),
       ended: (end) => {
+        this.untold();
         this.end = end;
         this.counters.now = end.after ?? this.counters.now;
         this.isRunning = false;
@@ -181,6 +185,17 @@ export class MachineStream {
     return new Map(this.#readers.map(({ cpu, received }) => [cpu, received - (received % sizeBytes)]));
   }
 
+  /** A cut begins. */
+  untold(): void {
+    this.#toldAt = undefined;
+    this.eras.told(false);
+  }
+
+  /** For a cut. */
+  get told(): Positions {
+    return this.#toldAt ?? this.whole;
+  }
+
   /** Where the pieces that are still there begin. */
   get oldest(): Positions {
     const { sizeBytes } = this.layout;
@@ -194,7 +209,7 @@ export class MachineStream {
 
   /** The places between which sub-buffers begin until `time`, and those that begin later. */
   after(time: bigint, from: Positions = this.from): Positions {
-    return new Map(this.streams(from, this.whole).map((stream) => [stream.cpu, firstAfter(stream, this.layout, time)]));
+    return new Map(this.streams(from, this.told).map((stream) => [stream.cpu, firstAfter(stream, this.layout, time)]));
   }
 
   streams(from: Positions, to: Positions): RecordedStream[] {
@@ -210,7 +225,7 @@ export class MachineStream {
   timeAt(reading: ClockReading): bigint | undefined {
     const clock = this.clock();
     if (this.kind === "host" && clock !== undefined) return reading.at(clock);
-    const burst = this.bursts.findLast(({ offsets }) => offsets.mono_raw.low <= offsets.mono_raw.high);
+    const burst = this.eras.known.findLast(({ offsets }) => offsets.mono_raw.low <= offsets.mono_raw.high);
     if (burst === undefined) return this.latest();
     const { low, high } = burst.offsets.mono_raw;
     return reading.at("mono_raw") - (low + high) / 2n;
@@ -219,10 +234,7 @@ export class MachineStream {
   /** When the last sub-buffer of all that came begins. */
   latest(): bigint | undefined {
     const times = this.streams(this.from, this.whole).flatMap((stream) => lastTime(stream, this.layout) ?? []);
-    return times.reduce<bigint | undefined>(
-      (most, time) => (most === undefined || time > most ? time : most),
-      undefined,
-    );
+    return times.toSorted((a, b) => (a < b ? -1 : 1)).at(-1);
   }
 
   /** Where it cannot be noted a successor finds what it would find without a cut. */
@@ -261,10 +273,10 @@ export class MachineStream {
     return metadata === undefined ? undefined : { ...metadata, layout };
   }
 
-  /** Bursts of before `from` are of no use any more, but for the last one. */
-  forgetBursts(from: bigint): void {
-    const last = this.bursts.findLastIndex(({ at }) => at <= from);
-    if (last > 0) this.bursts.splice(0, last);
+  /** All up to there is in segments, or noted to be. */
+  pass(part: Passed & { readonly to: Positions }): void {
+    this.from = part.to;
+    this.eras.pass(part);
   }
 
   clock(): ReadableClock | undefined {
@@ -279,6 +291,8 @@ export class MachineStream {
 
   #note(told: CutCounters | undefined): void {
     this.countersWanted = false;
+    this.#toldAt = this.whole;
+    this.eras.told(true);
     if (told === undefined) return;
     this.counters.now = told.status;
     if (told.body !== undefined) this.#told.note(told.body);

@@ -9,9 +9,8 @@ import { parseRecordingCounts } from "../../trace-dat/recording-counts.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import type { Unfinished } from "../machines/unfinished.ts";
 import { MachineStream } from "./machine-stream.ts";
-import type { Positions } from "./positions.ts";
-import { planOf, type SegmentPlan } from "./segment-plan.ts";
-import { bytesOf, type Keep, SegmentStore } from "./segment-store.ts";
+import { planLeft, planSegments, type SegmentPlan } from "./segment-plan.ts";
+import { bytesOf, type Keep, SegmentStore, stepOf } from "./segment-store.ts";
 
 /** What is missing from the whole, by sentences. `keep`: of the recorder that comes now; the oldest segments make room for those of the pieces. */
 export async function recoverSegments(
@@ -74,14 +73,12 @@ async function recover(
   const { machine, recording } = unfinished;
   let { started = new Date().toISOString() } = recording;
   let count = 0;
-  const write = async (number: number, file: string, to: Positions, ended: string, time?: bigint): Promise<void> => {
+  const write = async (plan: SegmentPlan): Promise<void> => {
+    const { number, file, to, ended } = plan;
     if (isEnough()) throw new AgentError("io", `interrupted: trace-agent recover ${directory.path}`);
     store.passNumber(number);
-    const { from } = stream;
     // Killed between the file and the word that it is whole.
-    if (bytesOf({ from, to }) > 0 && !directory.segments.has(machine.name, file)) {
-      const times = { from: undefined, to: time };
-      const plan: SegmentPlan = planOf(stream, { number, file, started, ended, from, to, times, trigger: undefined });
+    if ((bytesOf(plan) > 0 || plan.end.size > 0) && !directory.segments.has(machine.name, file)) {
       store.makeRoom(bytesOf(plan) + store.marginOf(to.size), spoolBytes());
       await store.write(plan, timeline, letEventsThrough);
       directory.note();
@@ -93,6 +90,7 @@ async function recover(
         started,
         ended,
         state: "whole",
+        ...stepOf(plan),
         ...measuresOf(`${directory.path}/${file}`),
         ...(recording.traceId === undefined ? {} : { traceId: recording.traceId }),
       };
@@ -100,25 +98,32 @@ async function recover(
     }
     // Killed here, the next one finds the file and no bytes for it.
     stream.removeBelow(to);
-    stream.from = to;
     started = ended;
   };
   const cuts = stream.spool.readCuts().left;
-  for (const [index, { number, file, to, started: begun, at }] of cuts.entries()) {
-    started = begun;
+  for (const [index, cut] of cuts.entries()) {
+    started = cut.started;
     const ended = cuts[index + 1]?.started ?? new Date().toISOString();
-    await write(number, file, new Map(to), ended, at === undefined ? undefined : BigInt(at));
+    const plan = planLeft(stream, cut, ended);
+    stream.pass({ ...stream.eras.read(cut), to: plan.to });
+    await write(plan);
   }
   if (stream.pendingBytes > 0) {
-    const number = store.nextNumber();
-    const [file, to] = [store.fileOf(machine.name, started, number), stream.whole];
-    // Killed when the file is there, and the pieces are too, it is not to be made again.
-    stream.noteCut({ number, file, started, to: [...to] });
-    await write(number, file, to, new Date().toISOString());
+    // Noted: killed when the file is there, and the pieces are too, it is not to be made again.
+    const plans = planSegments(stream, stream.whole, {
+      started,
+      ended: new Date().toISOString(),
+      times: { from: undefined, to: undefined },
+      nextNumber: () => store.nextNumber(),
+      fileOf: (begun, number) => store.fileOf(machine.name, begun, number),
+    });
+    for (const plan of plans) await write(plan);
   }
   const place = machine.recordings.indexOf(recording);
   if (place >= 0) machine.recordings.splice(place, 1);
   log.info(`${machine.name}: ${count} segments made of what was received and not in a file`);
+  // Before the spool goes: nobody would know then what is in files.
+  directory.note();
   stream.spool.remove();
 }
 

@@ -4,7 +4,6 @@
  */
 import { AgentError } from "../../base/errors.ts";
 import { writeAsIs } from "../../base/standard-output.ts";
-import { countsNanoseconds, clockOf } from "../../tracefs/trace-clocks.ts";
 import { balanceOf, imbalances } from "../../trace-dat/spool/balance.ts";
 import { hostLimits } from "../limits.ts";
 import type { CutMachine, Cutter } from "../machines/cutter.ts";
@@ -12,9 +11,9 @@ import type { RunningStream, SnapshotRequest, SnapshotResult } from "../machines
 import type { RunObserver } from "../run/run-observer.ts";
 import { Cut } from "./cut.ts";
 import { MachineStream } from "./machine-stream.ts";
-import type { Positions } from "./positions.ts";
 import { pieceBytes, type RotationParts } from "./cut-parts.ts";
 import { runningStreams } from "./running-streams.ts";
+import { partOfRing } from "./ring-part.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type SegmentStore } from "./segment-store.ts";
 
@@ -24,8 +23,6 @@ export type RingOptions = { lastMs: number; maxBytes: number; afterMs: number; e
 type RingParts = Omit<RotationParts, "every"> & RingOptions;
 
 type Member = { readonly machine: CutMachine; readonly stream: MachineStream };
-
-const nsOfMs = 1_000_000n;
 
 export class Ring implements Cutter {
   readonly mode = "ring";
@@ -220,7 +217,6 @@ export class Ring implements Cutter {
       const own = request.machine === stream.name ? request.at : undefined;
       return this.#plan(stream, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
     });
-    for (const { stream, from, to } of plans) stream.hold(from, to);
     // Packed before room is made: meanwhile more comes.
     for (const { stream } of plans) await stream.tables();
     // Pieces that the ring no longer needs stay as long as they are read.
@@ -258,7 +254,7 @@ export class Ring implements Cutter {
     const enough = received() + this.#parts.maxBytes / 2;
     this.#isGathering = true;
     try {
-      while (!asked.isReady && received() < enough)
+      while (!asked.poll() && received() < enough)
         await this.#parts.turn().then(() => Bun.sleep(hostLimits.machinesTurnMs));
     } finally {
       this.#isGathering = false;
@@ -269,24 +265,16 @@ export class Ring implements Cutter {
     stream: MachineStream,
     { number, trigger, started, time }: { number: number; trigger: string; started: string; time: bigint | undefined },
   ): SegmentPlan[] {
-    const { lastMs, afterMs } = this.#parts;
-    const isNs = countsNanoseconds(clockOf(stream.metadata ?? {}));
-    const { oldest, whole } = stream;
-    const [first, last] =
-      time === undefined || !isNs
-        ? [undefined, undefined]
-        : [time - BigInt(Math.round(lastMs)) * nsOfMs, time + BigInt(Math.round(afterMs)) * nsOfMs];
-    const from =
-      first === undefined ? oldest : oneEarlier(stream.after(first, oldest), oldest, stream.layout.sizeBytes);
-    const to = last === undefined ? whole : stream.after(last, from);
-    if (bytesOf({ from, to }) === 0) return [];
-    const file = this.#store.fileOf(stream.name, started, number);
-    const times = { from: first, to: last };
-    return [planOf(stream, { number, file, started, ended: new Date().toISOString(), from, to, times, trigger })];
+    const part = partOfRing(stream, time, this.#parts);
+    if (part === undefined) return [];
+    const { eras, times } = part;
+    const ended = new Date().toISOString();
+    const nextNumber = this.#store.numbersFrom(number);
+    return eras.map((era, index) => {
+      const own = nextNumber();
+      const file = this.#store.fileOf(stream.name, started, own);
+      const about = { number: own, file, started, ended, times, trigger };
+      return planOf(stream, about, era, index === 0 ? undefined : era.step);
+    });
   }
-}
-
-/** A sub-buffer that begins before a time may hold events of after it. */
-function oneEarlier(positions: Positions, oldest: Positions, subBufferBytes: number): Positions {
-  return new Map([...positions].map(([cpu, at]) => [cpu, Math.max(oldest.get(cpu) ?? 0, at - subBufferBytes)]));
 }

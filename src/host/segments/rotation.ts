@@ -17,7 +17,7 @@ import type { Positions } from "./positions.ts";
 import { MachineTotal, missingOf } from "./machine-total.ts";
 import { runningStreams } from "./running-streams.ts";
 import type { WrittenSegment } from "./segment-file.ts";
-import { planOf, type SegmentPlan } from "./segment-plan.ts";
+import { planSegments, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type SegmentStore } from "./segment-store.ts";
 import { type Live, type Recorded, SegmentWriter } from "./segment-writer.ts";
 
@@ -182,7 +182,7 @@ export class Rotation implements Cutter {
       this.#cut = { cut: new Cut(running, this.#parts.latencyMs), asked: this.#asked.splice(0) };
     }
     const { cut, asked } = this.#cut;
-    if (now !== Infinity && !cut.isReady) return;
+    if (now !== Infinity && !cut.poll()) return;
     this.#cut = undefined;
     const number = this.#store.nextNumber();
     const plans = this.#members
@@ -207,20 +207,22 @@ export class Rotation implements Cutter {
   #plan(member: Member, number: number, to: Positions, utc: string, time: bigint | undefined): SegmentPlan[] {
     const { stream, started, lastTime, machine } = member;
     if (bytesOf({ from: stream.from, to }) === 0) return [];
-    const file = this.#store.fileOf(machine.name, started, number);
-    const cutAt = { from: stream.from, to, times: { from: lastTime, to: time } };
-    const plan = planOf(stream, { number, file, started, ended: utc, trigger: undefined, ...cutAt });
-    stream.noteCut({ number, file, started, to: [...to], ...(time === undefined ? {} : { at: `${time}` }) });
-    this.#writer.add(plan);
-    stream.from = to;
+    const plans = planSegments(stream, to, {
+      started,
+      ended: utc,
+      times: { from: lastTime, to: time },
+      nextNumber: this.#store.numbersFrom(number),
+      fileOf: (begun, own) => this.#store.fileOf(machine.name, begun, own),
+    });
+    for (const plan of plans) this.#writer.add(plan);
     stream.counters.last = stream.counters.now;
-    if (time !== undefined) stream.forgetBursts(time);
+    if (time !== undefined) stream.eras.forget(time);
     member.started = utc;
     member.lastTime = time;
     const open = this.#store.openEntry(stream, stream.session.traceId);
-    if (open !== undefined)
-      Object.assign(open, { file: this.#store.fileOf(machine.name, utc, number + 1), started: utc });
-    return [plan];
+    const file = this.#store.fileOf(machine.name, utc, (plans.at(-1)?.number ?? number) + 1);
+    if (open !== undefined) Object.assign(open, { file, started: utc });
+    return plans;
   }
 
   /** As the writer sees it. */

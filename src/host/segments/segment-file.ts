@@ -33,7 +33,10 @@ export async function writeSegmentFile(
   const { stream, metadata, trigger } = plan;
   const { streams, leftOut, notes } = streamsOf(plan);
   const cpus = Math.max(metadata.cpus, 1, ...streams.map(({ cpu }) => cpu + 1));
-  const { timeShift, offset } = placeSegment(plan, timeline, cpus);
+  const times = timesOf(streams, stream.layout);
+  // Before its step a guest's clock was another; before the first round trips only its ring buffers held something.
+  const span = { first: plan.step === undefined ? undefined : times?.first, last: times?.last };
+  const { timeShift, offset } = placeSegment(plan, timeline, cpus, span);
   const guests = guestMaps(plan, timeline);
   let file: OutputFile | undefined;
   try {

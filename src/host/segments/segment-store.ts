@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
+import { toldSteps } from "../../timeline/sync/told-offset.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import { hostLimits } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
@@ -55,6 +56,16 @@ export class SegmentStore {
 
   nextNumber(): number {
     return this.#number++;
+  }
+
+  /** Of segments that are made at once: the first one's is given, the others have their own. */
+  numbersFrom(first: number): () => number {
+    let next: number | undefined = first;
+    return () => {
+      const given = next ?? this.nextNumber();
+      next = undefined;
+      return given;
+    };
   }
 
   /** Of the segments that are whole, and of those that are written. */
@@ -178,7 +189,8 @@ export class SegmentStore {
     this.#kept.add(machine, recording);
   }
 
-  #note({ stream, file, number, started, ended, times, trigger }: SegmentPlan, written: WrittenSegment): void {
+  #note(plan: SegmentPlan, written: WrittenSegment): void {
+    const { stream, file, number, started, ended, times, trigger } = plan;
     const machine = this.directory.machine(stream.name, stream.kind);
     const { traceId } = stream.session;
     const open = this.openEntry(stream, traceId);
@@ -196,6 +208,7 @@ export class SegmentStore {
       ...(times.from === undefined ? {} : { from: `${times.from}` }),
       ...(times.to === undefined ? {} : { to: `${times.to}` }),
       ...timesOf(written, clockOf(stream.metadata ?? {})),
+      ...stepOf(plan),
     };
     this.add(machine, entry, open);
     if (written.offset !== undefined) this.directory.file.offsets[stream.name] = written.offset;
@@ -242,6 +255,15 @@ export class SegmentStore {
       marginOf: (ports) => Math.min(ports * portMarginBytes, Math.max(0, all - floor) / 8),
     };
   }
+}
+
+/** That its machine's clock stepped before it, or at its end. */
+export function stepOf({ step, isStepped }: SegmentPlan): Pick<SessionRecording, "step" | "reason"> {
+  const [told] = step === undefined ? [] : (toldSteps([step]).steps ?? []);
+  return {
+    ...(isStepped ? { reason: "its clock stepped" } : {}),
+    ...(told === undefined ? {} : { step: told }),
+  };
 }
 
 function timesOf({ times, offset }: WrittenSegment, clock: string): Partial<SessionRecording> {

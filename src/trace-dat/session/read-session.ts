@@ -54,7 +54,8 @@ function recordingsOf(
     const earlier = cut.get(traceId);
     if (earlier !== undefined && trigger === undefined) {
       if (spool !== undefined && isRunning(path)) continue;
-      if (!apart) {
+      // Where its clock stepped the same times may come twice.
+      if (!apart && recording.step === undefined) {
         earlier.segments.push({ ...recording, file: place });
         continue;
       }

@@ -1,6 +1,6 @@
 /** A guest whose clock steps while it is recorded: what came before and after is placed apart, each event by what is known of its time. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { syncFiles } from "../../../src/timeline/sync/sync-files.ts";
 import { sessionOf } from "../../support/fake-machines.ts";
@@ -72,6 +72,20 @@ describe("a clock that steps", () => {
       const begun = recordings.map(({ started = "" }) => Date.parse(started));
       for (const [index, { from }] of made.eras.entries())
         expect(Math.abs((begun[index] ?? 0) - (begun[0] ?? 0) - from * 1e3)).toBeLessThan(5);
+    },
+  );
+
+  test.each(Object.entries(cases))(
+    "%s divides a segment, too, whose parts are no longer read as one",
+    async (name, made) => {
+      const { out } = await recovered(`${base}/cut-${name.replaceAll(" ", "-")}`, { ...made, pieceBytes: 16_384 });
+      await expectApart(out, made.eras, eventsOf(made.eras, made.quiet));
+      const { machines } = sessionOf({ out });
+      const recordings = machines.find((machine) => machine.name === "vm1")?.recordings ?? [];
+      expect(recordings.map(({ state, number, step }) => [state, number, step === undefined])).toEqual(
+        made.eras.map((_, index) => ["whole", index + 1, index === 0]),
+      );
+      expect(existsSync(`${out}/.spool`)).toBe(false);
     },
   );
 
