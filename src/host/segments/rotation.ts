@@ -260,6 +260,8 @@ export class Rotation implements Cutter {
     file.losses[name] = sumOfLosses(file.losses[name], finished);
     this.#missing.push(...reasons.map((what) => `${name}: ${what}`));
     writeAsIs(Buffer.from(`${name}: ${total.segments} segments\n${recordedTable(finished)}\n`));
+    // Before the spool goes: who is killed then leaves no word of a recording that is not there.
+    this.#store.directory.note();
     stream.spool.remove();
   }
 }

@@ -102,6 +102,23 @@ test("who is killed while it recovers makes nothing twice the next time", async 
   expect(existsSync(`${out}/.spool`)).toBeFalse();
 });
 
+test("who is killed as the spool goes leaves files that are all of the recording", async () => {
+  source.receive(MiB / 4);
+  source.end();
+  let left: string[] = [];
+  const remove = spyOn(Spool.prototype, "remove").mockImplementation(function (this: Spool) {
+    left = sessionOf({ out }).machines.flatMap(({ recordings }) => recordings.map(({ state }) => state));
+    this.close();
+  });
+  await rotation.finish(() => false);
+  remove.mockRestore();
+  directory.close();
+  expect(left).toEqual(["whole"]);
+  await recover();
+  expect(sessionFiles()).toHaveLength(1);
+  expect(await eventsIn(out)).toBe(eventsOf(MiB / 4));
+});
+
 test("cuts of weeks are as many lines as can be read", () => {
   const { spool } = source;
   const cuts = `${spool.path}/cuts`;
