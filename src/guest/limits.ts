@@ -78,7 +78,7 @@ export const guestLimits = {
   deniedPauseMs: 10,
   /** Longest time that memory may be short after a stop order: then the stop has failed, and the host is told. */
   stopDeniedMs: 5_000,
-  /** A worker warms up its loop when it has been armed for so long without a host: by then the others have started. */
+  /** A worker warms up its loop when it has been armed for this long: by then the other workers have started. */
   warmUpDelayMs: 200,
   /** Enough rounds for the optimising compiler, some 20 ms in all. */
   warmUpRounds: 400,

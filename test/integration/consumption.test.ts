@@ -9,8 +9,6 @@ import { threadStatuses } from "../support/threads.ts";
 
 const fixture = new AgentFixture("consumption");
 const { cpus } = fixture;
-const readCalls = (agent: AgentProcess): number =>
-  Number(/^syscr: (\d+)$/m.exec(readFileSync(`/proc/${agent.pid}/io`, "latin1"))?.[1]);
 const descriptors = (agent: AgentProcess): number => readdirSync(`/proc/${agent.pid}/fd`).length;
 
 describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () => {
@@ -25,17 +23,6 @@ describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () =
     expect(workers.length).toBeGreaterThanOrEqual(cpus.length + 1);
     expect(workers.filter(({ count }) => count > 0)).toEqual([]);
     expect(sum(increased)).toBeLessThan(20);
-  });
-
-  test("an agent whose host speaks at once does not warm up: a start comes now", async () => {
-    const ports = fixture.makePorts();
-    ports.order("hello now\n");
-    const spokenTo = fixture.launch(["--ports", ports.path]);
-    await spokenTo.says("armed: ");
-    // So it has been armed for longer than the other, which makes 400 rounds with two reads and more in each worker.
-    const { agent: leftAlone } = await fixture.startOnPorts();
-    await eventually(() => readCalls(leftAlone) > readCalls(spokenTo) + 1_000, "the other agent warms up");
-    expect(readCalls(spokenTo)).toBeLessThan(1_000);
   });
 
   test.each([500, 50])("a running agent without events wakes once every %i ms, in the control worker", async (ms) => {

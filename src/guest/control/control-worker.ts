@@ -17,7 +17,7 @@ import { protocolLimits } from "../../protocol/limits.ts";
 import type { Order } from "../../protocol/orders.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import { LatencyCheck } from "../transfer/latency-check.ts";
-import { controlBusyIndex, Held, heldIndex, hostSpokeIndex, RunState } from "../transfer/run-state.ts";
+import { controlBusyIndex, Held, heldIndex, RunState } from "../transfer/run-state.ts";
 import { guestLimits } from "../limits.ts";
 import { warmUpCheck } from "./check-warm-up.ts";
 import { EarlyStart, practiseEarlyStart } from "./early-start.ts";
@@ -136,11 +136,10 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       if (replies.waiting) replies.send();
       if (ready === 0 && warmsUp) {
         warmedUp = true;
-        const disturbed = (): boolean => {
+        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, () => {
           if (!intake.received) prepare(true);
           return poll.wait(0) > 0 && poll.revents(wakeSlot) + poll.revents(doneSlot) + poll.revents(controlSlot) > 0;
-        };
-        if (!run.hostSpoke) warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, disturbed);
+        });
         // What start-up and compilation left behind: from here on the thread only waits and reads.
         Bun.gc(true);
       }
@@ -156,7 +155,6 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
       hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
         if (mainFree && intake.isEmpty) start.consider(bytes);
-        Atomics.store(words, hostSpokeIndex, 1);
         const behindAcks = intake.takeAcks(bytes, count, acknowledge);
         if (behindAcks < count) replies.stampRead();
         if (!hostPresent) tell({ kind: "host", present: (hostPresent = true) });

@@ -73,12 +73,10 @@ function serve(stream: Stream, run: RunState): CpuWorkerEnd {
     } else {
       warmedUp = true;
       if (armed.wait(guestLimits.warmUpDelayMs) === 0) {
-        if (!run.hostSpoke) {
-          warmUp(stream.settings, () => currentOrder(stream) !== Order.armed || run.hostSpoke);
-          // What a start does in front of the loop; both are done again then.
-          stream.learnSubBufferSize();
-          noteBeginTime(stream, run);
-        }
+        warmUp(stream.settings, () => currentOrder(stream) !== Order.armed);
+        // What a start does in front of the loop; both are done again then.
+        stream.learnSubBufferSize();
+        noteBeginTime(stream, run);
         // What start-up and compilation left behind: 0.8 MiB.
         if (currentOrder(stream) === Order.armed) Bun.gc(true);
       }

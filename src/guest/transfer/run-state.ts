@@ -10,9 +10,8 @@
  *     Int32   6           written by main: 1 while the host acknowledges what it has read
  *     Int32   7           written by main: Held, while the kernel keeps it busy for a host that knows `progress`
  *     Int32   8           written by the control worker: how often the host's client has left
- *     Int32   9           written by the control worker: 1 since an order came, while its host is there
- *     Int32   10          whether the control worker may order a start by itself, and has done so (control/early-start.ts)
- *     Int32   11 ..       per worker, `wordsPerCpu` words: Word
+ *     Int32   9           whether the control worker may order a start by itself, and has done so (control/early-start.ts)
+ *     Int32   10 ..       per worker, `wordsPerCpu` words: Word
  *     Float64 (aligned)   per worker, `countersPerCpu` counters: Counter; whole numbers, exact up to 2^53
  *     Float64             per worker, what is known of its port's queue (PortQueue)
  *
@@ -52,7 +51,7 @@ export function isReading(state: number): boolean {
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;
 
-const headerWords = 11;
+const headerWords = 10;
 export const Word = {
   /** Written by main, and by the control worker for a start that main permitted: Order. */
   order: 0,
@@ -136,12 +135,6 @@ export class RunState {
     for (let base = 0; base < this.counters.length; base += countersPerCpu)
       this.counters[base + Counter.acknowledgedAtLeave] = this.counters[base + Counter.acknowledged] ?? -1;
     Atomics.add(this.words, leavesIndex, 1);
-    Atomics.store(this.words, hostSpokeIndex, 0);
-  }
-
-  /** A host that speaks to an agent that has just started will start it now: a JIT warm-up would be in its way. */
-  get hostSpoke(): boolean {
-    return Atomics.load(this.words, hostSpokeIndex) !== 0;
   }
 
   word(worker: number, word: number): number {
@@ -176,8 +169,7 @@ export const latencyIndex = 5;
 export const acksIndex = 6;
 export const heldIndex = 7;
 export const leavesIndex = 8;
-export const hostSpokeIndex = 9;
-export const startIndex = 10;
+export const startIndex = 9;
 
 export function wordIndex(worker: number, word: number): number {
   return headerWords + worker * wordsPerCpu + word;
