@@ -20,7 +20,7 @@ const tracing = "/sys/kernel/tracing";
 const layout = layoutOf(4096, 8);
 const cpus = [0, 1];
 /** Each is more than one event of the scheduler. */
-const onEachCpu = `for n in 1 2 3 4 5 6 7 8 9 10; do for mask in 1 2; do taskset $mask ls /proc >/dev/null; done; done`;
+const onEachCpu = `for n in 1 2 3 4 5 6 7 8 9 10; do for mask in 1 2; do taskset $mask ls /bin >/dev/null; done; done`;
 const files = { "/bin/trace-agent": executable, "/bin/markers": markerProgram() };
 /** All of a CPU's fit into its ring buffer: none is lost, however late the agent is. */
 const manyMarkers = inLongForm(50_000, 200_000);
@@ -93,7 +93,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
             expect(countEvents(stream, layout).events).toBeGreaterThan(20);
             expect(stream.length % layout.sizeBytes).toBe(0);
           }
-          await guest().run("usleep 1500000; ls /proc >/dev/null");
+          await guest().run("usleep 1500000; ls /bin >/dev/null");
           expect(cpus.map((cpu) => ends.reader(cpu).length)).toEqual([0, 0]);
           ends.order("1\n");
           await guest().run(onEachCpu);

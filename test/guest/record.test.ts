@@ -18,7 +18,7 @@ import { settingsRestored } from "../support/tracing-state.ts";
 
 const tracing = "/sys/kernel/tracing";
 /** On each CPU: programs that start, sleep and end. Few: the kernel keeps the names of 128 tasks. */
-const busyWork = `for mask in 1 2; do taskset $mask sh -c 'for n in $(seq 10); do ls /proc >/dev/null; usleep 1000; done'; done`;
+const busyWork = `for mask in 1 2; do taskset $mask sh -c 'for n in $(seq 10); do ls /bin >/dev/null; usleep 1000; done'; done`;
 /** In the ring buffer when a recording begins. */
 const markersOfBefore = `for cpu in 0 1; do markers ${tracing}/trace_marker $cpu 90000 10; done`;
 /** Setting a clock or a size empties the ring buffer: without, what was there before is left out by the recorder. */
@@ -210,7 +210,7 @@ await describeWithGuest(
         const output = `${base}/one.dat`;
         const recorder = new RecorderProcess(["record", guest().directory, "-e", "sched", "-o", output]);
         await recorder.recording(output);
-        await guest().run(`markers ${tracing}/trace_marker 0 0 100; ls /proc >/dev/null`);
+        await guest().run(`markers ${tracing}/trace_marker 0 0 100; ls /bin >/dev/null`);
         recorder.kill("SIGHUP");
         expect(await recorder.ended()).toMatchObject({ code: 0 });
         expect(markersIn(output, 1)).toEqual([sequence(0, 100)]);
