@@ -194,17 +194,12 @@ function symbolsIn(text: Uint8Array): Symbols {
 /** By address; of equal ones the later line comes first, as in trace-cmd. Mostly they are in order, but for those of modules. */
 function inOrder(symbols: Symbols): Symbols {
   const { addresses, names } = symbols;
+  if (addresses.some((address, at) => at > 0 && isBelow(address, addresses[at - 1] ?? 0))) return sorted(symbols);
   const count = addresses.length;
-  let first = 0;
-  for (let at = 1; at < count; at++) {
-    const before = addresses[at - 1] ?? 0;
-    const address = addresses[at] ?? 0;
-    if (isBelow(address, before)) return sorted(symbols);
-    if (address === before) continue;
-    if (at - first > 1) names.subarray(first, at).reverse();
-    first = at;
+  for (let first = 0, end = 1; first < count; first = end++) {
+    while (end < count && addresses[end] === addresses[first]) end++;
+    if (end - first > 1) names.subarray(first, end).reverse();
   }
-  names.subarray(first).reverse();
   return symbols;
 }
 
