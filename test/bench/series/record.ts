@@ -17,18 +17,17 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { type Child, cpuTimeNs, hasEnded, runChild, startChild, waitLimitMs } from "../support/child.ts";
+import { type Child, cpuTimeNs, runChild, startChild, waitLimitMs } from "../support/child.ts";
 import { benchProgram } from "../support/programs.ts";
+import { endRecording, hasBegun } from "../support/recorder.ts";
 import { Rig } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
@@ -128,14 +127,6 @@ function startRecorder(rig: Rig, output: string): Child {
   return startChild([agentExecutable, "record", "bench", "--dir", rig.portsDirectory, "--output", output]);
 }
 
-/** Waits until the guest has told the recorder that it runs: what was there before the start is not recorded. */
-async function hasBegun(recorder: Child, output: string): Promise<void> {
-  const file = `${output}.spool/spool.json`;
-  const isRunning = (): boolean => existsSync(file) && readFileSync(file, "utf8").includes('"reply":"start"');
-  await eventually(() => isRunning() || hasEnded(recorder), "the recorder records");
-  if (hasEnded(recorder)) throw new Error("the recorder ended");
-}
-
 /** The work of both contenders, in a folder that is theirs alone; gives the bytes that came. */
 async function makeRecorded(rig: Rig, mebibytes: number, folder: string, spool: string): Promise<number> {
   await warmMemory(folder, 3 * mebibytes * MiB);
@@ -162,9 +153,7 @@ async function recordOnce(
     const bytes = await makeRecorded(rig, mebibytes, folder, `${output}.spool`);
     const cpuNs = (await cpuTimeNs(recorder.pid)) - before;
     const begin = performance.now();
-    recorder.kill("SIGINT");
-    const code = await recorder.exited;
-    if (code !== 0) throw new Error(`the recorder ended with ${code}`);
+    await endRecording(recorder);
     return { cpuPerGib: cpuNs / 1e9 / (bytes / GiB), stopMs: performance.now() - begin };
   } catch (error) {
     recorder.kill("SIGKILL");

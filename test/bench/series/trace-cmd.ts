@@ -3,18 +3,18 @@
  * the guest's memory. The same events of the same work, the same ring buffer. CPU is that of the agent, and of trace-cmd with its
  * recorders, from before their start to their end: what they set up and what they tell or write at the end is in it.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCpuStats } from "../../../src/tracefs/cpu-stats.ts";
-import { eventually } from "../../support/agent-process.ts";
 import { whyNoGuest } from "../../support/guest.ts";
 import { whyNoTools } from "../../support/packages.ts";
 import { recordingCounts } from "../../support/trace-cmd.ts";
 import { traceCmdFiles } from "../../support/trace-cmd-files.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { hasEnded, startChild } from "../support/child.ts";
+import { startChild } from "../support/child.ts";
 import { GuestRig, guestCpus, tinyGuestMb } from "../support/guest-rig.ts";
+import { endRecording, hasBegun } from "../support/recorder.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const bufferKb = 1408;
@@ -100,13 +100,9 @@ async function recordedByUs(rig: GuestRig, rate: number, context: SeriesContext,
   ]);
   const errors = recorder.stderr.text();
   try {
-    const session = `${output}.spool/spool.json`;
-    const begun = (): boolean => existsSync(session) && readFileSync(session, "utf8").includes('"reply":"start"');
-    await eventually(() => begun() || hasEnded(recorder), "the recorder records");
+    await hasBegun(recorder, output);
     const made = await work(rig, rate, context);
-    recorder.kill("SIGINT");
-    const code = await recorder.exited;
-    if (code !== 0) throw new Error(`the recorder ended with ${code}`);
+    await endRecording(recorder);
     const cpuNs = (await rig.agentCpuNs()) - before;
     const counts = [...recordingCounts(output).values()];
     const events = counts.reduce((sum, one) => sum + one.events, 0);
