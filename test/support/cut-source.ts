@@ -26,6 +26,8 @@ export class CutSource {
   #number = 0;
   /** Of the guest's clock: a test sets it as it likes. */
   aheadNs = 0n;
+  /** That has passed without events, by all clocks. */
+  laterNs = 0n;
   /** By which cuts are behind all that came so far. */
   readonly #hostNs = hostNow() - 60_000_000_000n;
 
@@ -91,7 +93,7 @@ export class CutSource {
   }
 
   get #now(): bigint {
-    return 1_000_000n + BigInt(this.#number) * 100n + this.aheadNs;
+    return 1_000_000n + BigInt(this.#number) * 100n + this.aheadNs + this.laterNs;
   }
 
   /** Of its stream. */

@@ -27,6 +27,12 @@ export class MachineDirectories {
     return this.#directory(machine).statusOf(basename(file))?.isFile() === true;
   }
 
+  /** Of the machine's directory; none where there is none. */
+  list(machine: string): string[] {
+    if (this.#parent.statusOf(machine)?.isDirectory() !== true) return [];
+    return this.#directory(machine).list();
+  }
+
   remove(machine: string, file: string): void {
     if (this.has(machine, file)) this.#directory(machine).remove(basename(file));
   }

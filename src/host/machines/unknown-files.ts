@@ -18,7 +18,8 @@ export function removeUnknownFiles(
   }
 }
 
-function isOf(path: string, traceId: string): boolean {
+/** Whether a file is of the recording with this ID. */
+export function isOf(path: string, traceId: string): boolean {
   try {
     const source = openTraceDat(path);
     source.close();

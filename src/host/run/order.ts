@@ -3,13 +3,24 @@ import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { table } from "../../base/table.ts";
 import type { HelloReply, StartReply, StatusReply, StopReply } from "../../protocol/replies.ts";
-import { findHostPorts, type GuestDirectory } from "../guest-directory.ts";
+import { findHostPorts, type GuestDirectory, guestTitle } from "../guest-directory.ts";
+import { hostLimits } from "../limits.ts";
 import { withControlPort } from "./attach.ts";
 import { lockGuest } from "./guest-lock.ts";
 import { PortLoop } from "./port-loop.ts";
 import { noAgentError } from "./no-agent.ts";
 import type { Waiting } from "./session.ts";
 import { StatusLine } from "./status-line.ts";
+
+/** The agent's progress at a stop: it hands over what it has, and has no end while nobody reads its data ports (protocol/README.md). */
+const flushing = "flush";
+const readerAwaited = "hands over what it has, and nobody reads its data ports: waiting for a reader";
+const readerRemedy = "read its data ports, as trace-agent record does: its agent stops when all was taken";
+
+/** A reader takes it within moments. */
+function waitsForReader({ word, sinceMs }: Waiting): boolean {
+  return word === flushing && performance.now() - sinceMs >= hostLimits.waitToldMs;
+}
 
 export type GuestOrder = "start" | "stop" | "status";
 type Reply = StartReply | StopReply | StatusReply;
@@ -65,11 +76,18 @@ async function ask(
       guest,
       control,
       async (session) => {
-        session.onWait = show;
+        session.onWait = (waiting) =>
+          show(waitsForReader(waiting) ? { ...waiting, what: `${guestTitle(guest)} ${readerAwaited}` } : waiting);
         const hello = await session.hello(waitMs);
         if (hello === undefined) throw noAgentError(guest);
-        const { reply } = await session.request({ order }, order);
-        return { hello, reply };
+        try {
+          const { reply } = await session.request({ order }, order);
+          return { hello, reply };
+        } catch (error) {
+          if (!(error instanceof AgentError && session.unresponsive && session.progress?.word === flushing))
+            throw error;
+          throw new AgentError(error.kind, error.message, { remedy: readerRemedy, cause: error });
+        }
       },
       loop,
     );

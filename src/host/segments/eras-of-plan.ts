@@ -1,6 +1,6 @@
 /** Where the clock of a guest stepped within what is to be a segment or a snapshot: each era is one of its own. */
 import type { Step } from "../../timeline/sync/eras.ts";
-import { divideStreams } from "../../timeline/sync/divide-streams.ts";
+import { divideStreams, type StepWindow } from "../../timeline/sync/divide-streams.ts";
 import { middle } from "../../timeline/sync/interval.ts";
 import { type KnownEra, knownEras } from "../../timeline/sync/spooled-bursts.ts";
 import type { ClockBurst } from "../../trace-dat/spool/clock-bursts.ts";
@@ -24,8 +24,13 @@ export type EraOfPlan = Passed & {
   readonly afterMs: number;
 };
 
-/** In order; one, where the clock did not step. */
-export function erasOfPlan(stream: MachineStream, from: Positions, to: Positions): EraOfPlan[] {
+/** In order; one, where the clock did not step. `windowOf`: where it did, as far as known, by the number of the first burst behind it. */
+export function erasOfPlan(
+  stream: MachineStream,
+  from: Positions,
+  to: Positions,
+  windowOf: (burst: number) => StepWindow | undefined = () => undefined,
+): EraOfPlan[] {
   const { layout } = stream;
   const { begin, known: bursts, forgotten } = stream.eras;
   const of = (first: number, behind = bursts.length): Pick<EraOfPlan, "first" | "behind" | "bursts"> => ({
@@ -39,11 +44,12 @@ export function erasOfPlan(stream: MachineStream, from: Positions, to: Positions
   const clock = stream.clock();
   const eras = stream.kind === "host" || clock === undefined ? [] : knownEras(bursts, clock);
   if (eras.length < 2) return [{ ...whole, stamps: stampsAt(to) }];
+  const windows = eras.flatMap(({ step, index }) => (step === undefined ? [] : [windowOf(forgotten + index)]));
   const { parts, steps, times } = divideStreams(
     begunAt(stream.streams(from, to), layout, begin),
     layout,
     eras.flatMap(({ step }) => step ?? []),
-    { stamps: stream.eras.stamps, until: stream.eras.until },
+    { stamps: stream.eras.stamps, until: stream.eras.until, windows },
   );
   const filled = eras.flatMap((era, index) => {
     const own = parts[index] ?? [];

@@ -11,6 +11,7 @@ import type { Unfinished } from "../machines/unfinished.ts";
 import { MachineStream } from "./machine-stream.ts";
 import { planLeft, planSegments, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type Keep, SegmentStore, stepOf } from "./segment-store.ts";
+import { listSnapshots } from "./unlisted-snapshots.ts";
 
 /** What is missing from the whole, by sentences. `keep`: of the recorder that comes now; the oldest segments make room for those of the pieces. */
 export async function recoverSegments(
@@ -23,6 +24,7 @@ export async function recoverSegments(
   const end = new EndRequest();
   const missing: string[] = [];
   try {
+    for (const one of left) listSnapshots(store, one);
     const streams = left.flatMap((one) => opened(one, missing));
     const host = streams.find(({ stream }) => stream.kind === "host")?.stream;
     const guests = streams.filter(({ stream }) => stream.kind === "guest").map(({ stream }) => stream);

@@ -3,6 +3,7 @@ import { clockOf, countsNanoseconds } from "../../tracefs/trace-clocks.ts";
 import { type EraOfPlan, erasOfPlan } from "./eras-of-plan.ts";
 import type { MachineStream } from "./machine-stream.ts";
 import type { Positions } from "./positions.ts";
+import type { RingSteps } from "./ring-steps.ts";
 import type { SegmentPlan } from "./segment-plan.ts";
 import { bytesOf } from "./segment-store.ts";
 
@@ -13,9 +14,11 @@ export function partOfRing(
   stream: MachineStream,
   time: bigint | undefined,
   about: { lastMs: number; afterMs: number },
+  steps: Pick<RingSteps, "oldest" | "windowOf">,
 ): { eras: EraOfPlan[]; times: SegmentPlan["times"] } | undefined {
-  const { oldest, told } = stream;
-  const stepped = erasOfPlan(stream, oldest, told);
+  const { told } = stream;
+  const { oldest } = steps;
+  const stepped = erasOfPlan(stream, oldest, told, steps.windowOf);
   // Times of before and after a step tell nothing of each other: then it is all of the ring.
   const isStepped = stepped.length > 1;
   const times = isStepped ? { from: undefined, to: undefined } : timesAbout(stream, time, about);
@@ -24,7 +27,7 @@ export function partOfRing(
   const to = times.to === undefined ? told : stream.after(times.to, from);
   if (bytesOf({ from, to }) === 0) return undefined;
   stream.hold(from, to);
-  return { eras: isStepped ? stepped : erasOfPlan(stream, from, to), times };
+  return { eras: isStepped ? stepped : erasOfPlan(stream, from, to, steps.windowOf), times };
 }
 
 function timesAbout(

@@ -14,6 +14,7 @@ import { MachineStream } from "./machine-stream.ts";
 import { pieceBytes, type RotationParts } from "./cut-parts.ts";
 import { runningStreams } from "./running-streams.ts";
 import { partOfRing } from "./ring-part.ts";
+import { RingSteps } from "./ring-steps.ts";
 import { planOf, type SegmentPlan } from "./segment-plan.ts";
 import { bytesOf, type SegmentStore } from "./segment-store.ts";
 
@@ -22,7 +23,7 @@ export type RingOptions = { lastMs: number; maxBytes: number; afterMs: number; e
 
 type RingParts = Omit<RotationParts, "every"> & RingOptions;
 
-type Member = { readonly machine: CutMachine; readonly stream: MachineStream };
+type Member = { readonly machine: CutMachine; readonly stream: MachineStream; readonly steps: RingSteps };
 
 export class Ring implements Cutter {
   readonly mode = "ring";
@@ -59,8 +60,15 @@ export class Ring implements Cutter {
       pieceBytes(maxBytes / hostLimits.pieceShare / cpus / this.#members.length, subBufferBytes),
     );
     stream.isFull = () => !this.#hasRoom;
-    this.#members.push({ machine, stream });
-    return stream.observer();
+    const { lastMs, afterMs, latencyMs } = this.#parts;
+    const steps = new RingSteps(stream, { heldMs: lastMs + afterMs, lagMs: latencyMs + hostLimits.cutLagMs });
+    this.#members.push({ machine, stream, steps });
+    const observer = stream.observer();
+    const burst: RunObserver["burst"] = (one) => {
+      observer.burst(one);
+      steps.note();
+    };
+    return { ...observer, burst };
   }
 
   openFile(machine: string): string {
@@ -213,9 +221,10 @@ export class Ring implements Cutter {
     );
     await this.#gather(asked, members);
     const number = this.#store.nextNumber();
-    const plans = members.flatMap(({ stream }) => {
+    const plans = members.flatMap((member) => {
+      const { stream } = member;
       const own = request.machine === stream.name ? request.at : undefined;
-      return this.#plan(stream, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
+      return this.#plan(member, { number, trigger, started: begun, time: own ?? asked.timeOf(stream) });
     });
     // Packed before room is made: meanwhile more comes.
     for (const { stream } of plans) await stream.tables();
@@ -262,10 +271,10 @@ export class Ring implements Cutter {
   }
 
   #plan(
-    stream: MachineStream,
+    { stream, steps }: Member,
     { number, trigger, started, time }: { number: number; trigger: string; started: string; time: bigint | undefined },
   ): SegmentPlan[] {
-    const part = partOfRing(stream, time, this.#parts);
+    const part = partOfRing(stream, time, this.#parts, steps);
     if (part === undefined) return [];
     const { eras, times } = part;
     const ended = new Date().toISOString();

@@ -65,6 +65,11 @@ export class StreamEras {
     this.#drop(own.findLastIndex(({ at }) => at <= from));
   }
 
+  /** The same by the number of a burst. */
+  forgetBefore(burst: number): void {
+    this.#drop(burst - this.forgotten);
+  }
+
   /** All up to there is in segments, or noted to be. */
   pass({ behind, kept, next, end, stamps }: Passed): void {
     this.begin = end;

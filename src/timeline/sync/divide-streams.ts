@@ -25,7 +25,15 @@ export type Divided = {
 /** What is left of a CPU's stream; `back`: where, in its files, time stamps go back. `stamp`: of the sub-buffer before it, as far as known. */
 type Rest = { stream: RecordedStream; readonly stamp: bigint | undefined; back: number[] };
 
+/** By CPU, up to where in its stream all was before a step, and from where all is behind it. */
+export type StepWindow = {
+  readonly before: ReadonlyMap<number, number>;
+  readonly behind: ReadonlyMap<number, number> | undefined;
+};
+
 type Tells = {
+  /** By step, as far as known: what is outside of them need not be read. */
+  readonly windows?: readonly (StepWindow | undefined)[];
   /** What else tells when a machine stood still, at one of the steps. */
   readonly whenStill?: (step: Step<bigint>, index: number) => Step<bigint>;
   /** By CPU, the time stamp of the sub-buffer before its stream. */
@@ -39,12 +47,14 @@ export function divideStreams(
   streams: readonly RecordedStream[],
   layout: SubBufferLayout,
   steps: readonly Step<bigint>[],
-  { whenStill = (step) => step, stamps = new Map(), until }: Tells = {},
+  { whenStill = (step) => step, stamps = new Map(), until, windows = [] }: Tells = {},
 ): Divided {
-  const mayGoBack = steps.some(({ by }) => by > 0);
+  const backwards = steps.flatMap(({ by }, index) => (by > 0 ? [windows[index]] : []));
+  const wanted = backwards.includes(undefined) ? [undefined] : backwards;
   const rests = streams.map((stream): Rest => {
     const stamp = stamps.get(stream.cpu);
-    return { stream, stamp, back: mayGoBack ? placesBack(stream, layout, stamp) : [] };
+    const within = wanted.map((window) => rangeOf(stream, window));
+    return { stream, stamp, back: placesBack(stream, layout, stamp, within) };
   });
   const parts: RecordedStream[][] = [];
   const found: Step<bigint>[] = [];
@@ -59,14 +69,19 @@ export function divideStreams(
       : (atOneSide(rests, layout, step, index === steps.length - 1 ? until : undefined) ??
         known.from + (known.to - known.from) / 2n);
     times.push(time);
-    parts.push(rests.map((rest, cpu) => take(rest, layout, places[cpu], time)));
+    parts.push(rests.map((rest, cpu) => take(rest, layout, places[cpu], { time, window: windows[index] })));
   }
   parts.push(rests.map(({ stream }) => stream));
   return { parts, steps: found, times };
 }
 
 /** The part before the step, which is taken from the rest. */
-function take(rest: Rest, layout: SubBufferLayout, place: number | undefined, time: bigint): RecordedStream {
+function take(
+  rest: Rest,
+  layout: SubBufferLayout,
+  place: number | undefined,
+  { time, window }: { time: bigint; window: StepWindow | undefined },
+): RecordedStream {
   const { stream } = rest;
   const { skipBytes, bytes } = stream;
   const end = skipBytes + bytes;
@@ -77,9 +92,28 @@ function take(rest: Rest, layout: SubBufferLayout, place: number | undefined, ti
     rest.stream = { ...stream, skipBytes: place, bytes: end - place, first: undefined };
     return until;
   }
-  const after = withoutPast(until, layout, time).stream;
+  const unclear = partOf(until, rangeOf(until, window));
+  const after = withoutPast(unclear, layout, time).stream;
   rest.stream = { ...after, bytes: end - after.skipBytes, last: stream.last };
-  return beforeTime(until, layout, time);
+  const before = beforeTime(unclear, layout, time);
+  const upTo = before.skipBytes + before.bytes;
+  const last = before.bytes === 0 ? undefined : before.last;
+  return { ...before, skipBytes, bytes: upTo - skipBytes, first: stream.first, last };
+}
+
+type Range = { readonly from: number; readonly to: number };
+
+/** Of the stream, what may be on either side of a step. */
+function rangeOf({ cpu, skipBytes, bytes }: RecordedStream, window: StepWindow | undefined): Range {
+  const end = skipBytes + bytes;
+  const from = Math.min(end, Math.max(skipBytes, window?.before.get(cpu) ?? skipBytes));
+  return { from, to: Math.min(end, Math.max(from, window?.behind?.get(cpu) ?? end)) };
+}
+
+function partOf(stream: RecordedStream, { from, to }: Range): RecordedStream {
+  const end = stream.skipBytes + stream.bytes;
+  const first = from === stream.skipBytes ? stream.first : undefined;
+  return { ...stream, skipBytes: from, bytes: to - from, first, last: to === end ? stream.last : undefined };
 }
 
 /** How far the clock had come before it was set back: one that wrote nothing about then has what is later after the step. */
@@ -145,23 +179,28 @@ function placeBack(
   }
 }
 
+/** `within`: where they are to be looked for. */
 function placesBack(
   stream: RecordedStream,
   { sizeBytes, littleEndian }: SubBufferLayout,
   stamp: bigint | undefined,
+  within: readonly Range[],
 ): number[] {
-  const places: number[] = [];
-  if (stream.bytes < sizeBytes) return places;
+  const places = new Set<number>();
+  if (stream.bytes < sizeBytes || within.length === 0) return [];
   const file = new StreamFile(stream);
   try {
     const timeAt = stampReader(file, littleEndian);
-    let last = stamp ?? timeAt(0);
-    for (let at = 0; at + sizeBytes <= stream.bytes; at += sizeBytes) {
-      const time = timeAt(at);
-      if (time < last) places.push(stream.skipBytes + at);
-      last = time;
+    for (const { from, to } of within) {
+      let at = from - stream.skipBytes;
+      let last = at > 0 ? timeAt(at - sizeBytes) : stamp;
+      for (; at + sizeBytes <= stream.bytes && at <= to - stream.skipBytes; at += sizeBytes) {
+        const time = timeAt(at);
+        if (last !== undefined && time < last) places.add(stream.skipBytes + at);
+        last = time;
+      }
     }
-    return places;
+    return [...places].sort((a, b) => a - b);
   } finally {
     file.close();
   }

@@ -56,6 +56,18 @@ test("--wait bounds the first hello, and what is waited for is told", async () =
   await Promise.all(["record", "stream", "top", "status"].map(waitOf));
 }, 300_000);
 
+test("a stop of a guest whose data nobody reads tells what it waits for, and Ctrl-C ends it", async () => {
+  const flushing = { running: true, answers: { "0": '{"reply":"progress","word":"flush"}\n' } };
+  const guests = [await withAgent(flushing), await withAgent(flushing)];
+  const [interrupted, patient] = guests.map(({ directory }) => new LiveProcess(["stop", directory]));
+  await interrupted?.says("hands over what it has, and nobody reads its data ports: waiting for a reader ...");
+  interrupted?.process.kill("SIGINT");
+  expect(await interrupted?.ended()).toBe(130);
+  // Nothing more comes of it.
+  expect(await patient?.ended()).toBe(69);
+  expect(patient?.stderr).toContain("its last progress: flush; read its data ports, as trace-agent record does");
+}, 300_000);
+
 test("a hello that is invalid ends the command at once, with what is wrong with it", async () => {
   const { directory } = await withAgent({ hello: { pageSize: 0.5 } });
   for (const command of ["record", "status"]) {
