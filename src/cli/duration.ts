@@ -12,7 +12,7 @@ export function durationIn(text: string): number | undefined {
 
 /** ms, or a usage error that names the option. */
 export function parseDuration(option: string, text: string): number {
-  refuseBareM(option, text);
+  refuseBareM(option, text, ["min"]);
   const ms = durationIn(text);
   if (ms !== undefined) return ms;
   throw new AgentError("usage", `cannot read ${option} "${text}": not a time`, {
@@ -20,10 +20,11 @@ export function parseDuration(option: string, text: string): number {
   });
 }
 
-export function refuseBareM(option: string, text: string): void {
+/** `units`: what the option takes that may have been meant. */
+export function refuseBareM(option: string, text: string, units: readonly ("M" | "min")[]): void {
   const [, digits] = /^(\d+(?:\.\d+)?)m$/.exec(text) ?? [];
   if (digits === undefined) return;
   throw new AgentError("usage", `cannot read ${option} "${text}": m is not clear`, {
-    remedy: `write ${digits}M or ${digits}min`,
+    remedy: `write ${units.map((unit) => `${digits}${unit}`).join(" or ")}`,
   });
 }

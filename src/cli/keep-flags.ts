@@ -86,7 +86,7 @@ function requireWith(values: KeepValues, names: readonly (keyof KeepValues)[], g
 }
 
 function readRotate(text: string): RotateEvery {
-  refuseBareM("rotate", text);
+  refuseBareM("rotate", text, ["M", "min"]);
   const ms = durationIn(text);
   if (ms === undefined) return { bytes: sizeOf("rotate", text) };
   if (ms < hostLimits.rotateMinMs)
@@ -113,7 +113,7 @@ function readFree(text: string | undefined): Free {
 }
 
 function sizeOf(option: string, text: string): number {
-  refuseBareM(option, text);
+  refuseBareM(option, text, ["M"]);
   const bytes = parseSize(option, text);
   if (bytes >= hostLimits.cutMinBytes) return bytes;
   throw new AgentError("usage", `cannot read ${option} "${text}": too little`, {

@@ -36,11 +36,13 @@ const triggers: Refused[] = [
   ["an event with half a filter", ["vm1", ...ring, "--on", "event=test:mark/value =="], "it ends where a value"],
   ["a silence without guest-gone", ["vm1", ...ring, "--silent-after", "9s"], "--silent-after is for --on guest-gone"],
   ["a silence too short", ["vm1", ...ring, "--on", "guest-gone", "--silent-after", "10ms"], "give 1s or more"],
-  ["minutes that may be megabytes", ["vm1", ...ring, "--on", "guest-gone", "--silent-after", "1m"], "m is not clear"],
+  ["minutes that may be megabytes", ["vm1", ...ring, "--on", "guest-gone", "--silent-after", "1m"], "write 1min"],
 ];
 
 const cuts: Refused[] = [
   ["minutes or megabytes", ["vm1", "--rotate", "10m", "-o", "cut"], "write 10M or 10min"],
+  ["a time that may be a size", ["vm1", "--last", "3m", "-o", "cut"], "m is not clear; write 3min\n"],
+  ["a size that may be a time", ["vm1", "--last", "3s", "--max", "3m", "-o", "cut"], "m is not clear; write 3M\n"],
   ["a time without a unit", ["vm1", "--last", "30", "-o", "cut"], "30s"],
   ["what is kept of nothing", ["vm1", "--keep", "24", "-o", "cut"], "--rotate or --last"],
   ["less than four files", ["vm1", "--rotate", "1G", "--keep", "2G", "-o", "cut"], "less than four files"],
