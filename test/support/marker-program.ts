@@ -1,6 +1,6 @@
 /**
- * The program `markers`, which goes into guests as a file: markers.c, compiled static once into the cache; where that cannot
- * be, a shell script that does the same more slowly.
+ * The program `markers`, for this machine, and for guests as a file: markers.c, compiled static once into the cache; where that
+ * cannot be, a shell script that does the same more slowly.
  */
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

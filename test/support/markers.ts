@@ -1,31 +1,14 @@
 /** Numbered markers: written by a process pinned to a CPU, found again in the raw sub-buffers of that CPU's stream. */
 import { spawnSync } from "node:child_process";
+import { markerProgram } from "./marker-program.ts";
 
 const markerPattern = /MARK (\d+) (\d+)/g;
-
-/** Source of a program for bun: writes `MARK cpu n` for n in [from, from + count). */
-const writer = `
-const { openSync, writeSync } = require("node:fs");
-const [file, cpu, from, count] = process.argv.slice(-4);
-const fd = openSync(file, "w");
-for (let n = Number(from); n < Number(from) + Number(count); n++) writeSync(fd, "MARK " + cpu + " " + n + "\\n");
-`;
 
 /** Writes the markers of each of `cpus`, one CPU after the other, and waits for the end. */
 export function writeMarkers(instancePath: string, cpus: readonly number[], from: number, count: number): void {
   for (const cpu of cpus) {
-    const args = [
-      "-c",
-      `${cpu}`,
-      process.execPath,
-      "-e",
-      writer,
-      `${instancePath}/trace_marker`,
-      `${cpu}`,
-      `${from}`,
-      `${count}`,
-    ];
-    const { status, stderr } = spawnSync("taskset", args, { encoding: "utf8" });
+    const args = [`${instancePath}/trace_marker`, cpu, from, count].map(String);
+    const { status, stderr } = spawnSync(markerProgram(), args, { encoding: "utf8" });
     if (status !== 0) throw new Error(`marker writer failed on CPU ${cpu}: ${stderr}`);
   }
 }
