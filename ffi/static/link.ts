@@ -57,10 +57,12 @@ export function linkEntry(target: Target): Uint8Array {
   const compiler = findCompiler(target);
   const scratch = mkdtempSync(join(tmpdir(), "trace-agent-entry-"));
   try {
+    const object = join(scratch, "entry.o");
+    run([compiler, ...compilerFlags, "-c", "-o", object, join(folder, "entry.c")]);
     const [low, high] = [0, 0x40_0000].map((base) => {
       const output = join(scratch, `${base}.elf`);
       const script = `-Wl,-T,${join(folder, "entry.ld")},--defsym=BASE=${base},--build-id=none`;
-      run([compiler, ...compilerFlags, script, "-o", output, join(folder, "entry.c")]);
+      run([compiler, ...compilerFlags, script, "-o", output, object]);
       return codeOf(readFileSync(output), target.machine);
     });
     if (low === undefined || high === undefined || !low.equals(high)) {
