@@ -7,5 +7,7 @@ static const char no_compile_delay[] = "BUN_JSC_maximumOptimizationDelay=0";
 /* What reads a recording is mostly over before the compiler's last tier pays: it comes at four times the runtime's
    count. So it does in an agent, which spends its time in the kernel. */
 static const char late_last_tier[] = "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=400000";
-/* And the tier before that at ten times the runtime's count: of a small recording a third was compiled for nothing. */
+/* The tiers before that at ten times the runtime's count, in commands of the host: they are mostly over before compiled
+   code pays, and a loop that runs for long reaches either within a millisecond. */
 static const char late_middle_tier[] = "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000";
+static const char late_first_tier[] = "BUN_JSC_thresholdForJITAfterWarmUp=5000";

@@ -27,6 +27,7 @@
 #include "system.h"
 #include "environment.h"
 #include "memory.h"
+#include "command.h"
 #include "compiler.h"
 #include "caller.h"
 
@@ -46,7 +47,7 @@ struct state { char preload[16 + MAX_LIBRARIES * 32]; char code_size[64]; word p
                struct limit stack; long executable, memfds[MAX_LIBRARIES]; };
 
 /* The last two variables are the loader's and glibc's until all is linked; then these stand in their place. */
-enum { VARIABLES_MAX = 11 };
+enum { VARIABLES_MAX = 12 };
 /* Without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
 
@@ -140,20 +141,6 @@ static void check_world(word *vector)
     give_up(missing, 0, "the Bun runtime needs it: give the guest a newer CPU (QEMU: -cpu max or -cpu host)");
 }
 
-/* Whether the program runs as the agent: src/main.ts takes a first word that is no option for a command. */
-static int is_agent(const word *block)
-{
-  return block[0] < 2 || *(const char *)block[2] == '-';
-}
-
-/* Whether the program reads a recording to its end: the commands that src/main.ts has for it. */
-static int reads_recording(const word *block)
-{
-  if (block[0] < 2) return 0;
-  const char *command = (const char *)block[2];
-  return same_text(command, "report") || same_text(command, "export") || same_text(command, "open");
-}
-
 /* Adds the variables that make the runtime a small one; returns where the next goes. */
 static word *add_small_runtime(word *to, struct state *state, word code_bytes, int many_workers)
 {
@@ -208,8 +195,8 @@ word start_loader(word *kernel_block, word *block)
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
   /* The state is behind the block: its place is known when all variables are counted. */
   word *slots = to;
-  const char *late_tier = agent ? late_last_tier : reads_recording(kernel_block) ? late_middle_tier : 0;
-  to += (code_bytes ? VARIABLES_MAX - 1 : 2) + (late_tier != 0);
+  int command = is_command(kernel_block);
+  to += (code_bytes ? VARIABLES_MAX - 2 : 2) + (agent ? 1 : command ? 2 : 0);
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -225,7 +212,9 @@ word start_loader(word *kernel_block, word *block)
 
   struct state *state = (struct state *)(to + 2);
   if (code_bytes) slots = add_small_runtime(slots, state, code_bytes, agent && cpus > FEW_CPUS);
-  if (late_tier) *slots++ = (word)late_tier;
+  if (agent) *slots++ = (word)late_last_tier;
+  if (command) *slots++ = (word)late_first_tier;
+  if (command) *slots++ = (word)late_middle_tier;
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
   *slots = (word)state->preload;
   limit_thread_stacks(block, vector, state);

@@ -10,6 +10,7 @@ import {
   smallVariables,
   commandVariables,
   execute,
+  localAgentVariables,
   readerVariables,
   reportOf,
   type Sample,
@@ -35,7 +36,9 @@ describe("the runtime of the executable", () => {
     expect(environment("record")).toEqual(commandVariables);
   });
 
-  test("compiles late where it reads a recording", () => {
+  test("compiles late in a command, later still where it reads a recording, and early as the agent of this machine", () => {
+    expect(reportOf(execute([sample.static, "status"])).environment).toEqual(commandVariables);
+    expect(reportOf(execute([sample.static, "local-agent"])).environment).toEqual(localAgentVariables);
     for (const command of ["report", "export", "open"]) {
       const { environment } = reportOf(execute([sample.static, command]));
       expect(environment).toEqual(readerVariables);

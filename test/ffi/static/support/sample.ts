@@ -11,13 +11,24 @@ import type { Report } from "../sample/main.ts";
 const folder = join(import.meta.dir, "../sample");
 export const sampleProgram = { entrypoints: [join(folder, "main.ts"), join(folder, "worker.ts")], root: folder };
 
-/** What the executable gives its runtime as a command of the host (ffi/static/entry/entry.c). */
-export const commandVariables = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_maximumOptimizationDelay: "0" };
+/** What the executable gives its runtime as the agent of this machine, which record --local starts (ffi/static/entry/entry.c). */
+export const localAgentVariables = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_maximumOptimizationDelay: "0" };
+
+/** And as another command of the host. */
+export const commandVariables = {
+  ...localAgentVariables,
+  BUN_JSC_thresholdForJITAfterWarmUp: "5000",
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000",
+};
 
 const lateLastTier = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000" };
 
 /** And as a command that reads a recording. */
-export const readerVariables = { ...lateLastTier, BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000" };
+export const readerVariables = {
+  ...lateLastTier,
+  BUN_JSC_thresholdForJITAfterWarmUp: "5000",
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000",
+};
 
 /** What it gives its runtime as the agent, that is without a first word. */
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
@@ -27,7 +38,7 @@ export function agentVariables(onlineCpus = cpus().length): Record<string, strin
 /** And where memory is counted (ffi/static/entry/memory.h). */
 export function smallVariables(onlineCpus = cpus().length): Record<string, string> {
   return {
-    ...commandVariables,
+    ...localAgentVariables,
     BUN_JSC_jitMemoryReservationSize: `${(3 + onlineCpus / 4) * 2 ** 20}`,
     BUN_JSC_structureHeapSizeInKB: "65536",
     MIMALLOC_ARENA_RESERVE: "32MiB",
