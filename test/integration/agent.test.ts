@@ -96,6 +96,41 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
     expect(numbers.sort((a, b) => a - b)).toEqual(sequence(0, count));
   });
 
+  test("brings a lone event after a busy time, in which the workers kept their own time, within 50 ms", async () => {
+    const { agent, ports } = await fixture.startOnPorts();
+    ports.order("set latency_ms 50\n1\n");
+    await agent.says("started");
+    const context = (): string => agent.log;
+    const count = 2000;
+    let marked = 0;
+    const received = new Map(cpus.map((cpu) => [cpu, Buffer.alloc(0)]));
+    const arrived = (): boolean =>
+      cpus.every((cpu) => {
+        ports.reader(cpu).poll();
+        const all = Buffer.concat([received.get(cpu) ?? Buffer.alloc(0), ports.reader(cpu).take()]);
+        received.set(cpu, all);
+        return findMarkers(all, cpu).length === marked;
+      });
+    for (let round = 0; round < 3; round++) {
+      writeMarkers(fixture.tracefs.path, cpus, marked, count);
+      marked += count;
+      await eventually(arrived, "the markers of a busy time", context);
+      // So long that each worker has found nothing since.
+      await Bun.sleep(200);
+      const writers = { ms: 0 };
+      const timing = await timed(async () => {
+        const begin = performance.now();
+        writeMarkers(fixture.tracefs.path, cpus, marked, 1);
+        writers.ms = performance.now() - begin;
+        marked++;
+        await eventually(arrived, "a lone marker of each CPU", context);
+      });
+      expect(timing.ms - writers.ms).toBeLessThan(allowedMs(50 + timelineLimits.liveHoldMoreMs, timing));
+    }
+    ports.order("0\n");
+    await agent.says("stopped");
+  });
+
   test("counts what a host that does not read makes it lose: written = received + lost, per CPU", async () => {
     const { agent, ports } = await fixture.startOnPorts({ paused: true });
     fixture.tracefs.write("buffer_size_kb", "256");

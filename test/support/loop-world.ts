@@ -143,6 +143,11 @@ export class LoopWorld {
     realFd.writeFrom(this.#partial, bytesOf(this.#subBufferBytes).fill(number));
   }
 
+  /** Puts a whole sub-buffer into the worker's pipe, as splice does. */
+  fillPage(): void {
+    realFd.writeFrom(this.stream.pipeWrite, bytesOf(this.#subBufferBytes));
+  }
+
   answer(call: Call): number | undefined {
     this.calls[call]++;
     const answer = this.#answers[call].shift();

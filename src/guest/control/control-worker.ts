@@ -114,7 +114,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
     // Without a host the port is ready to be written all the time.
     poll.set(answerSlot, replies.needsRoom && hostPresent && listening ? job.writeFd : -1, POLL.OUT);
     const untilCheckMs = check.turn(performance.now());
-    warmsUp = untilCheckMs < 0 && !warmedUp && !replies.waiting;
+    warmsUp = !check.runs && !warmedUp && !replies.waiting;
     const untilWorkMs = warmsUp ? guestLimits.warmUpDelayMs : untilCheckMs;
     const untilProgressMs = mainFree ? -1 : Math.max(0, Math.ceil(progressAtMs - performance.now()) | 0);
     return sooner(untilProgressMs, sooner(untilWorkMs, replies.waitMs));

@@ -13,7 +13,16 @@ import { makePipe, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL } from "../../../ffi/poll.ts";
 import { guestLimits } from "../limits.ts";
 import { transportLimits } from "../../transport/limits.ts";
-import { acksIndex, Counter, Order, RunState, Word } from "./run-state.ts";
+import {
+  acksIndex,
+  checkRestsIndex,
+  controlWakeIndex,
+  Counter,
+  latencyIndex,
+  Order,
+  RunState,
+  Word,
+} from "./run-state.ts";
 import { moveStream } from "./splice-loop.ts";
 import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
 
@@ -31,6 +40,7 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
     setPipeSize(output.write, guestLimits.warmUpBytes / 2);
     const run = new RunState(1);
     run.setWord(0, Word.order, Order.running);
+    Atomics.store(run.words, controlWakeIndex, wakeFd);
     const spliceBytes = guestLimits.warmUpBytes / 2;
     const stream = new Stream(
       {
@@ -59,6 +69,9 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
       stream.spuriousWakeUp = round % 5 === 4;
       stream.wakesEarly = round % 7 === 6;
       if (round % 2 === 1) wantPartial(stream);
+      // A worker that keeps its own time, to which the partial sub-buffer is due soon or late, and one that does not.
+      Atomics.store(run.words, latencyIndex, round % 3 === 0 ? 0 : round % 3 === 1 ? 1 : guestLimits.warmUpLatencyMs);
+      Atomics.store(run.words, checkRestsIndex, round % 2);
       // A host that acknowledges nothing, then one that does, each time all or a part.
       Atomics.store(run.words, acksIndex, round < guestLimits.warmUpRounds / 2 ? 0 : 1);
       if (round > guestLimits.warmUpRounds / 3)

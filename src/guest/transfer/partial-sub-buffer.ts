@@ -8,7 +8,7 @@ import { Counter } from "./run-state.ts";
 import { add, type Stream } from "./stream.ts";
 
 /**
- * Reads one sub-buffer and writes it into the empty pipe as far as it fits. Bytes read, -EAGAIN for none, or
+ * Reads one sub-buffer and writes it into the pipe as far as it fits. Bytes read, -EAGAIN for none, or
  * -errno.
  */
 export function readPartial(stream: Stream): number {
@@ -50,11 +50,11 @@ function readRest(stream: Stream, from: number): number {
   return count;
 }
 
-/** Writes the partial sub-buffer into the empty pipe as far as it fits. Bytes, or -errno: then it is kept. */
+/** Writes the partial sub-buffer into the pipe as far as it fits. Bytes, or -errno: then it is kept. */
 export function fillPipe(stream: Stream): number {
   const written = writeFrom(stream.pipeWrite, stream.partial, stream.heldFrom, stream.heldTo - stream.heldFrom);
   if (written <= 0) return written;
-  stream.queued = written;
+  stream.queued += written;
   stream.heldFrom += written;
   if (stream.heldFrom === stream.heldTo) stream.heldFrom = stream.heldTo = 0;
   return written;
