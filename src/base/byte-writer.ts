@@ -8,6 +8,7 @@ import {
   hexPairs,
   hundreds,
   lowerHexWord,
+  octalDigit,
   tenThousands,
   upperHexPairs,
   upperHexWord,
@@ -261,8 +262,11 @@ export class ByteWriter {
     this.length += 2;
   }
 
+  /** A u64 in two halves, in octal without leading zeros. */
   octal(high: number, low: number): void {
-    this.text(((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString(8));
+    let shift = 63;
+    while (shift > 0 && octalDigit(high, low, shift) === 0) shift -= 3;
+    for (; shift >= 0; shift -= 3) this.byte(zero + octalDigit(high, low, shift));
   }
 
   spaces(count: number): void {

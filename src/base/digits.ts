@@ -30,6 +30,11 @@ export function lowerHexWord(pairs: Uint16Array, value: number): number {
   return (pairs[(value >>> 8) & 0xff] ?? 0) | ((pairs[value & 0xff] ?? 0) << 16);
 }
 
+/** Of a u64 in two halves the octal digit from a bit on, which is a multiple of 3; that of bit 30 lies in both. */
+export function octalDigit(high: number, low: number, bit: number): number {
+  return (bit > 30 ? high >>> (bit - 32) : bit === 30 ? (low >>> 30) | (high << 2) : low >>> bit) & 7;
+}
+
 /** Four decimal digits as a word. */
 export function decimalWord(value: number): number {
   const upper = hundreds(value);

@@ -82,11 +82,25 @@ export class SubBufferCursor {
   #high = 0;
   #next = 0;
   #end = 0;
+  /** By number: 1 if events of it are wanted; undefined: all are. */
+  #wanted: Uint8Array | undefined;
+  #numberOffset = 0;
+  /** What is not wanted is left out from here on. */
+  #chooses = false;
 
   constructor(layout: SubBufferLayout, epoch = 0n) {
     this.layout = layout;
     this.#epochHigh = Number(epoch >> 32n);
     this.#epochLow = Number(epoch & 0xffff_ffffn);
+  }
+
+  /**
+   * Leaves out events that are not wanted, but for the first of each sub-buffer: a caller that counts them sees that it gets on, and where
+   * events were lost. `wanted`: by their number 1 for those that are, 65,536 of them; `numberOffset`: where the number lies in an event.
+   */
+  choose(wanted: Uint8Array, numberOffset: number): void {
+    this.#wanted = wanted;
+    this.#numberOffset = numberOffset;
   }
 
   /** Moves before the first event of the sub-buffer at `offset`, all of which must be in `view`. */
@@ -106,6 +120,7 @@ export class SubBufferCursor {
     this.#view = view;
     this.#next = offset + headerBytes;
     this.#end = this.#next + length;
+    this.#chooses = false;
     this.lostEvents = 0;
     if ((commit & eventsMissed) !== 0) this.lostEvents = this.#lostCount(commit, offset + sizeBytes);
   }
@@ -138,10 +153,13 @@ export class SubBufferCursor {
       at += 4;
       if (typeLength > typeLong && typeLength < typePadding) {
         this.timestamp += delta;
-        this.dataOffset = at;
-        this.dataBytes = typeLength * 4;
-        this.#next = at + this.dataBytes;
-        return this.#next <= end || this.#stop("event beyond the commit");
+        const bytes = typeLength * 4;
+        if (at + bytes > end) return this.#stop("event beyond the commit");
+        if (this.#chooses && !this.#isWanted(at, bytes)) {
+          at += bytes;
+          continue;
+        }
+        return this.#give(at, bytes, at + bytes);
       }
       if (typeLength === typePadding && delta === 0) break;
       if (at + 4 > end) return this.#stop("event beyond the commit");
@@ -160,17 +178,28 @@ export class SubBufferCursor {
         if (argument > end - at) return this.#stop("event beyond the commit");
         const length = (argument + 3) & ~3;
         if (at + length > end) return this.#stop("event beyond the commit");
-        this.dataOffset = at + 4;
-        this.dataBytes = argument - 4;
+        const data = at + 4;
         at += length;
-        if (typeLength === typeLong) {
-          this.#next = at;
-          return true;
-        }
+        if (typeLength === typeLong && !(this.#chooses && !this.#isWanted(data, argument - 4)))
+          return this.#give(data, argument - 4, at);
       }
     }
     this.#next = end;
     return false;
+  }
+
+  #give(offset: number, bytes: number, next: number): true {
+    this.dataOffset = offset;
+    this.dataBytes = bytes;
+    this.#next = next;
+    this.#chooses = this.#wanted !== undefined;
+    return true;
+  }
+
+  /** An event that is too short for a number has none that is wanted. */
+  #isWanted(offset: number, bytes: number): boolean {
+    const at = this.#numberOffset;
+    return bytes >= at + 2 && this.#wanted?.[this.#view.getUint16(offset + at, this.layout.littleEndian)] === 1;
   }
 
   /**

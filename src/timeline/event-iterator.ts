@@ -23,7 +23,10 @@ export class EventIterator {
   kind: EventType | undefined;
   /** Number of selected events so far. */
   matched = 0;
-  /** `next` pauses after skipping this many events, which says nothing about later ones; call it again. */
+  /**
+   * `next` pauses after skipping this many events, which says nothing about later ones; call it again. Events of kinds that are not wanted
+   * do not count but for one of each sub-buffer.
+   */
   pauseAfter = Infinity;
   paused = false;
   readonly #merger: EventMerger;
@@ -76,6 +79,7 @@ export class EventIterator {
       (reader) => new CpuEvents(reader, metadata.layout, first, listener, clock.converter(reader.cpu), block),
     );
     this.#merger = new EventMerger(cpus, this.record, { ...listener, lost });
+    if (this.#wanted !== undefined) for (const { cursor } of cpus) cursor.choose(this.#wanted, this.catalog.typeOffset);
   }
 
   /** False at the end, and when it paused. */
@@ -83,7 +87,8 @@ export class EventIterator {
     const { record, catalog } = this;
     const wanted = this.#wanted;
     const pids = this.#pids;
-    for (let left = this.pauseAfter; ; left--) {
+    // One that is passed over may stand for a whole sub-buffer.
+    for (let left = wanted === undefined ? this.pauseAfter : this.pauseAfter / 4; ; left--) {
       this.paused = left <= 0;
       if (left <= 0 || !this.#merger.next()) return false;
       if (record.timestamp < this.#from) continue;

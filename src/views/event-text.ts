@@ -14,6 +14,7 @@ const timeColumns = 12;
 const newline = 0x0a;
 const second = 1_000_000_000n;
 const secondNs = 1e9;
+const two32 = 2 ** 32;
 const unknownEvent = constant(" (NULL):               [UNKNOWN EVENT]");
 const droppedEvents = constant(" EVENTS DROPPED]\n");
 const dropped = constant("EVENTS DROPPED]\n");
@@ -28,6 +29,8 @@ export class EventText {
   readonly #epoch: bigint;
   readonly #epochSeconds: number;
   readonly #epochNanoseconds: number;
+  readonly #epochHigh: number;
+  readonly #epochLow: number;
   /** What `#inUnitShown` counts from. */
   readonly #unitEpoch: bigint;
   readonly #fullTimes: boolean;
@@ -39,6 +42,8 @@ export class EventText {
   readonly #exitKind: EventType | undefined;
   /** A function's entry whose line is written with the next event. */
   readonly #entry = new EventRecord();
+  /** Its bytes. */
+  #held = new Uint8Array(0);
   #entryWaits = false;
   /** When the second that was shown last began, as stamps count, less what they are rounded by; NaN before the first. */
   #secondBegin = NaN;
@@ -61,6 +66,8 @@ export class EventText {
     // Rounded down, also below 0, which an offset may cause.
     this.#epochNanoseconds = Number(((epoch % second) + second) % second);
     this.#epochSeconds = Number((epoch - BigInt(this.#epochNanoseconds)) / second);
+    this.#epochHigh = Number(epoch >> 32n);
+    this.#epochLow = Number(BigInt.asUintN(32, epoch));
     this.#unitEpoch = inSeconds && !this.#fullTimes ? BigInt(this.#epochSeconds) * 1_000_000n : epoch;
     this.#entryKind = catalog.find("ftrace", "funcgraph_entry");
     this.#exitKind = catalog.find("ftrace", "funcgraph_exit");
@@ -103,10 +110,15 @@ export class EventText {
 
   #holdEntry(record: EventRecord): void {
     const entry = this.#entry;
-    const bytes = record.bytes.slice(record.at, record.at + record.size);
-    entry.attach(new DataView(bytes.buffer));
+    const { bytes, at, size } = record;
+    if (this.#held.length < size) {
+      this.#held = new Uint8Array(size);
+      entry.attach(new DataView(this.#held.buffer), this.#held);
+    }
+    // For a few bytes less than what a view of them costs, which is garbage.
+    for (let index = 0; index < size; index++) this.#held[index] = bytes[at + index] ?? 0;
     entry.at = 0;
-    entry.size = record.size;
+    entry.size = size;
     entry.cpu = record.cpu;
     entry.timestamp = record.timestamp;
     this.#entryWaits = true;
@@ -162,9 +174,7 @@ export class EventText {
   #time(timestamp: number): void {
     const out = this.#out;
     if (!this.#inSeconds) {
-      const start = out.length;
-      out.text((this.#epoch + BigInt(timestamp)).toString());
-      out.pad(start, timeColumns, false);
+      this.#count(timestamp);
       return;
     }
     // The seconds of many events in a row are the same.
@@ -173,6 +183,17 @@ export class EventText {
       out.put(this.#secondsColumn);
       this.#fraction(since);
     } else this.#otherSecond(timestamp);
+  }
+
+  /** A time that is no seconds. */
+  #count(timestamp: number): void {
+    const out = this.#out;
+    const start = out.length;
+    const low = this.#epochLow + timestamp;
+    const high = this.#epochHigh + Math.floor(low / two32);
+    if (high >= 0 && high < two32) out.unsigned64(high | 0, low | 0);
+    else out.text((this.#epoch + BigInt(timestamp)).toString());
+    out.pad(start, timeColumns, false);
   }
 
   #otherSecond(timestamp: number): void {

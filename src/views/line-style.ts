@@ -41,9 +41,10 @@ export class LatencyColumns {
 
   write(out: ByteWriter, record: EventRecord): void {
     const pid = this.#catalog.pidOf(record);
-    const name = this.#catalog.tasks.get(pid);
+    const { tasks } = this.#catalog;
+    const slot = tasks.slotOf(pid);
     let start = out.length;
-    out.string(name, 0, Math.min(name.length, nameWidth));
+    out.string(tasks.bytes, tasks.offsetOf(slot), Math.min(tasks.lengthOf(slot), nameWidth));
     out.pad(start, nameWidth, false);
     out.byte(0x2d);
     start = out.length;
@@ -60,7 +61,8 @@ export class LatencyColumns {
     const bits = byteAt(record, this.#flags);
     out.byte((bits & flag.irqsOff) !== 0 ? 0x64 : (bits & flag.noIrqState) !== 0 ? 0x58 : dot);
     out.byte((bits & flag.needResched) !== 0 ? 0x4e : dot);
-    const [hard, soft] = [(bits & flag.hardIrq) !== 0, (bits & flag.softIrq) !== 0];
+    const hard = (bits & flag.hardIrq) !== 0;
+    const soft = (bits & flag.softIrq) !== 0;
     out.byte(hard && soft ? 0x48 : hard ? 0x68 : soft ? 0x73 : dot);
     const count = byteAt(record, this.#preemptCount);
     nibble(out, count & 15);
@@ -94,15 +96,12 @@ export class TimeDifferences {
     if (this.#before !== undefined) {
       out.text("(+");
       if (epoch !== this.#epoch) this.#before += Number(this.#epoch - epoch);
-      out.signed64(...halvesOf(time - this.#before));
+      const difference = time - this.#before;
+      out.signed64(Math.floor(difference / 2 ** 32) | 0, difference | 0);
       out.byte(0x29);
     }
     this.#before = time;
     this.#epoch = epoch;
     out.pad(start, 8, true);
   }
-}
-
-function halvesOf(value: number): [number, number] {
-  return [Math.floor(value / 2 ** 32) | 0, value | 0];
 }

@@ -25,13 +25,13 @@ export type CpuStatistics = {
 
 export type TaskStatistics = { pid: number; name: string; runNs: number; switches: number };
 
+type KindCount = { readonly kind: EventType | undefined; count: number };
 type TaskCounts = { runNs: number; switches: number; lastStamp: number };
 
 /** Tasks that are told apart; a fork bomb has more. */
 const tasksMost = 65_536;
 
 export class TraceStatistics {
-  readonly kinds = new Map<EventType | undefined, number>();
   readonly cpus = new Map<number, CpuStatistics>();
   /** May be taken and replaced by an empty one, to start at zero. */
   wakeups = new LatencyHistogram();
@@ -39,6 +39,13 @@ export class TraceStatistics {
   first = Infinity;
   last = -Infinity;
   readonly #catalog: EventCatalog;
+  /** By the number of the event: a map costs each event twice as much as all else here. */
+  readonly #counts: (KindCount | undefined)[] = [];
+  #unknown: KindCount | undefined;
+  /** As they were first seen. */
+  readonly #counted: KindCount[] = [];
+  /** By number. */
+  readonly #cpus: (CpuStatistics | undefined)[] = [];
   readonly #tasks = new Map<number, TaskCounts>();
   readonly #tasksMax: number;
   /** When a task that waits for a CPU was woken. */
@@ -48,8 +55,8 @@ export class TraceStatistics {
   readonly #switchKind: EventType | undefined;
   readonly #prevPid: NumberNode | undefined;
   readonly #nextPid: NumberNode | undefined;
-  /** sched_waking comes first, but may not be recorded. */
-  readonly #wakings: Map<EventType, NumberNode>;
+  /** By the number of the event. sched_waking comes first, but may not be recorded. */
+  readonly #wakings: (NumberNode | undefined)[] = [];
 
   /** `tasksMax`: tasks that are told apart; others are counted only on their CPUs. */
   constructor(catalog: EventCatalog, tasksMax = tasksMost) {
@@ -58,17 +65,17 @@ export class TraceStatistics {
     this.#switchKind = catalog.find("sched", "sched_switch");
     this.#prevPid = this.#switchKind?.number("prev_pid");
     this.#nextPid = this.#switchKind?.number("next_pid");
-    this.#wakings = new Map();
     for (const name of ["sched_waking", "sched_wakeup", "sched_wakeup_new"]) {
       const kind = catalog.find("sched", name);
       const pid = kind?.number("pid");
-      if (kind !== undefined && pid !== undefined) this.#wakings.set(kind, pid);
+      if (kind !== undefined && pid !== undefined) this.#wakings[kind.format.id] = pid;
     }
   }
 
   add(record: EventRecord, kind: EventType | undefined): void {
     this.events++;
-    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+    const counted = kind === undefined ? this.#unknown : this.#counts[kind.format.id];
+    (counted ?? this.#count(kind)).count++;
     if (record.timestamp < this.first) this.first = record.timestamp;
     if (record.timestamp > this.last) this.last = record.timestamp;
     const cpu = this.cpu(record.cpu);
@@ -77,10 +84,15 @@ export class TraceStatistics {
     if (kind === undefined || record.size < kind.format.minBytes) return;
     if (kind === this.#switchKind) this.#switch(record, cpu);
     else {
-      const pid = this.#wakings.get(kind)?.low(record);
-      if (pid === undefined || this.#losing.size > 0) return;
+      const waking = this.#wakings[kind.format.id];
+      if (waking === undefined || this.#losing.size > 0) return;
+      const pid = waking.low(record);
       if (!this.#woken.has(pid) && this.#woken.size < tasksMost) this.#woken.set(pid, record.timestamp);
     }
+  }
+
+  get kinds(): Map<EventType | undefined, number> {
+    return new Map(this.#counted.map(({ kind, count }) => [kind, count]));
   }
 
   /** From the CPU's last event on events are lost, until its next one is added: what ran there and was woken is unknown. */
@@ -103,7 +115,7 @@ export class TraceStatistics {
   }
 
   cpu(cpu: number): CpuStatistics {
-    let statistics = this.cpus.get(cpu);
+    let statistics = this.#cpus[cpu];
     if (statistics === undefined) {
       statistics = {
         cpu,
@@ -117,6 +129,7 @@ export class TraceStatistics {
         runningSince: 0,
       };
       this.cpus.set(cpu, statistics);
+      this.#cpus[cpu] = statistics;
     }
     return statistics;
   }
@@ -140,6 +153,12 @@ export class TraceStatistics {
       .sort(([, a], [, b]) => b.runNs - a.runNs)
       .slice(0, count)
       .map(([pid, { runNs, switches }]) => ({ pid, name: this.#catalog.tasks.text(pid), runNs, switches }));
+  }
+
+  #count(kind: EventType | undefined): KindCount {
+    const counted = { kind, count: 0 };
+    this.#counted.push(counted);
+    return kind === undefined ? (this.#unknown = counted) : (this.#counts[kind.format.id] = counted);
   }
 
   #switch(record: EventRecord, cpu: CpuStatistics): void {

@@ -30,7 +30,7 @@ test("unsigned64() and signed64() write what a bigint is in decimal", () => {
   fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), check), { seed: testSeed, numRuns: 2_000 });
 });
 
-test("decimal(), digits(), sixDigits() and hex() write what numbers are in text", () => {
+test("decimal(), digits(), sixDigits(), hex() and octal() write what numbers are in text", () => {
   const check = (value: bigint): void => {
     const [high, low] = halves(value);
     const small = low & 0x7fff_ffff;
@@ -41,11 +41,12 @@ test("decimal(), digits(), sixDigits() and hex() write what numbers are in text"
       written((writer) => writer.digits(small % 1e9, 9)),
       written((writer) => writer.sixDigits(small % 1e6)),
       written((writer) => writer.hexByte(low & 0xff)),
+      written((writer) => writer.octal(high, low)),
     ];
     const hex = value.toString(16);
     const padded = `${small % 1e9}`.padStart(9, "0");
     const wanted = [hex, hex.toUpperCase(), `${small}`, padded, `${small % 1e6}`.padStart(6, "0")];
-    expect(parts).toEqual([...wanted, (low & 0xff).toString(16).padStart(2, "0")]);
+    expect(parts).toEqual([...wanted, (low & 0xff).toString(16).padStart(2, "0"), value.toString(8)]);
   };
   for (const value of special) check(value);
   for (let power = 1n; power < 2n ** 33n; power *= 10n) for (const near of [-1n, 0n, 1n]) check(power + near);

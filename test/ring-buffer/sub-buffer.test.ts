@@ -230,19 +230,20 @@ describe("hostile bytes", () => {
     expect(damageOf(make().put(delta(30, 1)).commit())).toBe("event beyond the commit");
   });
 
+  const word = fc.oneof(
+    fc.nat(0xffff_ffff),
+    fc.tuple(fc.nat(31), fc.nat(40)).map(([type, by]) => delta(type, by)),
+    fc.nat(64),
+  );
+  const subBuffer = fc.record({
+    words: fc.array(word, { maxLength: 60 }),
+    flags: fc.constantFrom(0, 0x8000_0000, 0xc000_0000),
+    long4: fc.boolean(),
+    little: fc.boolean(),
+  });
+
   test("whatever the bytes are, walking ends and stays within the committed data", () => {
     const runs = inLongForm(5_000, 1_000_000);
-    const word = fc.oneof(
-      fc.nat(0xffff_ffff),
-      fc.tuple(fc.nat(31), fc.nat(40)).map(([type, by]) => delta(type, by)),
-      fc.nat(64),
-    );
-    const subBuffer = fc.record({
-      words: fc.array(word, { maxLength: 60 }),
-      flags: fc.constantFrom(0, 0x8000_0000, 0xc000_0000),
-      long4: fc.boolean(),
-      little: fc.boolean(),
-    });
     fc.assert(
       fc.property(subBuffer, ({ words, flags, long4, little }) => {
         const longBytes = long4 ? 4 : 8;
@@ -262,5 +263,37 @@ describe("hostile bytes", () => {
       }),
       { numRuns: runs },
     );
+  }, 300_000);
+
+  test("whatever the bytes are, what is chosen is the first event and those of the wanted numbers, and damage is the same", () => {
+    let [chosen, left] = [0, 0];
+    const wanted = new Uint8Array(65_536).map((_, number) => number & 1);
+    const event = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat(40)).map(([type, by]) => delta(type, by));
+    const mostlyEvents = fc.array(fc.oneof({ weight: 20, arbitrary: event }, word), { maxLength: 60 });
+    fc.assert(
+      fc.property(subBuffer, mostlyEvents, fc.nat(6), ({ flags, long4, little }, words, numberOffset) => {
+        const longBytes = long4 ? 4 : 8;
+        const made = make(0n, { longBytes, sizeBytes: 256, littleEndian: little });
+        for (const each of words.slice(0, 58)) made.put(each);
+        made.commit(flags);
+        const walk = (choose: boolean): { events: number[][]; damage: unknown } => {
+          const cursor = new SubBufferCursor(layoutOf(256, longBytes, little));
+          if (choose) cursor.choose(wanted, numberOffset);
+          const events: number[][] = [];
+          for (cursor.reset(made.view, 0); cursor.next();)
+            events.push([cursor.dataOffset, cursor.dataBytes, cursor.timestamp]);
+          return { events, damage: cursor.damage };
+        };
+        const all = walk(false);
+        const events = all.events.filter(([at = 0, bytes = 0], index) => {
+          if (index === 0) return true;
+          return bytes >= numberOffset + 2 && (made.view.getUint16(at + numberOffset, little) & 1) === 1;
+        });
+        expect(walk(true)).toEqual({ ...all, events });
+        [chosen, left] = [chosen + events.length, left + all.events.length - events.length];
+      }),
+      { numRuns: inLongForm(5_000, 200_000) },
+    );
+    expect(Math.min(chosen, left)).toBeGreaterThan(500);
   }, 300_000);
 });

@@ -6,13 +6,20 @@ import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import type { SubBufferReader } from "../../src/trace-dat/trace-source.ts";
 import { finishExport } from "../../src/views/exporter.ts";
 import { exporters } from "../../src/views/exporters.ts";
-import { fixturePath } from "../fixtures/fixtures.ts";
+import { fixturePath, fixtures } from "../fixtures/fixtures.ts";
 import { ourReport } from "../support/trace-cmd-report.ts";
 import { executable } from "../support/agent-process.ts";
 
 function lines(fixture: string, selection: EventSelection = {}): string[] {
   return ourReport(fixturePath(fixture), selection).trimEnd().split("\n").slice(1);
 }
+function jsonLines(fixture: string, selection: EventSelection = {}): string[] {
+  return ourReport(fixturePath(fixture), { ...selection, form: "json" })
+    .trimEnd()
+    .split("\n");
+}
+/** Some names of tasks are told by events of other kinds. */
+const withoutTask = (line: string): string => line.replace(/"comm":"(?:[^"\\]|\\.)*",/, "");
 const timeOf = (line: string): string => /\] *(-?\d+(?:\.\d+)?):/.exec(line)?.[1] ?? "";
 
 describe("--from and --to", () => {
@@ -86,6 +93,24 @@ describe("--cpu", () => {
     source.close();
     expect([...new Set(read)]).toEqual([1]);
   });
+});
+
+describe("--event", () => {
+  test.each(fixtures.filter(({ like }) => like === undefined).map(({ name }) => name))(
+    "of each kind in %s gives what is there of it, and tells of all losses where they were",
+    (fixture) => {
+      const all = jsonLines(fixture).map(withoutTask);
+      const kinds = all.map((line) => {
+        const { system, event, lost } = JSON.parse(line) as { system?: string; event?: string; lost?: number };
+        return lost === undefined ? `${system}:${event}` : "lost";
+      });
+      const known = new Set(kinds.filter((kind) => kind !== "lost" && kind !== "null:null"));
+      for (const kind of known)
+        expect(jsonLines(fixture, { events: [kind] }).map(withoutTask)).toEqual(
+          all.filter((_, index) => kinds[index] === kind || kinds[index] === "lost"),
+        );
+    },
+  );
 });
 
 describe("an output without events", () => {

@@ -15,16 +15,18 @@ import type { Predicate } from "./integers.ts";
 import { type Filter, parseFilter } from "./parse.ts";
 import { filterError } from "./tokens.ts";
 
+const no: Predicate = () => false;
+
 type Rule = { filter: Filter; ids: ReadonlySet<number> };
 
 export class EventFilter {
   readonly #catalog: EventCatalog;
   readonly #rules: readonly Rule[];
   /** By the number of the event; undefined where none was made yet. */
-  readonly #tests = new Map<EventType, Predicate>();
+  readonly #tests: (Predicate | undefined)[] = [];
   readonly #stacks: ReadonlySet<number>;
-  /** CPUs whose last event was shown. */
-  readonly #shown = new Set<number>();
+  /** By CPU, whether its last event was shown. */
+  readonly #shown: boolean[] = [];
 
   /** Throws a usage error for what no event of the recording can match. */
   constructor(catalog: EventCatalog, filters: readonly string[]) {
@@ -40,19 +42,13 @@ export class EventFilter {
   }
 
   matches(record: EventRecord, kind: EventType | undefined): boolean {
-    if (kind === undefined) return this.#note(record, false);
-    let test = this.#tests.get(kind);
-    if (test === undefined) this.#tests.set(kind, (test = this.#testOf(kind)));
-    if (test(record)) return this.#note(record, true);
-    const isStack = this.#stacks.has(kind.format.id) && this.#shown.has(record.cpu);
-    this.#note(record, false);
-    return isStack;
-  }
-
-  #note({ cpu }: EventRecord, shown: boolean): boolean {
-    if (shown) this.#shown.add(cpu);
-    else this.#shown.delete(cpu);
-    return shown;
+    const test = kind === undefined ? no : (this.#tests[kind.format.id] ??= this.#testOf(kind));
+    const { cpu } = record;
+    if (test === no && this.#shown[cpu] !== true) return false;
+    const isShown = test(record);
+    const isStack = !isShown && this.#shown[cpu] === true && kind !== undefined && this.#stacks.has(kind.format.id);
+    this.#shown[cpu] = isShown;
+    return isShown || isStack;
   }
 
   #testOf(kind: EventType): Predicate {
@@ -61,7 +57,8 @@ export class EventFilter {
       .map(({ filter: { expression } }): Predicate => {
         return expression === undefined ? () => true : compileFilter(expression, kind, this.#catalog);
       });
-    return (record) => tests.some((test) => test(record));
+    const [first = no, ...others] = tests;
+    return others.length === 0 ? first : (record) => tests.some((test) => test(record));
   }
 
   #rule(text: string): Rule {

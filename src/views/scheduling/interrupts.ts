@@ -19,7 +19,8 @@ type Open = { kind: InterruptKind; number: number; name: string; start: number; 
 export class Interrupts {
   readonly #catalog: EventCatalog;
   readonly #take: (slice: InterruptSlice) => void;
-  readonly #sources = new Map<EventType, Source>();
+  /** By the number of the event. */
+  readonly #sources: (Source | undefined)[] = [];
   readonly #open: Open[][] = [];
   readonly #slice: InterruptSlice = { cpu: 0, kind: "irq", number: 0, name: "", pid: 0, start: 0, end: 0 };
 
@@ -37,7 +38,7 @@ export class Interrupts {
 
   /** False for other events. */
   add(record: EventRecord, kind: EventType): boolean {
-    const source = this.#sources.get(kind);
+    const source = this.#sources[kind.format.id];
     if (source === undefined) return false;
     const open = (this.#open[record.cpu] ??= []);
     const number = source.number(record);
@@ -75,7 +76,7 @@ export class Interrupts {
     for (const type of [entry, exit]) {
       const number = field === undefined ? (): number => 0 : type?.number(field)?.low;
       if (entry === undefined || exit === undefined || type === undefined || number === undefined) return;
-      this.#sources.set(type, { kind, isEntry: type === entry, number, name });
+      this.#sources[type.format.id] = { kind, isEntry: type === entry, number, name };
     }
   }
 }

@@ -24,7 +24,8 @@ export class Scheduling {
   cutWaits = 0;
   readonly #taker: SchedulingTaker;
   readonly #switch: SwitchReaders | undefined;
-  readonly #wakings: Map<EventType, WakingReaders>;
+  /** By the number of the event. */
+  readonly #wakings: (WakingReaders | undefined)[] = [];
   readonly #interrupts: Interrupts;
   readonly #flagsOffset: number | undefined;
   readonly #eras = new LossEras();
@@ -69,7 +70,7 @@ export class Scheduling {
     this.#namesFromSwitches = namesFromSwitches;
     this.tasks = new TaskTable(tasksMost);
     this.#switch = switchReaders(catalog);
-    this.#wakings = wakingReaders(catalog);
+    for (const [kind, readers] of wakingReaders(catalog)) this.#wakings[kind.format.id] = readers;
     this.#flagsOffset = catalog.commonByte("common_flags");
     this.#interrupts = new Interrupts(catalog, (slice) => {
       if (keepsHistory) {
@@ -99,7 +100,7 @@ export class Scheduling {
     if (kind === undefined || record.size < kind.format.minBytes) return;
     if (kind === this.#switch?.kind) this.#switched(record, cpu, this.#switch);
     else {
-      const waking = this.#wakings.get(kind);
+      const waking = this.#wakings[kind.format.id];
       if (waking !== undefined) this.#woken(record, waking);
       else this.#interrupts.add(record, kind);
     }

@@ -1,0 +1,81 @@
+/**
+ * Which events' lines make garbage: `bun garbage.ts FILE...` writes a few events of each kind of the recordings again and again, and gives
+ * a line of JSON for each that leaves an object behind. Run with `withoutCollector`: memory that is never given
+ * back tells what was asked for, and without the last tiers of the compiler nothing that is asked for is left out.
+ */
+import { heapStats } from "bun:jsc";
+import { basename, dirname } from "node:path";
+import { ByteWriter } from "../../src/base/byte-writer.ts";
+import { setLogLevel } from "../../src/base/log.ts";
+import { EventIterator } from "../../src/timeline/event-iterator.ts";
+import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
+import { EventText } from "../../src/views/event-text.ts";
+import { type LineStyle, TimeDifferences } from "../../src/views/line-style.ts";
+
+export const withoutCollector = {
+  BUN_JSC_useGC: "0",
+  BUN_JSC_useDFGJIT: "0",
+  BUN_GC_TIMER_DISABLE: "1",
+};
+
+export type Garbage = { recording: string; event: string; style: string; bytesPerEvent: number };
+
+/** One object for each line would be 16 bytes at least. The heap grows by 16 KiB at a time. */
+const lineBytesMost = 12;
+const rounds = 4_096;
+/** Before: what is compiled meanwhile lies in the heap, too. */
+const warmUpRounds = 512;
+/** Of kinds with the same format in all recordings. */
+const eventsOfKind = 3;
+/** trace_printk() gives a format and arguments with each event: a printer is made of them, 50 KB. */
+const makesPrinter = "bprint";
+
+if (import.meta.main) {
+  setLogLevel("error");
+  const seen = new Map<string, number>();
+  for (const file of process.argv.slice(2))
+    for (const garbage of garbageOf(file, seen)) console.log(JSON.stringify(garbage));
+}
+
+function* garbageOf(file: string, seen: Map<string, number>): Generator<Garbage> {
+  const styles: Record<string, () => LineStyle> = {
+    plain: () => ({}),
+    "-t": () => ({ fullTimes: true }),
+    "--ts-diff": () => ({ timeDifferences: true, differences: new TimeDifferences() }),
+    "-l": () => ({ latency: true }),
+  };
+  for (const [style, make] of Object.entries(styles)) {
+    const source = openTraceDat(file);
+    const iterator = new EventIterator(source);
+    const out = new ByteWriter(() => {});
+    const text = new EventText(iterator.catalog, out, iterator.epoch, iterator.inSeconds, make());
+    const write = (times: number): void => {
+      for (let round = 0; round < times; round++) {
+        text.line(iterator.record, iterator.kind);
+        out.length = 0;
+      }
+    };
+    while (iterator.next()) {
+      const { kind } = iterator;
+      if (kind?.format.name === makesPrinter) continue;
+      // How a line begins depends on the recording, not on the event.
+      const what = style === "plain" ? `${kind?.format.name} ${kind?.format.print}` : `${style} ${file}`;
+      const count = (seen.get(what) ?? 0) + 1;
+      if (count > (style === "plain" ? eventsOfKind : 1)) continue;
+      seen.set(what, count);
+      write(warmUpRounds);
+      const measure = (times: number): number => {
+        const before = heapStats().heapCapacity;
+        write(times);
+        return (heapStats().heapCapacity - before) / times;
+      };
+      if (measure(rounds) <= lineBytesMost) continue;
+      // The heap may have grown for something else, once.
+      const bytesPerEvent = measure(rounds * 4);
+      if (bytesPerEvent <= lineBytesMost) continue;
+      const event = kind === undefined ? "(unknown)" : `${kind.format.system}:${kind.format.name}`;
+      yield { recording: basename(dirname(file)), event, style, bytesPerEvent };
+    }
+    source.close();
+  }
+}
