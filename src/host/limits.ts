@@ -36,6 +36,8 @@ export const hostLimits = {
   waitToldMs: 3_000,
   /** Symbols of guests kept on this host, in all: those of some 60 kernels. */
   symbolCacheBytes: 64 * MiB,
+  /** The same of one guest, in files of at most metadataPackedBytes: of this boot, with a module and without it. */
+  symbolsOfGuest: 2,
   /** Systems named in one order for formats, which fits its line. With more of them all formats are ordered. */
   formatSystemsMax: 200,
   /** Ready ports that one epoll_wait returns; further ones follow at the next call. */

@@ -25,7 +25,8 @@ export type SymbolsKey = {
 };
 
 const compress = promisify(zstdCompress);
-const ourName = /^symbols-[\da-f]{32}$/;
+/** Of a guest and a key; earlier versions named the key alone. */
+const ourName = /^symbols-(?:([\da-f]{16})-)?[\da-f]{32}$/;
 const newline = 0x0a;
 /** First line of a file: the key, and what is behind it. */
 type Head = { version: 2; key: SymbolsKey; bytes: number; sum: string };
@@ -74,17 +75,22 @@ export class SymbolCache {
     }
   }
 
-  /** Keeps a body; drops the oldest where it would be too much in all. A failure costs only time, at the next recording. */
+  /**
+   * Keeps a body, and drops the oldest where there would be too many of its guest, or too much in all. A failure costs only time, at the
+   * next recording.
+   */
   async write(key: SymbolsKey, body: Uint8Array): Promise<void> {
     const name = nameOf(key);
-    const packed = await pack(key, body);
-    if (packed.length > protocolLimits.metadataPackedBytes) return;
     let file: OutputFile | undefined;
     try {
-      this.#makeRoom(hostLimits.symbolCacheBytes - packed.length, name);
+      const packed = await pack(key, body);
+      if (packed.length > protocolLimits.metadataPackedBytes) return;
+      this.#makeRoom(packed.length, name);
       file = new OutputFile(OutputPlace.in(this.#directory, name));
       file.write(packed);
       file.finish();
+      // Another recorder may have written meanwhile.
+      this.#makeRoom(packed.length, name);
     } catch (error) {
       log.debug(`symbols are not kept: ${messageOf(error)}`);
     } finally {
@@ -96,17 +102,21 @@ export class SymbolCache {
     this.#directory.close();
   }
 
-  /** Files that are not ours are left alone and not counted. */
-  #makeRoom(bytesMax: number, replaced: string): void {
+  /** For `bytes` under `name`. Files that are not ours are left alone and not counted. */
+  #makeRoom(bytes: number, name: string): void {
+    const guest = guestIn(name);
     const kept = this.#directory
       .list()
-      .filter((name) => ourName.test(name) && name !== replaced)
-      .map((name) => ({ name, status: this.#directory.statusOf(name) }))
+      .filter((other) => ourName.test(other) && other !== name)
+      .map((other) => ({ name: other, status: this.#directory.statusOf(other) }))
       .sort((a, b) => (b.status?.mtimeMs ?? 0) - (a.status?.mtimeMs ?? 0));
-    let bytes = 0;
-    for (const { name, status } of kept) {
-      bytes += status?.size ?? 0;
-      if (bytes > bytesMax) this.#directory.remove(name);
+    let [sum, ofGuest] = [bytes, 1];
+    for (const { name: other, status } of kept) {
+      sum += status?.size ?? 0;
+      // Most of a guest's are of earlier boots, which never come again; nor shall one that has others each time cost the rest theirs.
+      const isOneMore = guestIn(other) === guest && ++ofGuest > hostLimits.symbolsOfGuest;
+      if (isOneMore || sum > hostLimits.symbolCacheBytes) this.#directory.remove(other);
+      if (isOneMore) sum -= status?.size ?? 0;
     }
   }
 }
@@ -137,7 +147,15 @@ function makeMissing(parent: Directory, name: string): void {
 }
 
 function nameOf(key: SymbolsKey): string {
-  return `symbols-${createHash("sha256").update(keyText(key)).digest("hex").slice(0, 32)}`;
+  return `symbols-${hashOf(key.guest).slice(0, 16)}-${hashOf(keyText(key)).slice(0, 32)}`;
+}
+
+function guestIn(name: string): string {
+  return ourName.exec(name)?.[1] ?? "";
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** The same for the same key, whatever the order of its fields. */

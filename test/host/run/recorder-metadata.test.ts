@@ -37,7 +37,7 @@ function answer(files: Record<string, string>, missing: Record<string, string> =
 /** Records once; gives the orders for metadata and what is in the file. */
 async function recordOnce(
   events: string[],
-  { metadata, modules = "m" }: { metadata: string; modules?: string },
+  { metadata, modules = "m", directory = guest }: { metadata: string; modules?: string; directory?: string },
 ): Promise<{ orders: string[]; file: Buffer }> {
   const ordersTo = `${base}/orders${++count}`;
   const output = `${base}/out${count}.dat`;
@@ -51,14 +51,14 @@ async function recordOnce(
     ordersTo,
   };
   const fake = `${import.meta.dir}/../../support/fake-agent.ts`;
-  const agent = Bun.spawn([process.execPath, fake, guest, JSON.stringify(script)], {
+  const agent = Bun.spawn([process.execPath, fake, directory, JSON.stringify(script)], {
     stdout: "pipe",
     stderr: "inherit",
   });
   started.push(agent);
   await agent.stdout.getReader().read();
   const args = events.flatMap((event) => ["-e", event]);
-  const { code, stderr } = await traceAgent("record", guest, ...args, "-d", "0.1", "-o", output);
+  const { code, stderr } = await traceAgent("record", directory, ...args, "-d", "0.1", "-o", output);
   expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
   await endAll();
   const orders = readFileSync(ordersTo, "utf8").split("\n");
@@ -95,4 +95,32 @@ test("symbols again where they were hidden, formats of what the guest has enable
   }
   const { orders } = await recordOnce(["irq_exit"], { metadata: hidden, modules: "hidden" });
   expect(orders.slice(0, 2)).toEqual(["metadata available_events", "metadata formats:irq formats:ftrace tasks stats"]);
+}, 300_000);
+
+test("symbols each time where nothing can be kept, which is no error", async () => {
+  const metadata = answer(symbols);
+  process.env["CACHE_DIRECTORY"] = "/proc/trace-agent";
+  try {
+    for (let turn = 0; turn < 2; turn++) {
+      const { orders, file } = await recordOnce(["sched:sched_switch"], { metadata, modules: "not kept" });
+      expect(orders).toContain("metadata kallsyms printk");
+      expect(file.includes("the_symbol")).toBe(true);
+    }
+  } finally {
+    process.env["CACHE_DIRECTORY"] = cache;
+  }
+}, 300_000);
+
+test("one guest's symbols never come from what another says that it is", async () => {
+  const modules = "the same";
+  const first = await recordOnce(["sched:sched_switch"], { metadata: answer(symbols), modules });
+  expect(first.orders).toContain("metadata kallsyms printk");
+  const other = `${base}/other`;
+  makeGuestDirectory(other, planSetup(1), "fifo", undefined);
+  const lie = answer({ ...symbols, kallsyms: "ffffffff81000000 T a_lie\n" });
+  const hostile = await recordOnce(["sched:sched_switch"], { metadata: lie, modules, directory: other });
+  expect(hostile.orders).toContain("metadata kallsyms printk");
+  const again = await recordOnce(["sched:sched_switch"], { metadata: answer({}), modules });
+  expect(again.orders).not.toContain("metadata kallsyms printk");
+  expect([again.file.includes("the_symbol"), again.file.includes("a_lie")]).toEqual([true, false]);
 }, 300_000);

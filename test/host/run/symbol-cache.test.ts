@@ -1,5 +1,7 @@
 /** Symbols that are kept: given back as they were, and nothing else, whatever lies in their directory. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   chownSync,
@@ -18,9 +20,12 @@ import {
 import { tmpdir } from "node:os";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { SymbolCache, symbolCachePath, type SymbolsKey } from "../../../src/host/run/symbol-cache.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { testUnless } from "../../support/test-unless.ts";
 
 const key: SymbolsKey = { guest: "/run/vm", bootId: "b", modules: "m", kptrRestrict: "0", printkBytes: 7 };
 const body = Buffer.from('{"version":2}\n{"end":true}\n');
+const reasonNoDisk = whyNoSmallDisk();
 const reasonNotRoot = process.geteuid?.() === 0 ? undefined : "only root gives a directory away";
 
 let folder: string;
@@ -98,20 +103,58 @@ describe("the cache of symbols", () => {
   });
 
   test("drops the oldest when all together would be too much, and leaves what is not its own", async () => {
-    await write();
+    await write({ ...key, guest: "/run/a" });
     const old = onlyFile();
     utimesSync(old, 1000, 1000);
-    await write({ ...key, bootId: "c" });
+    await write({ ...key, guest: "/run/b" });
     const newer = readdirSync(path).find((name) => !old.endsWith(name)) ?? "";
     truncateSync(`${path}/${newer}`, hostLimits.symbolCacheBytes - statSync(old).size - 10);
     writeFileSync(`${path}/note`, "of somebody");
-    await write({ ...key, bootId: "d" });
+    await write({ ...key, guest: "/run/c" });
     expect(existsSync(old)).toBe(false);
     expect(readdirSync(path)).toHaveLength(3);
     expect(existsSync(`${path}/note`)).toBe(true);
-    await write({ ...key, bootId: "e" }, Buffer.from(crypto.getRandomValues(new Uint8Array(4096))));
+    await write({ ...key, guest: "/run/d" }, Buffer.from(crypto.getRandomValues(new Uint8Array(4096))));
     expect(existsSync(`${path}/${newer}`)).toBe(false);
-    expect(await read({ ...key, bootId: "d" })).toBe(body.toString());
+    expect(await read({ ...key, guest: "/run/c" })).toBe(body.toString());
+  });
+
+  test("keeps the two newest of a guest, and what others have, however often that guest is another one", async () => {
+    const other = { ...key, guest: "/run/other" };
+    await write(other);
+    for (const bootId of ["1", "2", "3", "4"]) {
+      makeOlder();
+      await write({ ...key, bootId }, Buffer.from(bootId));
+    }
+    const kept = await Promise.all(["1", "2", "3", "4"].map((bootId) => read({ ...key, bootId })));
+    expect(kept).toEqual([undefined, undefined, "3", "4"]);
+    expect(await read(other)).toBe(body.toString());
+  });
+
+  test("holds what recorders keep at the same time, and no more than its bound then", async () => {
+    await write();
+    truncateSync(onlyFile(), hostLimits.symbolCacheBytes - 20_000);
+    makeOlder();
+    // Of each its own, as a recorder of its own has it.
+    const guests = ["/run/a", "/run/b", "/run/c", "/run/d", "/run/a"];
+    const bodies = guests.map((guest) => Buffer.from(guest + hexOf(16_000)));
+    await Promise.all(guests.map(async (guest, index) => write({ ...key, guest }, bodies[index])));
+    const files = readdirSync(path);
+    expect(files).toHaveLength(4);
+    const bytes = files.reduce((sum, name) => sum + statSync(`${path}/${name}`).size, 0);
+    expect(bytes).toBeLessThan(hostLimits.symbolCacheBytes);
+    for (const guest of guests) expect(await read({ ...key, guest })).toStartWith(guest);
+  });
+
+  test("drops what an earlier version kept, when it is the oldest", async () => {
+    await write();
+    const earlier = `${path}/symbols-${"0".repeat(32)}`;
+    writeFileSync(earlier, "");
+    truncateSync(earlier, hostLimits.symbolCacheBytes);
+    utimesSync(earlier, 1000, 1000);
+    await write({ ...key, guest: "/run/b" });
+    expect(existsSync(earlier)).toBe(false);
+    expect(await read()).toBe(body.toString());
   });
 
   test.skipIf(reasonNotRoot !== undefined)("is not in a directory of another user", () => {
@@ -140,6 +183,23 @@ describe("the cache of symbols", () => {
       expect(cache.read(key)).toBeUndefined();
     });
   });
+
+  testUnless(reasonNoDisk, "keeps what it has on a disk that is full, or can only be read", async () => {
+    await withSmallDisk("64k", async (disk) => {
+      path = `${disk}/cache`;
+      await write();
+      await write({ ...key, guest: "/run/b" }, Buffer.from(hexOf(200_000)));
+      expect(await read({ ...key, guest: "/run/b" })).toBeUndefined();
+      expect(readdirSync(path)).toHaveLength(1);
+      expect(await read()).toBe(body.toString());
+      expect(spawnSync("mount", ["-o", "remount,ro", disk]).status).toBe(0);
+      await write({ ...key, guest: "/run/b" });
+      expect(await read({ ...key, guest: "/run/b" })).toBeUndefined();
+      expect(await read()).toBe(body.toString());
+      path = `${disk}/none`;
+      expect(SymbolCache.open(path)).toBeUndefined();
+    });
+  });
 });
 
 describe("the place of the cache", () => {
@@ -156,6 +216,19 @@ describe("the place of the cache", () => {
     expect(symbolCachePath(env, uid)).toBe(place);
   });
 });
+
+/** All that is there was written an hour earlier. */
+function makeOlder(): void {
+  for (const name of readdirSync(path)) {
+    const writtenS = statSync(`${path}/${name}`).mtimeMs / 1000 - 3600;
+    utimesSync(`${path}/${name}`, writtenS, writtenS);
+  }
+}
+
+/** Of random bytes: it is packed to half of it. */
+function hexOf(bytes: number): string {
+  return randomBytes(bytes / 2).toString("hex");
+}
 
 function firstLine(file: string): string {
   return readFileSync(file, "latin1").split("\n", 1)[0] ?? "";
