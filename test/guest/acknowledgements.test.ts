@@ -132,6 +132,50 @@ for (const transport of ["fifo", "socket"] as const)
       );
 
       test(
+        "holds no more for one whose acknowledgements are beyond what was sent, come by hundreds and lag behind what it takes",
+        async () => {
+          await fill(24);
+          const ends = new HostEnds(guest(), { cpus, paused: true });
+          try {
+            await ends.ask("hello storm", "hello");
+            await ends.ask("host 3 ack", "host");
+            const from = await positions(ends);
+            const free = await freeKb(guest());
+            // Of all that may ever be sent; the second is not read the quick way.
+            for (const position of ["999999999999999", `${2 ** 53 - 1}`])
+              ends.order(cpus.map((cpu) => `ack ${cpu} ${position}\n`).join(""));
+            await ends.ask("1", "start");
+            const taken = (cpu: number): number => ends.reader(cpu).length;
+            for (let rounds = 0; cpus.some((cpu) => taken(cpu) < 8 * MiB); rounds++) {
+              for (const cpu of cpus) if (taken(cpu) < 8 * MiB) ends.reader(cpu).poll(MiB / 4);
+              const late = cpus.map((cpu) => `ack ${cpu} ${(from[cpu] ?? 0) + Math.max(0, taken(cpu) - 2 * MiB)}\n`);
+              ends.order(late.join("").repeat(rounds % 8 === 0 ? 100 : 1));
+              await Bun.sleep(5);
+            }
+            const bytes = await stuck(
+              ends,
+              cpus.map((cpu) => (from[cpu] ?? 0) + taken(cpu)),
+            );
+            const held = (free - (await freeKb(guest()))) / 1024;
+            console.error(`a host that acknowledged late, and stopped: ${held.toFixed(1)} MiB held`);
+            for (const cpu of cpus) expect((bytes[cpu] ?? 0) - (from[cpu] ?? 0) - taken(cpu)).toBeLessThan(12 * MiB);
+            expect(held).toBeLessThan(cpus.length * 10 + 8);
+            for (const cpu of cpus) ends.reader(cpu).resume();
+            await ends.ask("0", "stop");
+            await ends.silence();
+            for (const cpu of cpus) {
+              const stream = ends.reader(cpu).take();
+              expect(countEvents(stream, layout)).toMatchObject({ damaged: 0, lostEvents: 0, unknownLosses: 0 });
+              expect(stream.length).toBeGreaterThan(20 * MiB);
+            }
+          } finally {
+            ends.close();
+          }
+        },
+        guestTestTimeoutMs,
+      );
+
+      test(
         "is left by a recorder that is killed in the middle, then read by one that acknowledges nothing, then recorded again",
         async () => {
           const { directory } = guest();
