@@ -8,6 +8,7 @@ import { latency } from "./series/latency.ts";
 import { many } from "./series/many.ts";
 import { memory } from "./series/memory.ts";
 import { metadata } from "./series/metadata.ts";
+import { metadataInGuest } from "./series/metadata-guest.ts";
 import { overhead } from "./series/overhead.ts";
 import { parquet } from "./series/parquet.ts";
 import { reading } from "./series/reading.ts";
@@ -31,6 +32,7 @@ export const allSeries: readonly Series[] = [
   latency,
   memory,
   metadata,
+  metadataInGuest,
   start,
   many,
   cut,

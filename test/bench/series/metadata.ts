@@ -8,14 +8,12 @@ import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts"
 import { agentExecutable } from "../support/agent-executable.ts";
 import { armed, cpuTimeNs, startChild } from "../support/child.ts";
 import { residentBytes } from "../support/process.ts";
-import { tellMetadata } from "../support/metadata-body.ts";
+import { allMetadataOrders, metadataOrders, tellMetadata } from "../support/metadata-body.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const MiB = 2 ** 20;
 
-const formats = "metadata formats:sched formats:ftrace tasks stats";
-const symbols = "metadata kallsyms printk";
-const atEnd = "metadata formats tasks stats";
+const { formats, symbols, atEnd } = metadataOrders;
 
 type Told = { cpuMs: number; wallMs: number; grownMib: number };
 
@@ -38,7 +36,7 @@ export const metadata: Series = {
         await ask.settle();
         kept.push((ask.anonymous() - before) / MiB);
       });
-      await withAgent(context, async (ask) => void all.push(await ask.tell(["metadata", "metadata"])));
+      await withAgent(context, async (ask) => void all.push(await ask.tell(allMetadataOrders)));
     }
     const figures = (name: string, told: Told[], cpuMs?: number, grownMib?: number): Figure[] => [
       { name: `${name}: CPU`, unit: "ms", ours: told.map((one) => one.cpuMs), ...reach(cpuMs) },
@@ -63,7 +61,11 @@ function reach(value: number | undefined): Pick<Figure, "reach"> {
   return value === undefined ? {} : { reach: { value, is: "most" } };
 }
 
-type Asked = { anonymous: () => number; settle: () => Promise<void>; tell: (orders: string[]) => Promise<Told> };
+type Asked = {
+  anonymous: () => number;
+  settle: () => Promise<void>;
+  tell: (orders: readonly string[]) => Promise<Told>;
+};
 
 /** An agent that has been armed for a while, and whose host has introduced itself. */
 async function withAgent(context: SeriesContext, use: (asked: Asked) => Promise<void>): Promise<void> {
@@ -73,7 +75,7 @@ async function withAgent(context: SeriesContext, use: (asked: Asked) => Promise<
   const agent = startChild([agentExecutable, "--tracefs", tracefs.path, "--ports", ports.path]);
   const settle = (): Promise<void> => Bun.sleep(context.tiny ? 50 : 3000);
   const anonymous = (): number => residentBytes(agent.pid).anonymous;
-  const tell = async (orders: string[]): Promise<Told> => {
+  const tell = async (orders: readonly string[]): Promise<Told> => {
     const before = anonymous();
     let most = before;
     const cpuNs = await cpuTimeNs(agent.pid);

@@ -4,38 +4,34 @@
  * Finishing is `trace-agent recover` of the spool of a killed recorder, from the start of the program to its end, the
  * spool's removal included. Beside it the same bytes are copied with cp and brought to the disk with sync, as the program
  * does; both read from the page cache, on the same file system. How long a recorder takes from Ctrl-C to its end is told
- * too; most of that is the guest's last answers and a silence waited for.
+ * too; most of that is the guest's last answers and a silence waited for. So is what short recordings take (record-ends.ts).
  *
  * The two take turns at being first, and each finds memory that was in use a moment ago: in a VM that gives free pages back
  * to its host, fresh ones cost four times the copy.
  */
 import { exitCodes } from "../../../src/base/errors.ts";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
-import { type Child, cpuTimeNs, runChild, startChild, waitLimitMs } from "../support/child.ts";
-import { benchProgram } from "../support/programs.ts";
-import { endRecording, hasBegun } from "../support/recorder.ts";
+import { type Child, cpuTimeNs, runChild, startChild } from "../support/child.ts";
+import {
+  copySeconds,
+  endRecording,
+  fillAll,
+  hasBegun,
+  settledBytes,
+  smallMarker,
+  startRecorder,
+  warmMemory,
+} from "../support/recorder.ts";
 import { Rig } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
+import { beginAndEnd, recordedMb } from "./record-ends.ts";
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
-/** Chars of a marker: events of 984 bytes, and of 36, which are more to count. */
-const largeMarker = 960;
-const smallMarker = 12;
 
 export const record: Series = {
   name: "record",
@@ -85,10 +81,12 @@ export const record: Series = {
           reach: { ratio: 0.8, is: "least" },
         },
         { name: "Ctrl-C to the end", unit: "ms", ours: values.stop },
+        ...(await beginAndEnd(rig, context, folder)),
       ];
       const notes = [
         `recording: ${mebibytes} MiB of events of 984 bytes per CPU, live; one cat for each CPU; Ctrl-C ends these recordings`,
         `finishing: ${mebibytes * 4} MiB of events of 36 bytes per CPU, all counted; the whole run of recover`,
+        `of ${recordedMb(context)} MB: events of 36 bytes of all CPUs, live; to the end of the program; cp and sync of that file right after it`,
       ];
       return { figures, notes };
     } finally {
@@ -105,26 +103,6 @@ async function inTurns(
   for (let pair = 0; pair < Math.min(context.pairs, 5); pair++) {
     for (const contender of pair % 2 === 0 ? [ours, peer] : [peer, ours]) await contender();
   }
-}
-
-/** Frees as much memory as a file of so many bytes takes. */
-async function warmMemory(folder: string, bytes: number): Promise<void> {
-  const file = join(folder, "thrown-away");
-  await runChild(["dd", "if=/dev/zero", `of=${file}`, "bs=1M", `count=${Math.ceil(bytes / MiB)}`, "status=none"]);
-  rmSync(file);
-}
-
-async function fillAll(rig: Rig, mebibytes: number, chars = largeMarker): Promise<void> {
-  const marker = `${rig.tracefs.path}/trace_marker`;
-  await Promise.all(
-    rig.cpus.map((cpu) =>
-      runChild([benchProgram("workload"), "fill", marker, `${cpu}`, `${mebibytes * MiB}`, `${chars}`]),
-    ),
-  );
-}
-
-function startRecorder(rig: Rig, output: string): Child {
-  return startChild([agentExecutable, "record", "bench", "--dir", rig.portsDirectory, "--output", output]);
 }
 
 /** The work of both contenders, in a folder that is theirs alone; gives the bytes that came. */
@@ -192,21 +170,6 @@ async function catOnce(rig: Rig, context: SeriesContext, mebibytes: number, fold
   }
 }
 
-/** The size of all files in a folder once it has not grown for a while. */
-async function settledBytes(folder: string): Promise<number> {
-  let bytes = -1;
-  const deadline = performance.now() + waitLimitMs;
-  for (let quiet = 0; quiet < 8; await Bun.sleep(100)) {
-    if (performance.now() > deadline) throw new Error(`nothing comes into ${folder}, or without end`);
-    const now = existsSync(folder)
-      ? readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
-      : 0;
-    quiet = now === bytes && now > 0 ? quiet + 1 : 0;
-    bytes = now;
-  }
-  return bytes;
-}
-
 type Finishing = { spool: string; trace: string; folder: string };
 
 /** The spool of a recorder that was killed, and the file that is made of it, in `folder`. */
@@ -270,9 +233,7 @@ async function finishSpeed(finishing: Finishing): Promise<number> {
 async function copySpeed(finishing: Finishing): Promise<number> {
   const copy = join(finishing.folder, "copied.dat");
   await makeReady(finishing);
-  const begin = performance.now();
-  await runChild(["sh", "-c", 'cp --reflink=never "$1" "$2" && sync -d "$2"', "sh", finishing.trace, copy]);
-  const seconds = (performance.now() - begin) / 1000;
+  const seconds = await copySeconds(finishing.trace, copy);
   const bytes = statSync(copy).size;
   rmSync(copy);
   return bytes / GiB / seconds;

@@ -1,14 +1,30 @@
 /** Metadata that an agent is asked for, and when all of them are there. */
-import type { PortDirectory } from "../../support/agent-process.ts";
+import type { PortReader } from "../../support/port-reader.ts";
 import { type Child, hasEnded, waitLimitMs } from "./child.ts";
 
-/** Gives the order, and looks at the agent again and again until it has told all; fails when it ends before, or tells nothing. */
-export async function tellMetadata(ports: PortDirectory, agent: Child, order: string, look: () => void): Promise<void> {
+/** What a recording with sched events orders: before its start, where the host lacks the symbols, and after its end. */
+export const metadataOrders = {
+  formats: "metadata formats:sched formats:ftrace tasks stats",
+  symbols: "metadata kallsyms printk",
+  atEnd: "metadata formats tasks stats",
+} as const;
+/** And in protocol 1. */
+export const allMetadataOrders = ["metadata", "metadata"] as const;
+
+type Ports = { replies: PortReader; order: (text: string) => void };
+
+/** `agent`: where it is a process of this machine. Gives the order, and looks at the agent again and again until it has told all; fails when it ends before, or tells nothing. */
+export async function tellMetadata(
+  ports: Ports,
+  agent: Child | undefined,
+  order: string,
+  look: () => void = () => {},
+): Promise<void> {
   ports.replies.take();
   ports.order(`${order}\n`);
   const deadline = performance.now() + waitLimitMs;
   while (!isWholeBody(ports.replies.peek())) {
-    if (hasEnded(agent)) throw new Error(`the agent ended before it had answered "${order}"`);
+    if (agent !== undefined && hasEnded(agent)) throw new Error(`the agent ended before it had answered "${order}"`);
     if (performance.now() > deadline) throw new Error(`not answered within ${waitLimitMs} ms: "${order}"`);
     look();
     await Bun.sleep(1);
