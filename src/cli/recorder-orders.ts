@@ -17,7 +17,8 @@ type ListedStatus = ControlStatus & { uid?: number };
 
 /** Whether a name is the directory of a recorder's session. A guest's name counts more than a directory here that has it. */
 function isRecorder(name: string): boolean {
-  if (!name.includes("/") && existsSync(`${guestsDirectory}/${name}`)) return false;
+  const isPath = name.includes("/") || name === "." || name === "..";
+  if (!isPath && existsSync(`${guestsDirectory}/${name}`)) return false;
   return isSession(name) || existsSync(`${name}/${sessionControl}`);
 }
 

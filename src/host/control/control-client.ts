@@ -27,9 +27,11 @@ export async function askRecorder<Kind extends ControlRequest["request"] & Contr
     const reply = parseControlReply(line);
     if (reply === undefined) throw new AgentError("io", `the recorder of "${path}" gave no answer that is understood`);
     if (reply.reply === "error")
-      throw new AgentError("unavailable", `the recorder of "${path}" refused: ${foreignText(reply.error)}`, {
-        remedy: foreignText(reply.remedy ?? "see its log"),
-      });
+      throw new AgentError(
+        "unavailable",
+        `the recorder of "${path}" refused: ${foreignText(reply.error)}`,
+        reply.remedy === undefined ? {} : { remedy: foreignText(reply.remedy) },
+      );
     if (reply.reply !== request.request) throw noAnswer(path);
     if (toEnd) await untilClosed(fd);
     // It was compared with the request.

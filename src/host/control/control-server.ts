@@ -81,7 +81,7 @@ export class ControlServer {
       return await this.#answer(request);
     } catch (error) {
       if (!(error instanceof AgentError)) log.warn(`request "${request.request}" failed: ${messageOf(error)}`);
-      const remedy = error instanceof AgentError ? error.remedy : undefined;
+      const remedy = error instanceof AgentError ? error.remedy : "see its log";
       return { reply: "error", error: messageOf(error), ...(remedy === undefined ? {} : { remedy }) };
     }
   }

@@ -22,14 +22,15 @@ export class MachineDirectories {
     return OutputPlace.in(this.#directory(machine), basename(file), { group: this.#group });
   }
 
+  /** Throws an AgentError where the machine's entry is no directory: nothing is known of its files then. */
   has(machine: string, file: string): boolean {
-    if (this.#parent.statusOf(machine)?.isDirectory() !== true) return false;
+    if (this.#parent.statusOf(machine) === undefined) return false;
     return this.#directory(machine).statusOf(basename(file))?.isFile() === true;
   }
 
   /** Of the machine's directory; none where there is none. */
   list(machine: string): string[] {
-    if (this.#parent.statusOf(machine)?.isDirectory() !== true) return [];
+    if (this.#parent.statusOf(machine) === undefined) return [];
     return this.#directory(machine).list();
   }
 
@@ -54,6 +55,10 @@ export class MachineDirectories {
       owned(made, this.#parent.status.uid, this.#group);
       made.close();
     }
+    if (this.#parent.statusOf(machine)?.isDirectory() !== true)
+      throw new AgentError("io", `cannot record to "${this.#parent.path}": ${machine} in it is no directory`, {
+        remedy: "put the directory itself there (a link is not followed, mount --bind does), or name another one",
+      });
     own = this.#parent.child(machine);
     if (!isTrusted(own.status.uid)) {
       own.close();

@@ -123,7 +123,10 @@ export class RecorderControl {
     if (machine !== undefined && !this.#machines.some(({ name }) => name === machine))
       throw new AgentError("unavailable", `it records no machine "${machine}"`, { remedy: "status DIR names them" });
     const result = await this.snapshot({ trigger: "command", machine });
-    if (!result.taken) throw new AgentError("unavailable", result.reason);
+    if (!result.taken) {
+      const { reason, remedy } = result;
+      throw new AgentError("unavailable", reason, remedy === undefined ? {} : { remedy });
+    }
     return { reply: "snapshot", files: [...result.files] };
   }
 }

@@ -11,10 +11,10 @@ import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
  */
 export type SnapshotRequest = { trigger: string; machine?: string | undefined; at?: bigint | undefined };
 
-/** `files`: below the directory. Not taken: why, as in "one is being taken". */
+/** `files`: below the directory. Not taken: why, as in "one is being taken", and what to do, where there is something. */
 export type SnapshotResult =
   | { taken: true; files: readonly { machine: string; file: string; bytes: number }[] }
-  | { taken: false; reason: string };
+  | { taken: false; reason: string; remedy?: string };
 
 /** A stream of one CPU as far as it is on the disk: positions count all bytes that came since the recording began. */
 export type RunningStream = {

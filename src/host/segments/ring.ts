@@ -110,7 +110,7 @@ export class Ring implements Cutter {
 
   /** One at a time. */
   async snapshot(request: SnapshotRequest): Promise<SnapshotResult> {
-    if (this.#taking) return { taken: false, reason: "one is being taken" };
+    if (this.#taking) return { taken: false, reason: "one is being taken", remedy: "ask again in a moment" };
     const sinceMs = performance.now() - this.#takenMs;
     const { everyMs } = this.#parts;
     // What a guest that is gone leaves is not there any more later.

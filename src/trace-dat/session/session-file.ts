@@ -12,7 +12,8 @@ import { sessionKind } from "./names.ts";
 const sessionVersion = 1;
 
 const text = v.pipe(v.string(), v.maxLength(traceDatLimits.sessionTextChars));
-const name = v.pipe(v.string(), v.maxLength(traceDatLimits.nameChars), v.regex(/^[^\p{Cc}/]+$/u));
+/** Also of a directory below this one, which must be no other. */
+const name = v.pipe(v.string(), v.maxLength(traceDatLimits.nameChars), v.regex(/^(?!\.\.?$)[^\p{Cc}/]+$/u));
 /** A path below the directory, which leads nowhere else. */
 const path = v.pipe(
   v.string(),

@@ -12,7 +12,7 @@ import {
 } from "../../support/fake-machines.ts";
 import { withNamedGuests } from "../../support/named-guests.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
-import { eventually } from "../../support/agent-process.ts";
+import { eventually, executable } from "../../support/agent-process.ts";
 
 setDefaultTimeout(300_000);
 endsGuests();
@@ -79,6 +79,15 @@ describe("the recorder of a directory", () => {
     expect((await recorder.ended()).code).toBe(0);
     expect(readdirSync(world.out).sort()).toEqual(["session.json", "vm1.dat", "vm2.dat"]);
   });
+
+  test("is asked as . in it, also where guests have names", () =>
+    withNamedGuests(async () => {
+      const { world, recorder } = await startRecorder();
+      const ask = (order: string): number =>
+        Bun.spawnSync([executable, order, "."], { cwd: world.out, stdout: "ignore", stderr: "inherit" }).exitCode;
+      expect([ask("status"), ask("stop")]).toEqual([0, 0]);
+      expect((await recorder.ended()).code).toBe(0);
+    }));
 
   test("writes metrics that everybody may read, at the start and at the end", () =>
     withNamedGuests(async () => {

@@ -1,6 +1,6 @@
 /** The numbers of segments: each is given once in the life of a session's directory. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
@@ -29,6 +29,23 @@ test("numbers go on where they were when all segments were removed", () => {
       { name: "vm1", recordings: [], removed: { recordings: 2, events: 10, number: 41 } },
     ]);
     second.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a link in place of a machine's directory is refused, and its segments are not forgotten", () => {
+  const folder = mkdtempSync(`${tmpdir()}/ta-segment-store-`);
+  const path = `${folder}/out`;
+  try {
+    const directory = SessionDirectory.open(path, undefined);
+    const recording = { file: "vm1/20260101T000000Z-0001.dat", number: 1, state: "whole" } as const;
+    directory.machine("vm1", "guest").recordings.push(recording);
+    symlinkSync(folder, `${path}/vm1`);
+    const open = (): SegmentStore => new SegmentStore(directory, {}, { bytes: 0 });
+    expect(open).toThrow(`cannot record to "${path}": vm1 in it is no directory`);
+    expect(directory.file.machines[0]?.recordings).toEqual([recording]);
+    directory.close();
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -73,6 +73,7 @@ describe("session.json", () => {
       "an offset beyond 64 bits",
       { ...written(), offsets: { vm1: { ns: "-9223372036854775809", method: "causality" } } },
     ],
+    ["a machine whose directory is another", { ...written(), machines: [{ name: "..", kind: "guest" }] }],
     ["two machines of one name", { ...written(), machines: [file.machines[0], file.machines[0]] }],
     ["a list", []],
   ])("of %s is refused", (_, value) => {
