@@ -83,13 +83,17 @@ export function renameAt(directory: number, from: string, into: number, to: stri
   }
 }
 
-/** Gives the file of an fd that has no name yet (O_TMPFILE) one, as open(2) describes it; /proc must be mounted. */
-export function linkFdAt(fd: number, directory: number, name: string): void {
+/**
+ * Gives the file of an fd that has no name yet (O_TMPFILE) one, as open(2) describes it; /proc must be mounted. False when something of
+ * that name exists already.
+ */
+export function linkFdAt(fd: number, directory: number, name: string): boolean {
   checkDirectory(directory);
   const from = cString(`/proc/self/fd/${fd}`);
-  if (libcHost.linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) < 0) {
-    throw new SystemError("link", JSON.stringify(name), errno());
-  }
+  if (libcHost.linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) === 0) return true;
+  const number = errno();
+  if (number === E.EEXIST) return false;
+  throw new SystemError("link", JSON.stringify(name), number);
 }
 
 export function makeLinkAt(directory: number, name: string, target: string): void {

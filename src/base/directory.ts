@@ -65,9 +65,9 @@ export class Directory {
     return openAt(this.fd, ".", O.TMPFILE | O.RDWR, mode);
   }
 
-  /** Gives such a file its name. */
-  name(fd: number, name: string): void {
-    linkFdAt(fd, this.fd, name);
+  /** Gives such a file its name. False when something of that name exists already. */
+  name(fd: number, name: string): boolean {
+    return linkFdAt(fd, this.fd, name);
   }
 
   /** The bytes of a regular file, at most `bytesMax`. */

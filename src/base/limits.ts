@@ -15,6 +15,9 @@ export const baseLimits = {
   pipeAtomicBytes: 4 * KiB,
   /** After this many bytes the disk starts writing, so that it is nearly done when the last byte is written. */
   writebackBytes: 8 * MiB,
+  /** Pieces of a file up to this size are put together before they are written, and so many bytes of them. */
+  smallPieceBytes: 4 * KiB,
+  smallPiecesBytes: 16 * KiB,
   /** Of one read and write where the kernel cannot copy between two files. */
   copyBytes: 256 * KiB,
   /** Linux gives up a path after this many links, too (path_resolution(7)). */

@@ -15,7 +15,9 @@ import { guardFile } from "./guarded-file.ts";
 import { isTerminal } from "./is-terminal.ts";
 import { baseLimits } from "./limits.ts";
 import { type OutputOptions, OutputPlace } from "./output-place.ts";
+import { SmallPieces } from "./small-pieces.ts";
 import { writeAll } from "./standard-output.ts";
+import { temporaryName } from "./temporary-name.ts";
 
 const synced = promisify(fsync);
 
@@ -32,6 +34,8 @@ export class OutputFile {
   /** The temporary name, if it has one, and the function that releases its guardian. */
   readonly #temporary: { name: string; release: () => void } | undefined;
   #position = 0;
+  /** Of the bytes before the position, the last ones, which are not written yet. */
+  readonly #small = new SmallPieces();
   /** Up to here the disk was told to write. */
   #begun = 0;
   #closed = false;
@@ -67,7 +71,7 @@ export class OutputFile {
     return this.#position;
   }
 
-  /** For a program that writes it. */
+  /** For its file system, not its bytes: the last ones may not be written yet. */
   get fd(): number {
     return this.#fd;
   }
@@ -75,7 +79,10 @@ export class OutputFile {
   write(bytes: Uint8Array): void {
     try {
       if (this.place.directory === undefined) writeAll(this.#fd, bytes, this.place.shown);
-      else this.#writeAt(bytes, this.#position);
+      else if (!this.#small.take(bytes)) {
+        this.flush();
+        this.#writeAt(bytes, this.#position);
+      }
     } catch (cause) {
       throw this.#error(cause);
     }
@@ -87,6 +94,7 @@ export class OutputFile {
   copyFrom(fd: number, offset: number, bytes: number): void {
     assert(this.place.directory !== undefined, "a stream is written from memory");
     try {
+      this.flush();
       for (let done = 0; done < bytes;) {
         const copied = copyFileRange(fd, offset + done, this.#fd, this.#position, bytes - done);
         if (copied === -E.EINTR) continue;
@@ -119,15 +127,29 @@ export class OutputFile {
   patch(position: number, bytes: Uint8Array): void {
     assert(this.place.directory !== undefined, "a stream is written from its beginning to its end");
     try {
+      this.flush();
       this.#writeAt(bytes, position);
     } catch (cause) {
       throw this.#error(cause);
     }
   }
 
+  /** Small pieces that are held go to the file, which takes no memory for them any more. */
+  flush(): void {
+    const { bytes } = this.#small;
+    if (bytes === 0) return;
+    try {
+      this.#writeAt(this.#small.give(), this.#position - bytes);
+    } catch (cause) {
+      throw this.#error(cause);
+    }
+    this.#small.release();
+  }
+
   finish(): void {
     if (this.place.directory === undefined) return this.#close();
     try {
+      this.flush();
       if (this.place.options.fleeting !== true) fsyncSync(this.#fd);
     } catch (cause) {
       throw this.#error(cause);
@@ -137,10 +159,12 @@ export class OutputFile {
 
   /** Makes the disk begin to write all of it: so the disk has many files in the time of few. */
   begin(): void {
-    if (this.place.directory !== undefined) startWriteback(this.#fd, 0, this.#position);
+    if (this.place.directory === undefined) return;
+    this.flush();
+    startWriteback(this.#fd, 0, this.#position);
   }
 
-  /** The same where the disk has its bytes: the caller has brought the file system there, and does so again, for the names. */
+  /** The same where the disk has its bytes, after flush(): the caller has brought the file system there, and does so again, for the names. */
   finishSynced(): void {
     this.#rename();
     this.#close();
@@ -149,6 +173,7 @@ export class OutputFile {
   /** The same where other work goes on meanwhile: the disk may take long. It is told to take the name, too, which is not waited for. */
   async finishLater(): Promise<void> {
     try {
+      this.flush();
       await synced(this.#fd);
     } catch (cause) {
       throw this.#error(cause);
@@ -182,9 +207,11 @@ export class OutputFile {
     const { directory, name } = this.place;
     if (directory === undefined) return;
     try {
-      this.place.checkAgain();
+      this.flush();
+      // Most often nothing is there: then its first name is its own.
+      if (this.place.checkAgain() && this.#temporary === undefined && directory.name(this.#fd, name)) return;
       const temporary = this.#temporary?.name ?? temporaryName(name);
-      if (this.#temporary === undefined) directory.name(this.#fd, temporary);
+      if (this.#temporary === undefined) assert(directory.name(this.#fd, temporary), "a secret name is taken");
       try {
         directory.rename(temporary, name);
       } catch (error) {
@@ -207,6 +234,7 @@ export class OutputFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#temporary?.release();
+    this.#small.release();
     // stdout and stderr are not ours to close.
     if (this.#fd > 2) closeFd(this.#fd);
     if (this.#ownsPlace) this.place.close();
@@ -267,14 +295,4 @@ export function refuseTerminal({ descriptor, path }: OutputPlace, what: string, 
   throw new AgentError("usage", `cannot write ${what} to ${path === "-" ? "a terminal" : `"${path}", a terminal`}`, {
     remedy,
   });
-}
-
-/** Nobody can have made a file of that name, and nobody can predict it. */
-export function temporaryName(name: string): string {
-  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString("hex");
-  const room = baseLimits.nameBytes - random.length - 6;
-  return `.${Buffer.from(name)
-    .subarray(0, room)
-    .toString("latin1")
-    .replaceAll(/[^\w.-]/g, "_")}.${random}.tmp`;
 }

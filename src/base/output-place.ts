@@ -139,10 +139,12 @@ export class OutputPlace {
     return this.path === "-" ? "stdout" : `"${this.path}"`;
   }
 
-  /** Checks again, just before the target is replaced. */
-  checkAgain(): void {
-    if (this.directory !== undefined && this.#check(this.directory.statusOf(this.name)) !== "file")
-      throw this.refusal("it is no file any more");
+  /** Checks again, just before the target is replaced. True: nothing is there. */
+  checkAgain(): boolean {
+    if (this.directory === undefined) return false;
+    const status = this.directory.statusOf(this.name);
+    if (this.#check(status) !== "file") throw this.refusal("it is no file any more");
+    return status === undefined;
   }
 
   close(): void {

@@ -24,8 +24,9 @@ import { makeLinkAt } from "../../ffi/at.ts";
 import { Directory } from "../base/directory.ts";
 import { AgentError, errnoOf, isDenied, messageOf } from "../base/errors.ts";
 import { baseLimits } from "../base/limits.ts";
-import { OutputFile, temporaryName } from "../base/output-file.ts";
+import { OutputFile } from "../base/output-file.ts";
 import { OutputPlace } from "../base/output-place.ts";
+import { temporaryName } from "../base/temporary-name.ts";
 
 const copyBytes = 1024 * 1024;
 

@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -18,9 +20,10 @@ import { resolve } from "node:path";
 import { attempt } from "../../src/base/attempt.ts";
 import { Directory } from "../../src/base/directory.ts";
 import { locate } from "../../src/base/locate.ts";
-import { OutputFile, temporaryName } from "../../src/base/output-file.ts";
+import { OutputFile } from "../../src/base/output-file.ts";
 import { OutputPlace } from "../../src/base/output-place.ts";
 import { makePrivateDirectory, removePrivateDirectory } from "../../src/base/private-directory.ts";
+import { temporaryName } from "../../src/base/temporary-name.ts";
 import { eventually } from "../support/agent-process.ts";
 
 /** Runs of the executable take long on a loaded machine. */
@@ -56,6 +59,33 @@ describe.each([
     expect(lstatSync(`${path}/out`).mode & 0o7777).toBe(0o600);
     file.abandon();
     expect(readdirSync(path)).toEqual(["out"]);
+  });
+
+  test("holds small pieces, large ones and what is copied in their order, and patches of each", async () => {
+    const path = directory();
+    writeFileSync(`${path}/from`, "copied");
+    const from = openSync(`${path}/from`, "r");
+    const [small, large] = [Buffer.alloc(3000, "s"), Buffer.alloc(20_000, "l")];
+    const file = new OutputFile(`${path}/out`, {}, unnamed);
+    const wanted: Buffer[] = [];
+    for (const piece of [...Array<Buffer>(7).fill(small), large, small, large, small, Buffer.alloc(0), small]) {
+      file.write(piece);
+      wanted.push(piece);
+    }
+    file.copyFrom(from, 2, 4);
+    file.write(small);
+    const all = Buffer.concat([...wanted, Buffer.from("pied"), small]);
+    for (const at of [1, 7 * 3000 + 5, all.length - 2]) {
+      file.patch(at, Buffer.from("P"));
+      all.write("P", at);
+    }
+    expect(file.position).toBe(all.length);
+    // An earlier file is replaced.
+    writeFileSync(`${path}/out`, "before");
+    await file.finishLater();
+    closeSync(from);
+    expect(readFileSync(`${path}/out`).equals(all)).toBe(true);
+    expect(readdirSync(path).sort()).toEqual(["from", "out"]);
   });
 
   test("appears at once where the disk is not waited for, and is closed when the disk has it", async () => {

@@ -40,6 +40,7 @@ export class PendingFiles {
   /** `appeared` is called when it stands under its name; its folder is closed then. */
   add(folder: Directory, output: OutputFile, appeared: () => void): void {
     this.#files.add({ folder, output, appeared });
+    output.flush();
   }
 
   /** All files appear. */
