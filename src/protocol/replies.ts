@@ -180,6 +180,11 @@ const reply = v.variant("reply", [
   error,
 ]);
 const replyOrFrame = v.variant("reply", [frame, ...reply.options]);
+type OneReply = (typeof replyOrFrame.options)[number];
+/** A variant tries one after the other. */
+const byKind: ReadonlyMap<unknown, OneReply> = new Map(
+  replyOrFrame.options.map((schema) => [schema.entries.reply.literal, schema]),
+);
 
 export type Reply = v.InferOutput<typeof reply>;
 export type HelloReply = v.InferOutput<typeof hello>;
@@ -219,7 +224,7 @@ export function whyNoReply(line: string): string {
 }
 
 /** Or why it is no JSON. */
-function parsedReply(line: string): v.SafeParseResult<typeof replyOrFrame> | string {
+function parsedReply(line: string): v.SafeParseResult<OneReply> | v.SafeParseResult<typeof replyOrFrame> | string {
   let value: unknown;
   try {
     value = parseBoundedJson(line, replyBounds);
@@ -227,5 +232,9 @@ function parsedReply(line: string): v.SafeParseResult<typeof replyOrFrame> | str
     if (cause instanceof SyntaxError) return cause.message;
     throw cause;
   }
-  return v.safeParse(replyOrFrame, value, { abortEarly: true });
+  const kind = typeof value === "object" && value !== null && "reply" in value ? value.reply : undefined;
+  const known = byKind.get(kind);
+  return known === undefined
+    ? v.safeParse(replyOrFrame, value, { abortEarly: true })
+    : v.safeParse(known, value, { abortEarly: true });
 }

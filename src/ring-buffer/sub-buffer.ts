@@ -63,6 +63,9 @@ export function parseHeaderPage(text: string, littleEndian = true): SubBufferLay
   return layoutOf(sizeBytes, commit.size, littleEndian);
 }
 
+/** Before the first sub-buffer. */
+const noView = new DataView(new ArrayBuffer(0));
+
 /** Iterates over the events of one sub-buffer after another. Made once and reused: iterating allocates nothing. */
 export class SubBufferCursor {
   readonly layout: SubBufferLayout;
@@ -78,7 +81,7 @@ export class SubBufferCursor {
 
   readonly #epochHigh: number;
   readonly #epochLow: number;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = noView;
   #high = 0;
   #next = 0;
   #end = 0;
