@@ -47,6 +47,8 @@ export class Rotation implements Cutter {
   #asked: Asked[] = [];
   #lastCutMs = performance.now();
   #freeMs = 0;
+  /** Of so many more reads each finds room: to look takes a sum over all ports. What else takes room makes it 0. */
+  #readsAhead = 0;
   readonly #missing: string[] = [];
 
   constructor(store: SegmentStore, parts: RotationParts) {
@@ -101,6 +103,7 @@ export class Rotation implements Cutter {
 
   /** Called some twenty times a second. */
   turn(): void {
+    this.#readsAhead = 0;
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
@@ -148,14 +151,22 @@ export class Rotation implements Cutter {
     return this.#members.reduce((sum, { stream }) => sum + stream.toldBytes, this.#spoolBytes);
   }
 
-  /** The guests keep what has no room: they tell of what they lose. */
+  /** Asked after each read. The guests keep what has no room: they tell of what they lose. */
   get #isFull(): boolean {
+    if (this.#readsAhead-- > 0) return false;
     const received = this.#members.reduce((sum, { stream }) => sum + stream.receivedBytes, 0);
-    if (!this.#store.hasFree(received, () => this.#spoolBytes, this.#ports)) return true;
+    const free = this.#store.freeRoom(received, () => this.#spoolBytes, this.#ports);
+    const kept = this.#keptRoom;
+    this.#readsAhead = Math.floor(Math.min(free, kept) / hostLimits.portMarginBytes);
+    return free <= 0 || kept < 0;
+  }
+
+  /** What may still come until there is as much as is to be kept: all that is in the spool becomes a file before it is removed there. */
+  get #keptRoom(): number {
     const { bytes } = this.#store.keep;
-    if (bytes === undefined) return false;
-    // All that is in the spool becomes a file before it is removed there.
-    return this.#liveBytes + Math.max(this.#spoolBytes, this.#store.bytes) > bytes - this.#marginBytes;
+    if (bytes === undefined) return Infinity;
+    const most = this.#liveBytes + Math.max(this.#spoolBytes, this.#store.bytes);
+    return (bytes - this.#marginBytes - most) / 2;
   }
 
   /** What may come before the ports are no longer read. */
@@ -228,7 +239,11 @@ export class Rotation implements Cutter {
   /** As the writer sees it. */
   #recorded(): Recorded {
     const streams = (): readonly MachineStream[] => this.#members.map(({ stream }) => stream);
-    const live = (): Live => ({ liveBytes: this.#liveBytes, marginBytes: this.#marginBytes, ports: this.#ports });
+    const live = (): Live => {
+      // A file takes room from now on.
+      this.#readsAhead = 0;
+      return { liveBytes: this.#liveBytes, marginBytes: this.#marginBytes, ports: this.#ports };
+    };
     return { streams, live, written: (plan, segment) => this.#written(plan, segment) };
   }
 
