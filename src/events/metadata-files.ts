@@ -58,7 +58,7 @@ export function mergeMetadata(earlier: Metadata | undefined, later: Metadata | u
     ...later,
     cpus: Math.max(earlier.cpus, later.cpus),
     formats: byKey(earlier.formats, later.formats, ({ system, event = "" }) => `${system}/${event}`),
-    cpuStats: byKey(earlier.cpuStats, later.cpuStats, ({ cpu }) => cpu).sort((a, b) => a.cpu - b.cpu),
+    cpuStats: byKey(earlier.cpuStats, later.cpuStats, ({ cpu }) => cpu).toSorted((a, b) => a.cpu - b.cpu),
   };
   const missing = Object.entries({ ...earlier.missing, ...later.missing });
   return { ...merged, missing: Object.fromEntries(missing.filter(([name]) => !isGiven(merged, name))) };
@@ -70,7 +70,9 @@ function isGiven(metadata: Metadata, name: string): boolean {
 }
 
 /** The later entry of each key, in the place of the first. */
-function byKey<T>(earlier: readonly T[], later: readonly T[], keyOf: (item: T) => string | number): T[] {
+function byKey<T>(earlier: readonly T[], later: readonly T[], keyOf: (item: T) => string | number): readonly T[] {
+  // At each cut of a recording nothing is told of thousands of formats.
+  if (later.length === 0) return earlier;
   const all = new Map<string | number, T>();
   for (const item of earlier) all.set(keyOf(item), item);
   for (const item of later) all.set(keyOf(item), item);

@@ -9,7 +9,7 @@ import { withoutPast } from "../../trace-dat/spool/past.ts";
 import type { RecordedStream } from "../../trace-dat/write/recording.ts";
 import { timesOf } from "../../trace-dat/write/stream-times.ts";
 import type { MachineStream } from "./machine-stream.ts";
-import { lastTime, type Positions } from "./positions.ts";
+import type { Positions } from "./positions.ts";
 import type { Divided, Passed } from "./stream-eras.ts";
 
 export type EraOfPlan = Passed & {
@@ -90,7 +90,7 @@ export function begunAt(streams: readonly RecordedStream[], layout: SubBufferLay
 function stampsOf(stream: MachineStream, from: Positions, to: Positions): Passed["stamps"] {
   if (stream.eras.bursts.length === 0) return new Map();
   const own = stream.streams(from, to).flatMap((one): [number, bigint][] => {
-    const time = lastTime(one, stream.layout);
+    const time = stream.places.lastTime(one, stream.layout);
     return time === undefined ? [] : [[one.cpu, time]];
   });
   return new Map([...stream.eras.stamps, ...own]);

@@ -21,7 +21,7 @@ import type { RunObserver } from "../run/run-observer.ts";
 import type { CutCounters } from "../run/run-sink.ts";
 import { HeldPieces } from "./held-pieces.ts";
 import { type Passed, StreamEras } from "./stream-eras.ts";
-import { firstAfter, lastTime, type Positions } from "./positions.ts";
+import { Places, type Positions } from "./positions.ts";
 import { StreamMetadata } from "./stream-metadata.ts";
 
 type MachineParts = { name: string; kind: SessionMachine["kind"]; spool: Spool; session: SpoolSession };
@@ -38,6 +38,7 @@ export class MachineStream {
   counters: { last: StatusReply | undefined; now: StatusReply | undefined } = { last: undefined, now: undefined };
   end: SpoolEnd | undefined;
   readonly eras = new StreamEras();
+  readonly places = new Places();
   /** Counters are wanted, or were and did not come. */
   countersWanted = false;
   /** What had come when they were told for a cut, with names and round trips, which tell nothing of what came later. */
@@ -199,17 +200,14 @@ export class MachineStream {
   /** Where the pieces that are still there begin. */
   get oldest(): Positions {
     const { sizeBytes } = this.layout;
-    return new Map(
-      this.#readers.map(({ cpu }) => [
-        cpu,
-        Math.ceil(((this.#first.get(cpu) ?? 0) * this.#pieceBytes) / sizeBytes) * sizeBytes,
-      ]),
-    );
+    const begin = (cpu: number): number => (this.#first.get(cpu) ?? 0) * this.#pieceBytes;
+    return new Map(this.#readers.map(({ cpu }) => [cpu, Math.ceil(begin(cpu) / sizeBytes) * sizeBytes]));
   }
 
   /** The places between which sub-buffers begin until `time`, and those that begin later. */
   after(time: bigint, from: Positions = this.from): Positions {
-    return new Map(this.streams(from, this.told).map((stream) => [stream.cpu, firstAfter(stream, this.layout, time)]));
+    const { layout, places } = this;
+    return new Map(this.streams(from, this.told).map((one) => [one.cpu, places.firstAfter(one, layout, time)]));
   }
 
   streams(from: Positions, to: Positions): RecordedStream[] {
@@ -233,7 +231,8 @@ export class MachineStream {
 
   /** When the last sub-buffer of all that came begins. */
   latest(): bigint | undefined {
-    const times = this.streams(this.from, this.whole).flatMap((stream) => lastTime(stream, this.layout) ?? []);
+    const { layout, places } = this;
+    const times = this.streams(this.from, this.whole).flatMap((stream) => places.lastTime(stream, layout) ?? []);
     return times.toSorted((a, b) => (a < b ? -1 : 1)).at(-1);
   }
 

@@ -33,15 +33,13 @@ export async function writeSegmentFile(
   const { stream, metadata, trigger } = plan;
   const { streams, leftOut, notes } = streamsOf(plan);
   const cpus = Math.max(metadata.cpus, 1, ...streams.map(({ cpu }) => cpu + 1));
-  const times = timesOf(streams, stream.layout);
-  // Before its step a guest's clock was another; before the first round trips only its ring buffers held something.
-  const span = { first: plan.step === undefined ? undefined : times?.first, last: times?.last };
-  const { timeShift, offset } = placeSegment(plan, timeline, cpus, span);
+  const isCounted = trigger === undefined;
+  let times = isCounted ? undefined : timesOf(streams, stream.layout);
+  let offset: SessionOffset | undefined;
   const guests = guestMaps(plan, timeline);
   let file: OutputFile | undefined;
   try {
     const tables = await stream.tables();
-    const times = timesOf(streams, stream.layout);
     file = new OutputFile(place);
     const writing = writeSegment(file, {
       recording: {
@@ -49,15 +47,24 @@ export async function writeSegmentFile(
         layout: stream.layout,
         cpus,
         // The events of segments are counted in a second reading where the disk copies them.
-        streams: trigger === undefined ? streams : stream.readOnce(streams),
+        streams: isCounted ? streams : stream.readOnce(streams),
         version: `trace-agent ${version}`,
         traceId: stream.session.traceId,
         ...(guests === undefined ? {} : { guests }),
-        ...(timeShift === undefined ? {} : { timeShift }),
       },
       tables,
-      counted: trigger === undefined,
-      cpuStats: (tallies) => (trigger === undefined ? withCounts(plan, tallies) : metadata.cpuStats),
+      counted: isCounted,
+      told: (read) => {
+        times ??= read.times;
+        // Before its step a guest's clock was another; before the first round trips only its ring buffers held something.
+        const span = { first: plan.step === undefined ? undefined : times?.first, last: times?.last };
+        const placed = placeSegment(plan, timeline, cpus, span);
+        ({ offset } = placed);
+        return {
+          cpuStats: isCounted ? withCounts(plan, read.cpus) : metadata.cpuStats,
+          ...(placed.timeShift === undefined ? {} : { timeShift: placed.timeShift }),
+        };
+      },
     });
     const tallies = await inTurns(writing, turn);
     await file.finishLater();

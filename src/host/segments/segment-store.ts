@@ -138,18 +138,18 @@ export class SegmentStore {
   }
 
   /**
-   * Whether more may come, asked after each read: what is to stay free stays free, and all that is in the spool can become files, for which
-   * those that are there may be removed. The disk itself is asked only when that may have changed.
+   * What may still come, none where it is not more than 0: what is to stay free stays free, and all that is in the spool can become files,
+   * for which those that are there may be removed. The disk itself is asked only when that may have changed.
    */
-  hasFree(receivedBytes: number, spoolBytes: () => number, ports: number): boolean {
+  freeRoom(receivedBytes: number, spoolBytes: () => number, ports: number): number {
     const since = receivedBytes - this.#look.receivedBytes;
-    if (since >= 0 && this.#look.roomBytes > since) return true;
+    if (since >= 0 && this.#look.roomBytes > since) return this.#look.roomBytes - since;
     const { aboveFloor, marginOf } = this.#freeBytes();
     const room = aboveFloor - marginOf(ports);
     // A byte more in the spool is one less that is free.
     const roomBytes = Math.min(room, (room + this.bytes - this.#writingBytes - spoolBytes()) / 2);
     this.#look = { roomBytes, receivedBytes };
-    return roomBytes > 0;
+    return roomBytes;
   }
 
   /** Throws an AgentError; then the machine's entry is as it was. */
@@ -178,13 +178,14 @@ export class SegmentStore {
   /** The entry of what is recorded now. */
   openEntry({ name, kind }: SegmentPlan["stream"], traceId: bigint): SessionRecording | undefined {
     const { recordings } = this.directory.machine(name, kind);
-    return recordings.find((one) => one.state === "recording" && one.traceId === `${traceId}`);
+    // Among the last of thousands.
+    return recordings.findLast((one) => one.state === "recording" && one.traceId === `${traceId}`);
   }
 
   /** A file that is there; it stands before `open`, what follows it. */
   add(machine: SessionMachine, recording: SessionRecording, open: SessionRecording | undefined): void {
     const { recordings } = machine;
-    const place = open === undefined ? -1 : recordings.indexOf(open);
+    const place = open === undefined ? -1 : recordings.lastIndexOf(open);
     recordings.splice(place < 0 ? recordings.length : place, 0, recording);
     this.#kept.add(machine, recording);
   }

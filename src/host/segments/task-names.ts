@@ -2,7 +2,7 @@
 
 /** Lines "PID NAME": those of both lists, the later one's where both have a PID. */
 export function joinCommands(earlier: string | undefined, later: string | undefined): string | undefined {
-  if (earlier === undefined || later === undefined) return later ?? earlier;
+  if (earlier === undefined || later === undefined || earlier === later) return later ?? earlier;
   const lines = new Map<string, string>();
   for (const line of [...later.split("\n"), ...earlier.split("\n")]) {
     const pid = line.split(" ", 1)[0] ?? "";

@@ -8,6 +8,8 @@ export class GrowingFile {
   readonly #name: string;
   #fd = -1;
   #bytes = 0;
+  /** By lines of this process. */
+  grownBytes = 0;
 
   /** It is made by the first line. */
   constructor(files: SpoolFiles, name: string) {
@@ -43,6 +45,8 @@ export class GrowingFile {
   }
 
   #write(text: string): void {
-    this.#bytes += writeSync(this.#fd, text);
+    const bytes = writeSync(this.#fd, text);
+    this.#bytes += bytes;
+    this.grownBytes += bytes;
   }
 }

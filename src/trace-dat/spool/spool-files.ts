@@ -51,6 +51,8 @@ export function isStream(name: string): boolean {
 export class SpoolFiles {
   readonly directory: Directory;
   readonly #group: number | undefined;
+  /** So many files were written anew. */
+  made = 0;
 
   /** `group`: may read new files. */
   constructor(directory: Directory, group: number | undefined) {
@@ -83,6 +85,7 @@ export class SpoolFiles {
 
   /** It is there when it is finished. */
   newFile(name: string): OutputFile {
+    this.made++;
     return new OutputFile(OutputPlace.in(this.directory, name, { group: this.#group }));
   }
 

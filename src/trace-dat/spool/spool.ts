@@ -64,6 +64,8 @@ export class Spool {
   readonly #lockFd: number | undefined;
   readonly #clocks: GrowingFile;
   readonly #cuts: GrowingFile;
+  /** Of all but the streams, as of when so many of them had been written, and notes were so long. */
+  #others = { bytes: 0, made: -1, grown: 0 };
 
   private constructor(files: SpoolFiles, lockFd: number | undefined) {
     this.path = files.directory.path;
@@ -149,8 +151,14 @@ export class Spool {
 
   /** Of all but the streams: what the machine told of itself, and notes. */
   get otherBytes(): number {
-    const { directory } = this.#files;
-    return [...fileNames].reduce((sum, name) => sum + (directory.statusOf(name)?.size ?? 0), 0);
+    const { directory, made } = this.#files;
+    const grown = this.#clocks.grownBytes + this.#cuts.grownBytes;
+    // Asked at each cut: to look takes two dozen system calls.
+    if (this.#others.made !== made) {
+      const bytes = [...fileNames].reduce((sum, name) => sum + (directory.statusOf(name)?.size ?? 0), 0);
+      this.#others = { bytes, made, grown };
+    }
+    return this.#others.bytes + grown - this.#others.grown;
   }
 
   /** So that no output overwrites it, or is written into it. */

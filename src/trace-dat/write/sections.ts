@@ -15,7 +15,7 @@ export function wholeBody({ head, body }: Section): Uint8Array {
 
 /** In the order of v6, each made when the one before is written. A file that is missing in the metadata becomes an empty part, which readers accept. */
 export function* describingSections(metadata: Metadata): Generator<Section, void> {
-  const { kallsyms = new Uint8Array(0), printkFormats = "", savedCommands = "" } = metadata;
+  const { kallsyms = new Uint8Array(0), printkFormats = "", savedCommands } = metadata;
   const systems = formatsBySystem(metadata);
   const ftrace = systems.get(ftraceSystem) ?? [];
   systems.delete(ftraceSystem);
@@ -28,7 +28,11 @@ export function* describingSections(metadata: Metadata): Generator<Section, void
     name: "printk",
     body: new Bytes().u32(printkFormats.length).text(printkFormats).take(),
   };
-  yield { id: SectionId.commandLines, name: "command lines", body: withLength64(new Bytes(), savedCommands).take() };
+  yield commandLines(savedCommands);
+}
+
+export function commandLines(savedCommands = ""): Section {
+  return { id: SectionId.commandLines, name: "command lines", body: withLength64(new Bytes(), savedCommands).take() };
 }
 
 function headerInfo(metadata: Metadata): Uint8Array {

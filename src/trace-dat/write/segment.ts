@@ -11,55 +11,60 @@ import { EventCounter } from "../../ring-buffer/event-count.ts";
 import { SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
 import { describingOptions } from "./options.ts";
-import { isPlainDisk } from "./plain-disk.ts";
-import { type Recording, streamOf } from "./recording.ts";
-import { describingSections } from "./sections.ts";
+import { isOnPlainDisk } from "./plain-disk.ts";
+import { type RecordedStream, type Recording, streamOf } from "./recording.ts";
+import { commandLines } from "./sections.ts";
 import { readInBlocks, StreamFile } from "./stream-file.ts";
+import { joinTimes, type StreamTimes, TimesSeen } from "./stream-times.ts";
 import { packSection, type PackedSection, V7Sections } from "./v7-sections.ts";
 import { type CpuTally, newTally } from "./write.ts";
 
 export type Segment = {
-  readonly recording: Recording;
+  readonly recording: Omit<Recording, "timeShift">;
   readonly tables: readonly PackedSection[];
   /** Whether the events are counted: each byte is read once for it. */
   readonly counted: boolean;
-  /** The text behind each CPU's statistics, now that its events are counted. */
-  readonly cpuStats: (cpus: readonly CpuTally[]) => Metadata["cpuStats"];
+  /** What is known when the data were read: the text behind each CPU's statistics, and how the times become the host's. */
+  readonly told: (read: ReadData) => Pick<Recording, "timeShift"> & { readonly cpuStats: Metadata["cpuStats"] };
 };
+
+/** `times`: undefined where events are not counted, and where there are none. */
+export type ReadData = { readonly cpus: readonly CpuTally[]; readonly times: StreamTimes | undefined };
 
 type Taker = (piece: Uint8Array) => void;
 
-/** Yields between pieces of data. `isPlain`: the disk copies each byte, see isPlainDisk. */
+/** Yields between pieces of data. `isPlain`: the disk copies each byte, see isOnPlainDisk. */
 export function* writeSegment(
   file: OutputFile,
   segment: Segment,
-  isPlain = isPlainDisk(file.fd),
-): Generator<number, CpuTally[]> {
+  isPlain = isOnPlainDisk(file),
+): Generator<number, readonly CpuTally[]> {
   const { recording, tables, counted } = segment;
-  const { layout, cpus, metadata } = recording;
+  const { layout, cpus, metadata, streams } = recording;
   const sections = new V7Sections(file, layout);
-  for (const table of tables) sections.add(table.id === SectionId.commandLines ? packCommands(metadata) : table);
-  if (isPlain) file.reserve(recording.streams.reduce((sum, { bytes }) => sum + bytes, 0));
+  for (const table of tables)
+    sections.add(table.id === SectionId.commandLines ? packSection(commandLines(metadata.savedCommands)) : table);
+  if (isPlain) file.reserve(streams.reduce((sum, { bytes }) => sum + bytes, 0));
   const tallies = Array.from({ length: cpus }, (_, cpu) => newTally(cpu));
-  const countersOf = (cpu: number): Taker[] => (counted ? [counterOf(recording, tallies[cpu])] : []);
+  const counter = new EventCounter(layout);
+  const seen: TimesSeen[] = [];
+  const countersOf = (cpu: number): Taker[] => {
+    const stream = streamOf(recording, cpu);
+    return counted && stream !== undefined ? [counting(counter, tallies[cpu]), timesOf(stream, layout, seen)] : [];
+  };
   yield* sections.addData({ cpus, clock: metadata.traceClock, compressed: false }, (cpu) =>
     isPlain
       ? readCpu(recording, cpu, file.position, [...countersOf(cpu), (piece) => file.write(piece)])
       : copyCpu(file, recording, cpu),
   );
   if (counted && !isPlain) for (let cpu = 0; cpu < cpus; cpu++) yield* readCpu(recording, cpu, 0, countersOf(cpu));
-  sections.end(describingOptions({ ...recording, metadata: { ...metadata, cpuStats: segment.cpuStats(tallies) } }));
+  const times = joinTimes(seen.flatMap((one) => one.times ?? []));
+  const { cpuStats, ...placed } = segment.told({ cpus: tallies, times });
+  sections.end(describingOptions({ ...recording, ...placed, metadata: { ...metadata, cpuStats } }));
   return tallies;
 }
 
-function packCommands(metadata: Metadata): PackedSection {
-  const { savedCommands = "", uname } = metadata;
-  const all = describingSections({ uname, cpus: 1, formats: [], cpuStats: [], savedCommands });
-  const commands = all.find(({ id }) => id === SectionId.commandLines);
-  return packSection(commands ?? { id: SectionId.commandLines, name: "command lines", body: new Uint8Array(8) });
-}
-
-function* copyCpu(file: OutputFile, recording: Recording, cpu: number): Generator<number, void> {
+function* copyCpu(file: OutputFile, recording: Segment["recording"], cpu: number): Generator<number, void> {
   const stream = streamOf(recording, cpu);
   if (stream === undefined) return;
   const from = new StreamFile(stream);
@@ -72,7 +77,7 @@ function* copyCpu(file: OutputFile, recording: Recording, cpu: number): Generato
 
 /** Each taker has a piece before the next one is read. `position`: where they are written. */
 function* readCpu(
-  recording: Recording,
+  recording: Segment["recording"],
   cpu: number,
   position: number,
   takers: readonly Taker[],
@@ -85,11 +90,16 @@ function* readCpu(
   }
 }
 
-function counterOf({ layout }: Recording, tally: CpuTally | undefined): Taker {
-  const counter = new EventCounter(layout);
+function counting(counter: EventCounter, tally: CpuTally | undefined): Taker {
   return (piece) => {
     if (tally === undefined) return;
     tally.bytes += piece.length;
     counter.add(piece, tally);
   };
+}
+
+function timesOf(stream: RecordedStream, layout: Recording["layout"], seen: TimesSeen[]): Taker {
+  const own = new TimesSeen(stream, layout);
+  seen.push(own);
+  return (piece) => own.see(piece);
 }

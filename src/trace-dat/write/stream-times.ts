@@ -8,7 +8,43 @@ export type StreamTimes = { readonly first: bigint; readonly last: bigint };
 
 /** Of each CPU's first and last sub-buffer; undefined where there is none. */
 export function timesOf(streams: readonly RecordedStream[], layout: SubBufferLayout): StreamTimes | undefined {
-  const times = streams.flatMap((stream) => timesOfStream(stream, layout) ?? []);
+  return joinTimes(streams.flatMap((stream) => timesOfStream(stream, layout) ?? []));
+}
+
+/** The same of one stream that is read anyway: its pieces, whole sub-buffers, as they come. */
+export class TimesSeen {
+  readonly #layout: SubBufferLayout;
+  /** Where its last whole sub-buffer begins. */
+  readonly #lastAt: number;
+  #seenBytes = 0;
+  #first: bigint | undefined;
+  #last: bigint | undefined;
+
+  constructor({ bytes }: RecordedStream, layout: SubBufferLayout) {
+    this.#layout = layout;
+    this.#lastAt = (Math.floor(bytes / layout.sizeBytes) - 1) * layout.sizeBytes;
+  }
+
+  see(piece: Uint8Array): void {
+    const { littleEndian, sizeBytes } = this.#layout;
+    const at = this.#lastAt - this.#seenBytes;
+    const isLast = at >= 0 && at + sizeBytes <= piece.length;
+    if (isLast || this.#seenBytes === 0) {
+      const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
+      if (this.#seenBytes === 0 && this.#lastAt >= 0) this.#first = view.getBigUint64(0, littleEndian);
+      if (isLast) this.#last = lastEvent(view, at, this.#layout);
+    }
+    this.#seenBytes += piece.length;
+  }
+
+  get times(): StreamTimes | undefined {
+    const [first, last] = [this.#first, this.#last];
+    return first === undefined || last === undefined ? undefined : { first, last };
+  }
+}
+
+/** Undefined where there are none. */
+export function joinTimes(times: readonly StreamTimes[]): StreamTimes | undefined {
   const [one] = times;
   if (one === undefined) return undefined;
   return times.reduce(
@@ -30,13 +66,18 @@ function timesOfStream(stream: RecordedStream, layout: SubBufferLayout): StreamT
     file.readAt(bytes, 0);
     const first = view.getBigUint64(0, layout.littleEndian);
     file.readAt(bytes, (count - 1) * layout.sizeBytes);
-    const begin = view.getBigUint64(0, layout.littleEndian);
-    const cursor = new SubBufferCursor(layout, begin);
-    cursor.reset(view, 0);
-    let latest = 0;
-    while (cursor.next()) latest = Math.max(latest, cursor.timestamp);
-    return { first, last: begin + BigInt(latest) };
+    return { first, last: lastEvent(view, 0, layout) };
   } finally {
     file.close();
   }
+}
+
+/** Of the sub-buffer at `offset`; when it begins, where it has none. */
+function lastEvent(view: DataView, offset: number, layout: SubBufferLayout): bigint {
+  const begin = view.getBigUint64(offset, layout.littleEndian);
+  const cursor = new SubBufferCursor(layout, begin);
+  cursor.reset(view, offset);
+  let latest = 0;
+  while (cursor.next()) latest = Math.max(latest, cursor.timestamp);
+  return begin + BigInt(latest);
 }

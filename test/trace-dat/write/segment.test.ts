@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OutputFile } from "../../../src/base/output-file.ts";
 import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
-import { isPlainDisk } from "../../../src/trace-dat/write/plain-disk.ts";
+import { isOnPlainDisk } from "../../../src/trace-dat/write/plain-disk.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
 import { packTables } from "../../../src/trace-dat/write/packed-tables.ts";
 import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
-import { writeSegment } from "../../../src/trace-dat/write/segment.ts";
+import { type ReadData, writeSegment } from "../../../src/trace-dat/write/segment.ts";
 import { chunkSize, readInBlocks, readStream } from "../../../src/trace-dat/write/stream-file.ts";
+import { type StreamTimes, TimesSeen, timesOf } from "../../../src/trace-dat/write/stream-times.ts";
 import type { CpuTally } from "../../../src/trace-dat/write/write.ts";
 
 const layout = layoutOf(4096, 8);
@@ -49,18 +50,24 @@ const streams: RecordedStream[] = [
 const metadata = { uname: "test", cpus: 2, formats: [], cpuStats: [], traceClock: "[mono_raw]" };
 const tables = await packTables(metadata);
 
-function write(name: string, counted: boolean, isPlain: boolean): { bytes: Buffer; cpus: CpuTally[] } {
+type Written = { bytes: Buffer; cpus: readonly CpuTally[]; times: StreamTimes | undefined };
+
+function write(name: string, counted: boolean, isPlain: boolean): Written {
   const path = join(directory, name);
   const file = new OutputFile(path);
   try {
     const recording = { metadata, layout, cpus: 2, streams, version: "test", traceId: 7n };
-    const segment = { recording, tables, counted, cpuStats: () => [] };
-    const writing = writeSegment(file, segment, isPlain);
+    let times: StreamTimes | undefined;
+    const told = (read: ReadData): { cpuStats: [] } => {
+      ({ times } = read);
+      return { cpuStats: [] };
+    };
+    const writing = writeSegment(file, { recording, tables, counted, told }, isPlain);
     for (;;) {
       const step = writing.next();
       if (step.done !== true) continue;
       file.finish();
-      return { bytes: readFileSync(path), cpus: step.value };
+      return { bytes: readFileSync(path), cpus: step.value, times };
     }
   } finally {
     file.abandon();
@@ -75,6 +82,7 @@ test("one look at the data, or two: the same file and the same counts", () => {
   ]);
   expect(once.cpus).toEqual(twice.cpus);
   expect(once.bytes.equals(twice.bytes)).toBe(true);
+  expect([once.times, twice.times]).toEqual([timesOf(streams, layout), timesOf(streams, layout)]);
   for (const index of [1000, 3, 63, 64, 299]) expect(once.bytes.includes(subBuffer(index))).toBe(true);
 });
 
@@ -83,6 +91,20 @@ test("a snapshot, whose events are not counted, has the same data", () => {
   expect(plain.bytes.equals(shared.bytes)).toBe(true);
   expect(plain.bytes.equals(write("counted", true, true).bytes)).toBe(true);
   expect(plain.cpus.map(({ events }) => events)).toEqual([0, 0]);
+});
+
+test("times that are seen as the data pass are those that are read for themselves, however the data are divided", () => {
+  const held = Buffer.concat([subBuffer(40), subBuffer(50), subBuffer(60)]);
+  for (const bytes of [0, 100, 4096, 4096 + 100, 3 * 4096 - 8, 3 * 4096]) {
+    const path = join(directory, `times${bytes}`);
+    writeFileSync(path, held.subarray(0, bytes));
+    const stream = { cpu: 0, path, skipBytes: 0, bytes };
+    for (const size of [4096, 2 * 4096, 3 * 4096]) {
+      const seen = new TimesSeen(stream, layout);
+      for (let at = 0; at < bytes; at += size) seen.see(held.subarray(at, Math.min(bytes, at + size)));
+      expect(seen.times).toEqual(timesOf([stream], layout));
+    }
+  }
 });
 
 test("data are written in blocks that end where the file's own begin, in whole sub-buffers", () => {
@@ -106,9 +128,9 @@ test("data are written in blocks that end where the file's own begin, in whole s
 
 test("of what is no file system that is known, files may share blocks", () => {
   const fd = openSync("/proc/self/status", "r");
-  expect(isPlainDisk(fd)).toBe(false);
+  expect(isOnPlainDisk({ fd, place: { directory: undefined } })).toBe(false);
   closeSync(fd);
-  expect(isPlainDisk(-1)).toBe(false);
+  expect(isOnPlainDisk({ fd: -1, place: { directory: undefined } })).toBe(false);
 });
 
 test("tables of machines that have the same are packed and held once, but for symbols", async () => {
