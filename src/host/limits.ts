@@ -168,7 +168,7 @@ export const hostLimits = {
   burstRounds: 64,
   burstMs: 250,
   /** The same at a cut, which must know whether a clock stepped before it. */
-  cutRounds: 8,
+  cutRounds: 4,
   /** How long one answer to a clock order is waited for; without one the burst ends. */
   burstAnswerMs: 2_000,
   /** Between two bursts: clocks drift apart by 1 ms in it at most. Longer in a recording of more than a day, whose bursts are few then. */
