@@ -23,6 +23,7 @@ import {
   RunState,
   Word,
 } from "./run-state.ts";
+import { appendPartial } from "./partial-sub-buffer.ts";
 import { moveStream } from "./splice-loop.ts";
 import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
 
@@ -69,6 +70,9 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
       stream.spuriousWakeUp = round % 5 === 4;
       stream.wakesEarly = round % 7 === 6;
       if (round % 2 === 1) wantPartial(stream);
+      // Else splice would take all that the source has, and leave no partial sub-buffer.
+      if (round % 4 === 1) stream.drained = true;
+      if (round % 2 === 0 && stream.heldTo === 0) appendPartial(stream);
       // A worker that keeps its own time, to which the partial sub-buffer is due soon or late, and one that does not.
       Atomics.store(run.words, latencyIndex, round % 3 === 0 ? 0 : round % 3 === 1 ? 1 : guestLimits.warmUpLatencyMs);
       Atomics.store(run.words, checkRestsIndex, round % 2);

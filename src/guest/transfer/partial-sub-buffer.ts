@@ -5,7 +5,7 @@
 import { E } from "../../../ffi/errno.ts";
 import { readInto, writeFrom } from "../../../ffi/fd.ts";
 import { Counter } from "./run-state.ts";
-import { add, type Stream } from "./stream.ts";
+import { add, type Stream, wantPartial } from "./stream.ts";
 
 /**
  * Reads one sub-buffer and writes it into the pipe as far as it fits. Bytes read, -EAGAIN for none, or
@@ -48,6 +48,17 @@ function readRest(stream: Stream, from: number): number {
     count += more;
   }
   return count;
+}
+
+/**
+ * The partial sub-buffer goes with the last whole ones where it is due: behind a short read the pipe has room for it. A failure is seen
+ * when the loop tries again.
+ */
+export function appendPartial(stream: Stream): void {
+  const read = readPartial(stream);
+  if (read > 0) stream.handedOver = true;
+  else if (read === -E.EAGAIN) stream.handedOver = stream.foundEmpty = true;
+  else wantPartial(stream);
 }
 
 /** Writes the partial sub-buffer into the pipe as far as it fits. Bytes, or -errno: then it is kept. */

@@ -12,7 +12,7 @@ import { SPLICE, splice } from "../../../ffi/splice.ts";
 import { guestLimits } from "../limits.ts";
 import { fillVerdict, sendVerdict, readVerdict, Verdict } from "./errno-triage.ts";
 import { sendQueued, settleSend } from "./output.ts";
-import { fillPipe, isFull, readPartial } from "./partial-sub-buffer.ts";
+import { appendPartial, fillPipe, isFull, readPartial } from "./partial-sub-buffer.ts";
 import { Counter, Order, WorkerState } from "./run-state.ts";
 import { waitAfterDenial, waitForData, waitForPort } from "./stream-wait.ts";
 import { add, currentOrder, type Stream, nextSpliceBytes, setState, takePartialDue, wantPartial } from "./stream.ts";
@@ -149,17 +149,6 @@ function movePieces(stream: Stream): number {
     if (queue !== undefined) queue.add(sent);
     if (stream.drained || words[orderIndex] !== Order.running) return spliced;
   }
-}
-
-/**
- * The partial sub-buffer goes with the last whole ones where it is due: behind a short read the pipe has room for it. A failure is seen
- * when the loop tries again.
- */
-function appendPartial(stream: Stream): void {
-  const read = readPartial(stream);
-  if (read > 0) stream.handedOver = true;
-  else if (read === -E.EAGAIN) stream.handedOver = stream.foundEmpty = true;
-  else wantPartial(stream);
 }
 
 /** Splices whole sub-buffers into the empty pipe. Bytes, -EAGAIN when there is no whole one, or -errno. */
