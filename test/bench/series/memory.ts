@@ -13,7 +13,7 @@ import { PortDirectory } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
 import { armed, startChild } from "../support/child.ts";
-import { residentBytes } from "../support/process.ts";
+import { residentBytes, residentBytesOf } from "../support/process.ts";
 import { tellMetadata } from "../support/metadata-body.ts";
 import { MemoryFloor } from "../support/memory-floor.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
@@ -90,7 +90,7 @@ async function measure(cpus: number, context: SeriesContext): Promise<{ all: num
     try {
       await armed(agent);
       await Bun.sleep(context.tiny ? 100 : 3000 + 20 * cpus);
-      return residentBytes(agent.pid);
+      return await residentBytesOf(agent);
     } finally {
       agent.kill("SIGTERM");
       await agent.exited;
@@ -116,7 +116,7 @@ async function anonymousOfServing(cpus: number, context: SeriesContext): Promise
   ]);
   const settled = async (): Promise<number> => {
     await Bun.sleep(context.tiny ? 100 : 4000);
-    return residentBytes(agent.pid).anonymous;
+    return (await residentBytesOf(agent)).anonymous;
   };
   try {
     tracefs.reset();

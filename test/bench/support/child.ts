@@ -84,19 +84,36 @@ export class Lines {
   }
 }
 
-/** Waits until an agent says that it is armed; what it says later is read and dropped. */
+/** Waits until an agent says that it is armed; what it says later is read, and kept for `endOf`. */
 export async function armed(agent: Child): Promise<void> {
   const lines = new Lines(agent.stderr);
   while (!(await lines.next()).includes("armed: "));
-  void drain(lines);
+  lastLines.set(agent, []);
+  void drain(agent, lines);
 }
 
-async function drain(lines: Lines): Promise<void> {
+/** Of children whose errors are read by `drain`. */
+const lastLines = new WeakMap<Child, string[]>();
+const lastLinesMax = 20;
+
+async function drain(child: Child, lines: Lines): Promise<void> {
+  const last = lastLines.get(child) ?? [];
   try {
-    for (;;) await lines.next(Infinity);
+    for (;;) {
+      last.push(await lines.next(Infinity));
+      if (last.length > lastLinesMax) last.shift();
+    }
   } catch {
     // It ended.
   }
+}
+
+/** What is known of a child that has ended by itself: how, and what it said last. Its errors must not be read elsewhere. */
+export async function endOf(child: Child): Promise<string> {
+  const code = await child.exited;
+  const how = child.signalCode ?? `exit code ${code}`;
+  const said = lastLines.get(child)?.join("\n") ?? (await child.stderr.text());
+  return `${how}\n${said}`;
 }
 
 /** Whether a child has ended, by itself or by a signal. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { findIngredients, makeExecutable } from "../../../ffi/static/executable.ts";
 import { hostMachine, targets } from "../../../ffi/static/targets.ts";
 import { startChild } from "./child.ts";
-import { residentBytes } from "./process.ts";
+import { residentBytesOf } from "./process.ts";
 
 export class MemoryFloor {
   readonly #folder: string;
@@ -31,7 +31,7 @@ export class MemoryFloor {
     const program = startChild([join(this.#folder, "floor"), `--${workers}`]);
     try {
       await Bun.sleep(settleMs);
-      return residentBytes(program.pid).anonymous;
+      return (await residentBytesOf(program)).anonymous;
     } finally {
       program.kill("SIGKILL");
       await program.exited;

@@ -1,5 +1,6 @@
 /** What /proc tells about a process that is measured. */
 import { readdirSync, readFileSync } from "node:fs";
+import { type Child, endOf } from "./child.ts";
 
 /** Voluntary context switches of each thread, by thread id. */
 function switchesByThread(pid: number): Map<string, number> {
@@ -33,4 +34,20 @@ export function residentBytes(pid: number): { all: number; most: number; anonymo
   const field = (name: string): number =>
     Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(text)?.[1] ?? Number.NaN) * 1024;
   return { all: field("VmRSS"), most: field("VmHWM"), anonymous: field("RssAnon") };
+}
+
+/** How long a child that can no longer be looked at may take to be known as ended. */
+const endKnownMs = 5000;
+
+/** The same of a child; of one that has ended the error tells how, and what it said. Its errors must not be read elsewhere. */
+export async function residentBytesOf(child: Child): Promise<ReturnType<typeof residentBytes>> {
+  try {
+    const resident = residentBytes(child.pid);
+    // One that has ended and is not waited for yet has no memory.
+    if (Number.isFinite(resident.anonymous)) return resident;
+  } catch (error) {
+    const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(endKnownMs).then(() => false)]);
+    if (!ended) throw error;
+  }
+  throw new Error(`the program that is measured has ended: ${await endOf(child)}`);
 }
