@@ -1,4 +1,7 @@
-/** The processor that this runs on. Not `process.arch`: the bundler puts that of the machine that builds in its place. */
-import { arch } from "node:os";
+/**
+ * The processor that this runs on. A build puts its name here; the bundler would put that of the machine that builds in the place of
+ * `process.arch`. Not of node:os: each thread that loads that pays for it.
+ */
+declare const TRACE_AGENT_MACHINE: string | undefined;
 
-export const architecture: string = arch();
+export const architecture: string = typeof TRACE_AGENT_MACHINE === "string" ? TRACE_AGENT_MACHINE : process.arch;

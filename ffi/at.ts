@@ -35,7 +35,7 @@ function openOrErrno(directory: number, name: string, flags: number, mode: numbe
   checkDirectory(directory);
   const bytes = cString(name);
   for (;;) {
-    const fd = libcHost.openat(directory, ptr(bytes), flags | O.CLOEXEC, mode);
+    const fd = libcHost().openat(directory, ptr(bytes), flags | O.CLOEXEC, mode);
     if (fd >= 0) return fd;
     const number = errno();
     if (number !== E.EINTR) return -number;
@@ -44,14 +44,14 @@ function openOrErrno(directory: number, name: string, flags: number, mode: numbe
 
 export function makeDirectoryAt(directory: number, name: string, mode: number): void {
   checkDirectory(directory);
-  if (libcHost.mkdirat(directory, ptr(cString(name)), mode) < 0)
+  if (libcHost().mkdirat(directory, ptr(cString(name)), mode) < 0)
     throw new SystemError("mkdir", JSON.stringify(name), errno());
 }
 
 /** Makes a FIFO. False when something of that name exists already. */
 export function makeFifoAt(directory: number, name: string, mode: number): boolean {
   checkDirectory(directory);
-  if (libcHost.mkfifoat(directory, ptr(cString(name)), mode) === 0) return true;
+  if (libcHost().mkfifoat(directory, ptr(cString(name)), mode) === 0) return true;
   const number = errno();
   if (number === E.EEXIST) return false;
   throw new SystemError("mkfifo", JSON.stringify(name), number);
@@ -69,7 +69,7 @@ export function removeDirectoryAt(directory: number, name: string): boolean {
 
 function remove(directory: number, name: string, flags: number): boolean {
   checkDirectory(directory);
-  if (libcHost.unlinkat(directory, ptr(cString(name)), flags) === 0) return true;
+  if (libcHost().unlinkat(directory, ptr(cString(name)), flags) === 0) return true;
   const number = errno();
   if (number === E.ENOENT) return false;
   throw new SystemError(flags === 0 ? "unlink" : "rmdir", JSON.stringify(name), number);
@@ -78,7 +78,7 @@ function remove(directory: number, name: string, flags: number): boolean {
 /** Both names in one directory. What stands at `to` is replaced. */
 export function renameAt(directory: number, from: string, into: number, to: string): void {
   checkDirectory(directory);
-  if (libcHost.renameat(directory, ptr(cString(from)), into, ptr(cString(to))) < 0) {
+  if (libcHost().renameat(directory, ptr(cString(from)), into, ptr(cString(to))) < 0) {
     throw new SystemError("rename", `${JSON.stringify(from)}, ${JSON.stringify(to)}`, errno());
   }
 }
@@ -90,7 +90,7 @@ export function renameAt(directory: number, from: string, into: number, to: stri
 export function linkFdAt(fd: number, directory: number, name: string): boolean {
   checkDirectory(directory);
   const from = cString(`/proc/self/fd/${fd}`);
-  if (libcHost.linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) === 0) return true;
+  if (libcHost().linkat(AT_FDCWD, ptr(from), directory, ptr(cString(name)), AT_SYMLINK_FOLLOW) === 0) return true;
   const number = errno();
   if (number === E.EEXIST) return false;
   throw new SystemError("link", JSON.stringify(name), number);
@@ -98,7 +98,7 @@ export function linkFdAt(fd: number, directory: number, name: string): boolean {
 
 export function makeLinkAt(directory: number, name: string, target: string): void {
   checkDirectory(directory);
-  if (libcHost.symlinkat(ptr(cString(target)), directory, ptr(cString(name))) < 0) {
+  if (libcHost().symlinkat(ptr(cString(target)), directory, ptr(cString(name))) < 0) {
     throw new SystemError("symlink", JSON.stringify(name), errno());
   }
 }
@@ -107,7 +107,7 @@ export function makeLinkAt(directory: number, name: string, target: string): voi
 export function linkTarget(fd: number): string {
   checkDirectory(fd);
   const bytes = new Uint8Array(new ArrayBuffer(linkBytesMax));
-  const count = libcHost.readlinkat(fd, ptr(cString("")), ptr(bytes), linkBytesMax);
+  const count = libcHost().readlinkat(fd, ptr(cString("")), ptr(bytes), linkBytesMax);
   if (count < 0) throw new SystemError("readlink", `${fd}`, errno());
   return Buffer.from(bytes.subarray(0, count)).toString("utf8");
 }

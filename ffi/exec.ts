@@ -26,7 +26,7 @@ export function execute(path: Uint8Array, argv: readonly Uint8Array[], environme
   for (const fd of readdirSync("/proc/self/fd").map(Number)) if (fd > 2) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
   const name = terminated(path);
   const [argumentList, environmentList] = [stringList(argv), stringList(environment)];
-  libcHost.execve(ptr(name), ptr(argumentList.addresses), ptr(environmentList.addresses));
+  libcHost().execve(ptr(name), ptr(argumentList.addresses), ptr(environmentList.addresses));
   const number = errno();
   // What the kernel was to read must not be collected before.
   if (argumentList.strings.length + environmentList.strings.length + name.length < 0) throw new Error("unreachable");
@@ -37,21 +37,21 @@ export function execute(path: Uint8Array, argv: readonly Uint8Array[], environme
 export function setSignals(ignored: bigint): void {
   for (let signal = 1; signal <= lastSignal; signal++) {
     if (fixedSignals.has(signal)) continue;
-    libcHost.signal(signal, (ignored & (1n << BigInt(signal - 1))) === 0n ? SIG_DFL : SIG_IGN);
+    libcHost().signal(signal, (ignored & (1n << BigInt(signal - 1))) === 0n ? SIG_DFL : SIG_IGN);
   }
   const none = new Uint8Array(new ArrayBuffer(signalSetBytes));
-  if (libcHost.sigprocmask(SIG_SETMASK, ptr(none), NULL) < 0)
+  if (libcHost().sigprocmask(SIG_SETMASK, ptr(none), NULL) < 0)
     throw new SystemError("sigprocmask", "SIG_SETMASK", errno());
 }
 
 /** Sets how many descriptors this process may have, the soft limit; the hard one stays. */
 export function setDescriptorLimit(soft: number): void {
   const limits = new BigUint64Array(new ArrayBuffer(16));
-  if (libcHost.prlimit(0, RLIMIT_NOFILE, NULL, ptr(limits)) < 0)
+  if (libcHost().prlimit(0, RLIMIT_NOFILE, NULL, ptr(limits)) < 0)
     throw new SystemError("prlimit", "RLIMIT_NOFILE", errno());
   const [, hard = 0n] = limits;
   limits[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
-  if (libcHost.prlimit(0, RLIMIT_NOFILE, ptr(limits), NULL) < 0)
+  if (libcHost().prlimit(0, RLIMIT_NOFILE, ptr(limits), NULL) < 0)
     throw new SystemError("prlimit", `RLIMIT_NOFILE, ${soft}`, errno());
 }
 

@@ -13,7 +13,7 @@ const head = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* +(.*)$/;
 export function releaseExecutablePages(): void {
   for (const { begin, end, anonymousKiB } of executableMappings())
     // What was written to has no other copy.
-    if (anonymousKiB === 0) libcHost.madvise(begin, end - begin, MADV_DONTNEED);
+    if (anonymousKiB === 0) libcHost().madvise(begin, end - begin, MADV_DONTNEED);
 }
 
 /** Those that cannot be written to; none without /proc. */

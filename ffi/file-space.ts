@@ -18,7 +18,7 @@ const SYNC_FILE_RANGE_WRITE = 2;
  */
 export function reserveSpace(fd: number, offset: number, length: number): void {
   if (!(fd >= 0) || length <= 0) return;
-  while (libcHost.fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
+  while (libcHost().fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
     const number = errno();
     if (number === E.EINTR) continue;
     if (number === E.ENOSPC) throw new SystemError("fallocate", `${fd}, ${length} bytes`, number);
@@ -41,7 +41,7 @@ export function copyFileRange(
 ): number {
   fromPlace[0] = BigInt(offsetIn);
   toPlace[0] = BigInt(offsetOut);
-  const copied = Number(libcHost.copy_file_range(fdIn, ptr(fromPlace), fdOut, ptr(toPlace), BigInt(length), 0));
+  const copied = Number(libcHost().copy_file_range(fdIn, ptr(fromPlace), fdOut, ptr(toPlace), BigInt(length), 0));
   return copied >= 0 ? copied : -errno();
 }
 
@@ -50,7 +50,7 @@ export function copyFileRange(
  * fdatasync at the end.
  */
 export function startWriteback(fd: number, offset: number, length: number): void {
-  if (fd >= 0) libcHost.sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+  if (fd >= 0) libcHost().sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 /**
@@ -59,5 +59,5 @@ export function startWriteback(fd: number, offset: number, length: number): void
  */
 export function syncFileSystem(fd: number): void {
   if (!(fd >= 0)) return;
-  if (libcHost.syncfs(fd) < 0) throw new SystemError("syncfs", `${fd}`, errno());
+  if (libcHost().syncfs(fd) < 0) throw new SystemError("syncfs", `${fd}`, errno());
 }

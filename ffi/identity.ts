@@ -15,9 +15,9 @@ export function becomeUser({ uid, gid, groups }: Identity): void {
     if (!Number.isInteger(id) || id < 0 || id > idMax) throw new RangeError(`no user or group id: ${id}`);
   const list = new Uint32Array(new ArrayBuffer(Math.max(1, groups.length) * 4));
   list.set(groups);
-  if (libcHost.setgroups(groups.length, groups.length === 0 ? NULL : ptr(list)) < 0)
+  if (libcHost().setgroups(groups.length, groups.length === 0 ? NULL : ptr(list)) < 0)
     throw new SystemError("setgroups", groups.join(","), errno());
-  if (libcHost.setresgid(gid, gid, gid) < 0) throw new SystemError("setresgid", `${gid}`, errno());
-  if (libcHost.setresuid(uid, uid, uid) < 0) throw new SystemError("setresuid", `${uid}`, errno());
-  if (uid !== 0 && libcHost.setresuid(0, 0, 0) === 0) throw new Error(`root's rights are still there as user ${uid}`);
+  if (libcHost().setresgid(gid, gid, gid) < 0) throw new SystemError("setresgid", `${gid}`, errno());
+  if (libcHost().setresuid(uid, uid, uid) < 0) throw new SystemError("setresuid", `${uid}`, errno());
+  if (uid !== 0 && libcHost().setresuid(0, 0, 0) === 0) throw new Error(`root's rights are still there as user ${uid}`);
 }

@@ -15,7 +15,7 @@ export function bindIn(directory: number, name: string): number {
   const address = addressOf(pathIn(directory, name), "bind");
   const fd = makeSocket(SOCK_STREAM);
   fchmodSync(fd, 0o600);
-  if (libcHost.bind(fd, ptr(address), address.byteLength) === 0) return fd;
+  if (libcHost().bind(fd, ptr(address), address.byteLength) === 0) return fd;
   const number = errno();
   closeFd(fd);
   throw new SystemError("bind", JSON.stringify(name), number);
@@ -23,11 +23,11 @@ export function bindIn(directory: number, name: string): number {
 
 /** `backlog`: connections that wait to be accepted. */
 export function listenOn(fd: number, backlog: number): void {
-  if (libcHost.listen(fd, backlog) < 0) throw new SystemError("listen", `${fd}`, errno());
+  if (libcHost().listen(fd, backlog) < 0) throw new SystemError("listen", `${fd}`, errno());
 }
 
 /** A non-blocking connection that waits, or -errno: EAGAIN where there is none. */
 export function acceptFrom(fd: number): number {
-  const connection = libcHost.accept4(fd, NULL, NULL, O.CLOEXEC | O.NONBLOCK);
+  const connection = libcHost().accept4(fd, NULL, NULL, O.CLOEXEC | O.NONBLOCK);
   return connection >= 0 ? connection : -errno();
 }

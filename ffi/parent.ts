@@ -9,6 +9,6 @@ const SIGTERM = 15;
 
 /** From now on the kernel sends SIGTERM when the parent ends, however it ends. A parent that ended earlier is not noticed. */
 export function endWithParent(): void {
-  if (libcHost.prctl(PR_SET_PDEATHSIG, SIGTERM, NULL, NULL, NULL) < 0)
+  if (libcHost().prctl(PR_SET_PDEATHSIG, SIGTERM, NULL, NULL, NULL) < 0)
     throw new SystemError("prctl", "PR_SET_PDEATHSIG, SIGTERM", errno());
 }

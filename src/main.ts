@@ -1,14 +1,13 @@
 /** Entry: which command it is, the single catch, the exit codes. */
-import { agentEntry, runProgram } from "./cli/commands.ts";
 import { AgentError, exitCodes } from "./base/errors.ts";
 import { log } from "./base/log.ts";
 import { ReaderGone } from "./base/standard-output.ts";
 
-/** Without a command it is the agent. */
+/** Without a command it is the agent, which loads nothing of the commands. */
 async function main(argv: readonly string[]): Promise<void> {
   const [first] = argv;
-  if (first === undefined || first.startsWith("-")) await (await agentEntry.load()).run(argv);
-  else await runProgram(argv);
+  if (first === undefined || first.startsWith("-")) await (await import("./cli/agent.ts")).agentCommand.run(argv);
+  else await (await import("./cli/commands.ts")).runProgram(argv);
 }
 
 try {

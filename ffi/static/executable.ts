@@ -54,7 +54,8 @@ export async function makeExecutable(
     const dynamic = join(scratch, "trace-agent");
     const contentsFile = join(scratch, contentsName);
     writeFileSync(contentsFile, JSON.stringify(ingredients.contents));
-    await compile({ ...program, bun: ingredients.bun, assets: [contentsFile], constants }, dynamic);
+    const defined = { ...constants, TRACE_AGENT_MACHINE: target.machine };
+    await compile({ ...program, bun: ingredients.bun, assets: [contentsFile], constants: defined }, dynamic);
     const pieces = makeStatic(readFileSync(dynamic), dynamic, {
       machine: target.machine,
       entryCode,

@@ -3,7 +3,6 @@
  * and never through a link in it.
  */
 import { fchmodSync, fchownSync, fstatSync, fsync, fsyncSync, readdirSync, readSync, type Stats } from "node:fs";
-import { promisify } from "node:util";
 import {
   AT_FDCWD,
   linkFdAt,
@@ -18,7 +17,10 @@ import {
 import { closeFd, O } from "../../ffi/fd.ts";
 import { AgentError, isDenied, messageOf, sizeRemedy } from "./errors.ts";
 
-const synced = promisify(fsync);
+/** By hand: an agent has this file, and would load node:util for it. */
+function synced(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => fsync(fd, (error) => (error === null ? resolve() : reject(error))));
+}
 
 export class Directory {
   readonly fd: number;

@@ -5,7 +5,6 @@
  * The arguments are read by node's parseArgs, and what it refuses becomes a usage error that suggests what may have been
  * meant.
  */
-import { parseArgs } from "node:util";
 import { print } from "../base/standard-output.ts";
 import { AgentError } from "../base/errors.ts";
 import { closest } from "../base/suggest.ts";
@@ -93,7 +92,7 @@ export function makeCommand<T extends Flags>(spec: CommandSpec<T>): Command {
       // No option takes "--" for its value.
       const end = spec.rest === undefined ? -1 : argv.indexOf("--");
       const own = end < 0 ? argv : argv.slice(0, end);
-      const { values, positionals, order } = readArguments(titleOf(text), flags, spec.positionals ?? [], own);
+      const { values, positionals, order } = await readArguments(titleOf(text), flags, spec.positionals ?? [], own);
       if (values["help"] === true) {
         await showHelp(text);
         return;
@@ -112,12 +111,14 @@ export async function showHelp(text: CommandText): Promise<void> {
   print(process.stdout.isTTY && !process.env["NO_COLOR"] ? help.replaceAll(/^\S.*:$/gm, "\x1b[1m$&\x1b[0m") : help);
 }
 
-function readArguments(
+async function readArguments(
   name: string,
   flags: Flags,
   wanted: readonly Positional[],
   given: readonly string[],
-): { values: Record<string, unknown>; positionals: string[]; order: OptionUse[] } {
+): Promise<{ values: Record<string, unknown>; positionals: string[]; order: OptionUse[] }> {
+  if (given.length === 0 && !wanted.some(({ required }) => required !== false))
+    return { values: unsetValues(flags), positionals: [], order: [] };
   const argv = withOptionalValues(flags, given);
   const options = Object.fromEntries(
     Object.entries(flags).map(([flag, { type, short, multiple }]) => [
@@ -126,6 +127,8 @@ function readArguments(
     ]),
   );
   const help = `see ${name} --help`;
+  // Here, because an agent without options does not need it.
+  const { parseArgs } = await import("node:util");
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   const seen = new Set<string>();
   const order: OptionUse[] = [];

@@ -96,7 +96,7 @@ class Agent {
       onOutputClosed: () => this.#readerGone(),
     });
     this.#channel = new ControlChannel(
-      { run, doneFd: this.#doneFd, tracingDirectory, cpus },
+      { run, doneFd: this.#doneFd, devicesFd: this.#machine.devicesFd, tracingDirectory, cpus },
       {
         onOrders: async (orders) => {
           await this.#armed.promise;
@@ -107,6 +107,7 @@ class Agent {
           if (!present) this.#controller.forgetHost();
         },
         onDone: () => this.#workersChanged(),
+        onPorts: () => this.#machine.portsChanged(),
         onLost: () => {
           this.#controller.forgetHost();
           this.#watchRegularly();

@@ -19,3 +19,21 @@ export class HeapSettling {
     clearTimeout(this.#timer);
   }
 }
+
+/**
+ * The same in a worker, which then waits in poll(2): the runtime's allocator gives back what is free inside its pages when an event loop
+ * waits, and never otherwise.
+ */
+export async function settleWorker(): Promise<void> {
+  Bun.gc(true);
+  await new Promise((resolve) => setTimeout(resolve, guestLimits.settleTurnMs));
+}
+
+/** Runs a worker that is an async function: what it throws is told to main as what a function throws. */
+export function runWorker(work: () => Promise<void>): void {
+  work().catch((error: unknown) =>
+    setTimeout(() => {
+      throw error;
+    }),
+  );
+}

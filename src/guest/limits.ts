@@ -36,6 +36,8 @@ export const guestLimits = {
   metadataWaiting: 8,
   /** Garbage is collected when an agent has done nothing for this long. */
   heapSettleMs: 1_000,
+  /** A turn of a worker's event loop in which it waits, so that the allocator gives back what is free. */
+  settleTurnMs: 1,
   /** Symbols with address 0 that may precede the others in kallsyms: each CPU's per-CPU data, some hundred. */
   kallsymsFrontChars: 1 * MiB,
   /** How many times a session's lease is checked before it can run out. */

@@ -5,7 +5,6 @@
  * names: NAME.in and NAME.out, NAME.sock.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
 import { AgentError, isDenied, messageOf } from "../base/errors.ts";
 import { transportLimits } from "./limits.ts";
 import { cpuOfDataPort, controlPortName } from "../protocol/ports.ts";
@@ -46,7 +45,7 @@ export async function awaitPorts(directory: string | undefined): Promise<PortPla
     const complete = place.control !== undefined && place.data.size > 0;
     if (complete || directory !== undefined || waitedMs >= transportLimits.portsWaitMs) return place;
     if (!guestEnds.some(({ portsMayCome }) => portsMayCome?.() === true)) return place;
-    await setTimeout(transportLimits.portsPollMs);
+    await Bun.sleep(transportLimits.portsPollMs);
   }
 }
 

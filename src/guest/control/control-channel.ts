@@ -6,13 +6,13 @@ import { textOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { Order } from "../../protocol/orders.ts";
 import { controlPortName } from "../../protocol/ports.ts";
-import { ControlState, type ControlWorkerJob, type ControlWorkerMessage } from "./control-worker.ts";
+import type { ControlWorkerJob, ControlWorkerMessage } from "./control-worker.ts";
 import { openForReading, openForWriting } from "../../transport/port-open.ts";
 import type { PortPath } from "../../transport/port-place.ts";
 import { guestLimits } from "../limits.ts";
 import { PortLock, PortUser } from "./port-lock.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import { controlBusyIndex, controlWakeIndex, type RunState } from "../transfer/run-state.ts";
+import { controlBusyIndex, ControlState, controlWakeIndex, type RunState } from "../transfer/run-state.ts";
 import { controlWorkerFile, lastError } from "../worker-files.ts";
 
 export type ControlHandlers = {
@@ -21,6 +21,8 @@ export type ControlHandlers = {
   onHost: (present: boolean) => void;
   /** A CPU worker changed its state. */
   onDone: () => void;
+  /** A port's device node came or went. */
+  onPorts: () => void;
   /** The port is gone (unplugged, or its socket closed). */
   onLost: () => void;
 };
@@ -28,6 +30,8 @@ export type ControlHandlers = {
 export type ControlChannelParts = {
   run: RunState;
   doneFd: number;
+  /** Tells of device nodes (../machine-watch.ts); -1 where they cannot be watched. */
+  devicesFd: number;
   tracingDirectory: string;
   /** All CPUs, by the number of their worker. */
   cpus: readonly number[];
@@ -116,13 +120,14 @@ export class ControlChannel {
       this.#died(worker, lastError(event.message));
     };
     worker.addEventListener("close", () => this.#died(worker, "its thread ended"));
-    const { doneFd, tracingDirectory, cpus } = this.#parts;
+    const { doneFd, devicesFd, tracingDirectory, cpus } = this.#parts;
     worker.postMessage({
       memory: this.#run.memory,
       tracingDirectory,
       cpus,
       wakeFd: this.#wakeFd,
       doneFd,
+      devicesFd,
       controlFd: fds?.read ?? -1,
       writeFd,
       traits: place?.end.traits,
@@ -165,6 +170,9 @@ export class ControlChannel {
         break;
       case "done":
         this.#handlers.onDone();
+        break;
+      case "ports":
+        this.#handlers.onPorts();
         break;
       case "lost":
         log.warn(`control port "${controlPortName}" is gone: ${describeErrno(news.errno)}; searching for it`);

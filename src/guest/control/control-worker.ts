@@ -17,9 +17,11 @@ import { protocolLimits } from "../../protocol/limits.ts";
 import type { Order } from "../../protocol/orders.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import { LatencyCheck } from "../transfer/latency-check.ts";
-import { controlBusyIndex, Held, heldIndex, RunState } from "../transfer/run-state.ts";
+import { controlBusyIndex, ControlState, Held, heldIndex, RunState } from "../transfer/run-state.ts";
+import { runWorker, settleWorker } from "../heap-settling.ts";
 import { guestLimits } from "../limits.ts";
 import { warmUpCheck } from "./check-warm-up.ts";
+import { takePortChanges } from "./device-changes.ts";
 import { EarlyStart, practiseEarlyStart } from "./early-start.ts";
 import { OrderIntake } from "./order-intake.ts";
 import { PortLock, PortUser } from "./port-lock.ts";
@@ -35,6 +37,8 @@ export type ControlWorkerJob = {
   /** Main's signal: it has handled what it was sent, a run begins or ends, or the worker must end (`ControlState.end`). */
   wakeFd: number;
   doneFd: number;
+  /** Tells of device nodes; -1 where they cannot be watched. */
+  devicesFd: number;
   /** -1 without a control port. */
   controlFd: number;
   /** The same port for replies; -1 where there is no way back. */
@@ -42,14 +46,13 @@ export type ControlWorkerJob = {
   traits: PortTraits | undefined;
 };
 
-/** Values of the busy word of the run state. */
-export const ControlState = { free: 0, busy: 1, end: 2 } as const;
-
 export type ControlWorkerMessage =
   /** Since the last message: new orders; bytes arrived even if no order was completed. */
   | { kind: "orders"; orders: Order[] }
   | { kind: "host"; present: boolean }
   | { kind: "done" }
+  /** A port's device node came or went. */
+  | { kind: "ports" }
   | { kind: "lost"; errno: number }
   | { kind: "end" };
 
@@ -57,6 +60,7 @@ const wakeSlot = 0;
 const doneSlot = 1;
 const controlSlot = 2;
 const answerSlot = 3;
+const devicesSlot = 4;
 
 self.onmessage = (message: MessageEvent<ControlWorkerJob>): void => {
   // So that the code is there when the first order comes: a full ring buffer may wait for it.
@@ -64,18 +68,21 @@ self.onmessage = (message: MessageEvent<ControlWorkerJob>): void => {
   practice.take(Buffer.from("1\nstatus\n"));
   practice.give();
   practiseEarlyStart(() => new RunState(1));
-  watch(message.data, (news) => self.postMessage(news));
-  self.postMessage({ kind: "end" } satisfies ControlWorkerMessage);
+  runWorker(async () => {
+    await watch(message.data, (news) => self.postMessage(news));
+    self.postMessage({ kind: "end" } satisfies ControlWorkerMessage);
+  });
 };
 
-function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void): void {
+async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void): Promise<void> {
   const run = new RunState(job.memory);
   const { words } = run;
   const check = new LatencyCheck(run, job.tracingDirectory, job.cpus);
   const bytes = new Uint8Array(new ArrayBuffer(protocolLimits.controlReadBytes));
-  const poll = new PollSet(4);
+  const poll = new PollSet(5);
   poll.set(wakeSlot, job.wakeFd, POLL.IN);
   poll.set(doneSlot, job.doneFd, POLL.IN);
+  poll.set(devicesSlot, job.devicesFd, POLL.IN);
   const edge = job.controlFd >= 0 && job.traits?.absentHost === true ? new EdgeWatch(job.controlFd) : undefined;
   const start = new EarlyStart(run, `${job.tracingDirectory}/per_cpu`, job.cpus.length);
   const replies = new WorkerReplies(new PortLock(words, PortUser.controlWorker), job.writeFd);
@@ -141,7 +148,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
           return poll.wait(0) > 0 && poll.revents(wakeSlot) + poll.revents(doneSlot) + poll.revents(controlSlot) > 0;
         });
         // What start-up and compilation left behind: from here on the thread only waits and reads.
-        Bun.gc(true);
+        await settleWorker();
       }
       if (ready <= 0) continue;
       if (poll.revents(wakeSlot) !== 0) clearEventFd(job.wakeFd);
@@ -149,6 +156,7 @@ function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) => void
         clearEventFd(job.doneFd);
         tell({ kind: "done" });
       }
+      if (poll.revents(devicesSlot) !== 0 && takePortChanges(job.devicesFd, bytes)) tell({ kind: "ports" });
       if (!listening || poll.revents(controlSlot) === 0) continue;
       if (!hostPresent) edge?.consume();
       const count = readInto(job.controlFd, bytes);

@@ -9,6 +9,7 @@ import { clearEventFd, signalEventFd } from "../../../ffi/eventfd.ts";
 import { O, openFd } from "../../../ffi/fd.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
 import { readTraceTime } from "../../tracefs/cpu-stats.ts";
+import { runWorker, settleWorker } from "../heap-settling.ts";
 import { guestLimits } from "../limits.ts";
 import { warmUp } from "./jit-warm-up.ts";
 import { Order, RunState, Word, WorkerState } from "./run-state.ts";
@@ -24,19 +25,21 @@ export type CpuWorkerEnd = { kind: "end"; part: "ring buffer" | "port" | "none";
 
 self.onmessage = (message: MessageEvent<CpuWorkerJob>): void => {
   const { memory, settings } = message.data;
-  const run = new RunState(memory);
-  const end = work(settings, run);
-  run.setWord(settings.worker, Word.state, end.errno === 0 ? WorkerState.absent : WorkerState.failed);
-  self.postMessage(end);
-  signalEventFd(settings.doneFd);
+  runWorker(async () => {
+    const run = new RunState(memory);
+    const end = await work(settings, run);
+    run.setWord(settings.worker, Word.state, end.errno === 0 ? WorkerState.absent : WorkerState.failed);
+    self.postMessage(end);
+    signalEventFd(settings.doneFd);
+  });
 };
 
 /** A SystemError of the set-up concerns the port (its watch); one of the run concerns the tracing directory. */
-function work(settings: StreamSettings, run: RunState): CpuWorkerEnd {
+async function work(settings: StreamSettings, run: RunState): Promise<CpuWorkerEnd> {
   let stream: Stream | undefined;
   try {
     stream = new Stream(settings, run);
-    return serve(stream, run);
+    return await serve(stream, run);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return { kind: "end", part: stream === undefined ? "port" : "ring buffer", errno: error.errno };
@@ -45,7 +48,7 @@ function work(settings: StreamSettings, run: RunState): CpuWorkerEnd {
   }
 }
 
-function serve(stream: Stream, run: RunState): CpuWorkerEnd {
+async function serve(stream: Stream, run: RunState): Promise<CpuWorkerEnd> {
   const { worker, cpu, wakeFd, doneFd } = stream.settings;
   run.setWord(worker, Word.pinErrno, pinThread(cpu));
   const armed = new PollSet(1);
@@ -77,8 +80,8 @@ function serve(stream: Stream, run: RunState): CpuWorkerEnd {
         // What a start does in front of the loop; both are done again then.
         stream.learnSubBufferSize();
         noteBeginTime(stream, run);
-        // What start-up and compilation left behind: 0.8 MiB.
-        if (currentOrder(stream) === Order.armed) Bun.gc(true);
+        // What start-up and compilation left behind: 1 MiB.
+        if (currentOrder(stream) === Order.armed) await settleWorker();
       }
     }
     clearEventFd(wakeFd);

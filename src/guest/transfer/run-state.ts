@@ -4,7 +4,7 @@
  * word.
  *
  *     Int32   0           lock of the common output (--stdout): 0 free, else 1 + index of the worker that holds it
- *     Int32   1           1 while main carries out the orders that the control worker gave it: further ones wait with the worker
+ *     Int32   1           ControlState: busy while main carries out the orders that the control worker gave it, further ones wait with the worker
  *     Int32   2, 3, 4     lock of the control port: who holds it, who waits for it, newlines to write first (PortLock)
  *     Int32   5           written by main: ms between two periodic checks (LatencyCheck); 0 while nothing runs
  *     Int32   6           written by main: 1 while the host acknowledges what it has read
@@ -49,6 +49,9 @@ export const WorkerState = {
 export function isReading(state: number): boolean {
   return state === WorkerState.running || state === WorkerState.flushing;
 }
+
+/** What the control worker must know of main, and must do: it may give main orders, they wait, it ends. */
+export const ControlState = { free: 0, busy: 1, end: 2 } as const;
 
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;

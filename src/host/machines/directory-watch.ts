@@ -5,7 +5,8 @@
  */
 import { statSync, type Stats } from "node:fs";
 import { SystemError } from "../../../ffi/errno.ts";
-import { IN, Inotify } from "../../../ffi/inotify.ts";
+import { Inotify } from "../../../ffi/inotify.ts";
+import { IN } from "../../../ffi/inotify-events.ts";
 import { messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { type PortLoop, Served } from "../run/port-loop.ts";

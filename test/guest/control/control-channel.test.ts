@@ -33,7 +33,7 @@ beforeEach(() => {
   work = () => Promise.resolve();
   log.level = -1;
   channel = new ControlChannel(
-    { run, doneFd, tracingDirectory: directory, cpus: [0] },
+    { run, doneFd, devicesFd: -1, tracingDirectory: directory, cpus: [0] },
     {
       onOrders: (orders) => {
         heard.push(...orders.map(({ order }) => order));
@@ -42,6 +42,7 @@ beforeEach(() => {
       },
       onHost: (present) => heard.push(`host ${present}`),
       onDone: () => heard.push("done"),
+      onPorts: () => heard.push("ports"),
       onLost: () => heard.push("lost"),
     },
   );
@@ -142,11 +143,12 @@ test("close() ends in bounded time while the worker is dead", async () => {
   await channel.close();
   expect(performance.now() - begin).toBeLessThan(30_000);
   channel = new ControlChannel(
-    { run: new RunState(1), doneFd, tracingDirectory: directory, cpus: [0] },
+    { run: new RunState(1), doneFd, devicesFd: -1, tracingDirectory: directory, cpus: [0] },
     {
       onOrders: () => Promise.resolve(),
       onHost: () => {},
       onDone: () => {},
+      onPorts: () => {},
       onLost: () => {},
     },
   );
