@@ -11,7 +11,7 @@ export const headerPage = `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0
 type Made = { host: MadeEvent[][]; guest: MadeEvent[][] };
 
 /** Two vCPUs for some seconds; `period`: they run at the same times in each, so that the recordings fit in many ways. */
-export function made(period = Infinity, seed = 9, ran: readonly number[] = madeTasks, seconds = 4): Made {
+export function made(period = Infinity, seed = 9, ran: readonly number[] = madeTasks, seconds = 2): Made {
   const random = mulberry(seed);
   const host: MadeEvent[][] = [[], []];
   const guest: MadeEvent[][] = [[], []];

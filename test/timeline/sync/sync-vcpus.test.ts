@@ -21,7 +21,7 @@ const offset = { ns: hostEpoch - guestEpoch, boundNs: 400_000 };
 
 /** A host and its guests, of two vCPUs each; `named`: what the host's list of tasks says. Gives their paths. */
 function record(ran: readonly (readonly number[])[], named: readonly string[]): string[] {
-  const all = ran.map((threads, index) => made(Infinity, 20 + index, threads, 2));
+  const all = ran.map((threads, index) => made(Infinity, 20 + index, threads, 1));
   const ofHost = [0, 1].map((cpu) => all.flatMap(({ host }) => host[cpu] ?? []).toSorted((a, b) => a.time - b.time));
   const { layout: _, ...rest } = madeRecording([]).metadata;
   const savedCommands = named.map((line) => `${line}\n`).join("");
@@ -81,7 +81,7 @@ test("guests of which one thread runs all CPUs, as of QEMU's tcg,thread=single, 
 
 test("of a recording that is too long to be searched whole the beginning tells the offset", () => {
   const threads = [201, 202];
-  const events = made(Infinity, 30, threads, 24);
+  const events = made(Infinity, 30, threads, 12);
   const host = madeRecording(events.host, hostEpoch);
   const guest = madeRecording(events.guest, guestEpoch);
   const firstFifth = events.host.flat().length / 5;
