@@ -2,7 +2,18 @@
  * A directory that is held open. Operations happen in this very directory, whatever its path leads to meanwhile,
  * and never through a link in it.
  */
-import { fchmodSync, fchownSync, fstatSync, fsync, fsyncSync, readdirSync, readSync, type Stats } from "node:fs";
+import {
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsync,
+  fsyncSync,
+  readdirSync,
+  readSync,
+  statfsSync,
+  type Stats,
+  type StatsFs,
+} from "node:fs";
 import {
   AT_FDCWD,
   linkFdAt,
@@ -15,7 +26,7 @@ import {
   unlinkAt,
 } from "../../ffi/at.ts";
 import { closeFd, O } from "../../ffi/fd.ts";
-import { AgentError, isDenied, messageOf, sizeRemedy } from "./errors.ts";
+import { AgentError, errnoOf, isDenied, messageOf, sizeRemedy } from "./errors.ts";
 
 /** By hand: an agent has this file, and would load node:util for it. */
 function synced(fd: number): Promise<void> {
@@ -44,6 +55,11 @@ export class Directory {
 
   get status(): Stats {
     return fstatSync(this.fd);
+  }
+
+  /** What there is of room. */
+  get fileSystem(): StatsFs {
+    return statfsSync(`/proc/self/fd/${this.fd}`);
   }
 
   /** Status of the entry itself, also if it is a link. */
@@ -92,8 +108,14 @@ export class Directory {
     }
   }
 
+  /** Nothing where somebody removed it. */
   list(): string[] {
-    return readdirSync(`/proc/self/fd/${this.fd}`);
+    try {
+      return readdirSync(`/proc/self/fd/${this.fd}`);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw error;
+    }
   }
 
   /** This directory, and those that it lies in. */

@@ -121,11 +121,13 @@ export class MachinesRun {
         await this.#wait();
       }
       // The last of them may have ended in that time.
-      this.#triggers?.turn();
+      this.#guarded(() => this.#triggers?.turn());
       await this.#triggers?.settled();
       lines.clear();
       for (const work of this.#left) await work();
-      if (this.#cutter !== undefined) this.missing.push(...(await finishCuts(this.#cutter)));
+      // After a failure the spools stay, for who recovers them.
+      if (this.#cutter !== undefined && this.#failure === undefined)
+        this.missing.push(...(await finishCuts(this.#cutter)));
     } finally {
       lines.clear();
       this.#signals.close();
@@ -135,10 +137,23 @@ export class MachinesRun {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  /** What fails ends the recording, but not before the guests are stopped. */
+  #guarded(work: () => void): void {
+    if (this.#failure !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      this.#failure = { error };
+      this.#order.stop();
+    }
+  }
+
   /** Whether the recording goes on. */
   #turn(): boolean {
-    this.#cutter?.turn();
-    this.#triggers?.turn();
+    this.#guarded(() => {
+      this.#cutter?.turn();
+      this.#triggers?.turn();
+    });
     if (!this.#order.isStopping) {
       for (const request of this.#due()) this.#begin(request);
     }

@@ -230,6 +230,10 @@ export class SessionDirectory {
     return this.#directory.status;
   }
 
+  get fileSystem(): Directory["fileSystem"] {
+    return this.#directory.fileSystem;
+  }
+
   /** Nothing was recorded: takes away what was made, unless something was there before. */
   discard(): void {
     if (this.#wasEmpty) this.#directory.remove(sessionFileName);

@@ -1,5 +1,4 @@
 /** The segments, or snapshots, of a session's directory: named, counted, the oldest removed where there are too many. */
-import { statfsSync } from "node:fs";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
@@ -245,7 +244,7 @@ export class SegmentStore {
   }
 
   #freeBytes(): { aboveFloor: number; marginOf: (ports: number) => number } {
-    const { bsize, blocks, bavail } = statfsSync(this.directory.path);
+    const { bsize, blocks, bavail } = this.directory.fileSystem;
     const { freeShare, freeMaxBytes, portMarginBytes } = hostLimits;
     const { bytes, share } = this.#free;
     const all = blocks * bsize;
