@@ -56,6 +56,8 @@ export class MachinesRun {
   /** What is left to do when all have ended. */
   readonly #left: (() => Promise<void>)[] = [];
   #settleMs = performance.now() + hostLimits.heapSettleMs;
+  /** Machines have begun since what they leave was collected. */
+  #hasBegun = true;
 
   constructor(directory: SessionDirectory, plan: MachinesPlan, options: MachinesOptions, control: RecorderControl) {
     this.#directory = directory;
@@ -161,7 +163,9 @@ export class MachinesRun {
     const now = performance.now();
     if (now >= this.#settleMs) {
       this.#settleMs = now + (this.#gate.haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
-      Bun.gc(true);
+      // What ran at a start is not needed again; later `true` would throw away what each cut needs, and make it anew.
+      Bun.gc(this.#hasBegun);
+      this.#hasBegun = !this.#gate.haveStarted;
       releaseExecutablePages();
     }
     if (this.machines.some(({ ended }) => !ended)) return true;
@@ -265,6 +269,7 @@ export class MachinesRun {
       },
       () => {
         this.#gate.started(name);
+        this.#hasBegun = true;
         this.#settleMs = Math.min(this.#settleMs, performance.now() + hostLimits.heapSettleMs);
       },
       (error) => error === this.#events.error || this.#isStopped(machine),
