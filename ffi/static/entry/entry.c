@@ -196,7 +196,7 @@ word start_loader(word *kernel_block, word *block)
   /* The state is behind the block: its place is known when all variables are counted. */
   word *slots = to;
   int command = is_command(kernel_block);
-  to += (code_bytes ? VARIABLES_MAX - 2 : 2) + (agent ? 1 : command ? 2 : 0);
+  to += (code_bytes ? VARIABLES_MAX - 2 : 2) + (agent || command ? 2 : 0);
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -213,6 +213,7 @@ word start_loader(word *kernel_block, word *block)
   struct state *state = (struct state *)(to + 2);
   if (code_bytes) slots = add_small_runtime(slots, state, code_bytes, agent && cpus > FEW_CPUS);
   if (agent) *slots++ = (word)late_last_tier;
+  if (agent) *slots++ = (word)small_heaps;
   if (command) *slots++ = (word)late_first_tier;
   if (command) *slots++ = (word)late_middle_tier;
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);

@@ -23,6 +23,8 @@ static const char large_objects_apart[] = "MIMALLOC_ARENA_MAX_OBJECT_SIZE=1MiB";
 /* What is free goes back to the system at once, by who frees it: the allocator's own thread wakes an agent that has nothing to do. */
 static const char no_purge_thread[] = "MIMALLOC_SCAVENGER=0";
 static const char purge_at_once[] = "MIMALLOC_PURGE_DELAY=0";
+/* The engine collects sooner, and gives back at once what it finds. An agent makes next to no objects while data go. */
+static const char small_heaps[] = "BUN_JSC_forceMiniVMMode=1";
 /* glibc reserves 64 MiB for each thread that allocates, and serves next to nothing: Bun has an allocator of its own. */
 static const char one_glibc_arena[] = "MALLOC_ARENA_MAX=1";
 

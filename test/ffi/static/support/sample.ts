@@ -32,7 +32,7 @@ export const readerVariables = {
 
 /** What it gives its runtime as the agent, that is without a first word. */
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
-  return { ...lateLastTier, ...smallVariables(onlineCpus) };
+  return { ...lateLastTier, BUN_JSC_forceMiniVMMode: "1", ...smallVariables(onlineCpus) };
 }
 
 /** And where memory is counted (ffi/static/entry/memory.h). */
