@@ -10,18 +10,24 @@ import type { Metadata } from "./trace-metadata.ts";
 export class PrintkFormats {
   readonly #source: Pick<Metadata, "printkFormats">;
   #texts: Map<string, Constant> | undefined;
-  readonly #cache = new Map<number, Constant | undefined>();
+  /** By the high half of an address, and by the low one. */
+  readonly #found = new Map<number, Map<number, Constant | undefined>>();
+  #kept = 0;
 
   constructor(source: Pick<Metadata, "printkFormats">) {
     this.#source = source;
   }
 
   find(high: number, low: number): Constant | undefined {
-    // Nearly all of them are in the kernel's last 4 GiB.
-    if (high === -1 && this.#cache.has(low)) return this.#cache.get(low);
+    const found = this.#found.get(high);
+    if (found?.has(low) === true) return found.get(low);
     const texts = (this.#texts ??= readTexts(this.#source.printkFormats ?? ""));
     const text = texts.get(((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString(16));
-    if (high === -1 && this.#cache.size < eventLimits.printkFormats) this.#cache.set(low, text);
+    if (this.#kept < eventLimits.printkFormats) {
+      this.#kept++;
+      if (found === undefined) this.#found.set(high, new Map([[low, text]]));
+      else found.set(low, text);
+    }
     return text;
   }
 }

@@ -27,8 +27,6 @@ const rounds = 4_096;
 const warmUpRounds = 512;
 /** Of kinds with the same format in all recordings. */
 const eventsOfKind = 3;
-/** trace_printk() gives a format and arguments with each event: a printer is made of them, 50 KB. */
-const makesPrinter = "bprint";
 
 if (import.meta.main) {
   setLogLevel("error");
@@ -57,7 +55,6 @@ function* garbageOf(file: string, seen: Map<string, number>): Generator<Garbage>
     };
     while (iterator.next()) {
       const { kind } = iterator;
-      if (kind?.format.name === makesPrinter) continue;
       // How a line begins depends on the recording, not on the event.
       const what = style === "plain" ? `${kind?.format.name} ${kind?.format.print}` : `${style} ${file}`;
       const count = (seen.get(what) ?? 0) + 1;

@@ -16,7 +16,7 @@ function garbageIn(files: readonly string[]): Garbage[] {
   return lines.map((line) => JSON.parse(line) as Garbage);
 }
 
-test("no line of an event in the recordings of the fixtures makes garbage, but of trace_printk()", () => {
+test("no line of an event in the recordings of the fixtures makes garbage", () => {
   const files = fixtures.filter(({ like }) => like === undefined).map(({ name }) => fixturePath(name));
   expect(garbageIn(files)).toEqual([]);
 }, 300_000);

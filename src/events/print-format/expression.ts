@@ -1,7 +1,11 @@
 /** The C expressions of a print fmt's arguments, as the parser produces and the compilers consume them. */
+import type { Slot } from "./slot.ts";
+
 export type Expression =
   | { kind: "number"; value: bigint }
   | { kind: "string"; text: string }
+  /** Of trace_printk(): not the parser's. */
+  | { kind: "slot"; slot: Slot }
   /** REC->name. */
   | { kind: "field"; name: string }
   /** An enum's constant or a symbol that the kernel left in the text. */

@@ -52,6 +52,10 @@ function numberNode(expression: Expression, context: CompileContext): NumberNode
   switch (expression.kind) {
     case "number":
       return constantNode(expression.value);
+    case "slot": {
+      const { slot } = expression;
+      return { low: () => slot.low, high: () => slot.high, narrow: false, constant: undefined };
+    }
     case "name":
       return constantNode(nameValue(expression.name) ?? context.symbols.addressOf(expression.name) ?? 0n);
     case "field": {

@@ -24,6 +24,10 @@ export function compileText(expression: Expression, context: CompileContext, bou
       const bytes = constant(expression.text);
       return bounded((_, out) => out.put(bytes));
     }
+    case "slot": {
+      const { slot } = expression;
+      return bounded((record, out) => out.string(record.bytes, slot.start, slot.size));
+    }
     case "name": {
       const bytes = constant(expression.name);
       return bounded((_, out) => out.put(bytes));
