@@ -126,7 +126,7 @@ async function drainOnce(rig: GuestRig, contender: GuestContender, mebibytes: nu
   await fill(rig, mebibytes);
   await rig.startSink(contender === "ours");
   await rig.startAgent(contender, settle);
-  if (contender === "ours") rig.introduce();
+  if (contender === "ours") await rig.introduce();
   const before = await rig.agentCpuNs();
   const begin = clockNs();
   rig.order("1");
@@ -150,7 +150,7 @@ async function heldMemory(rig: GuestRig, contender: GuestContender, { tiny }: Se
   await fill(rig, tiny ? 2 : 160);
   await rig.startAgent(contender, !tiny);
   // It acknowledges what lay in the ports, and nothing more.
-  if (contender === "ours") rig.introduce();
+  if (contender === "ours") await rig.introduce();
   const before = await available();
   rig.order("1");
   // An agent that is ended before it has sent anything leaves nothing to read below.

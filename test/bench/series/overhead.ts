@@ -35,7 +35,7 @@ export const overhead: Series = {
           for (const contender of allContenders(context, pair)) {
             await rig.startSink(contender === "ours");
             await rig.startAgent(contender, !context.tiny);
-            if (contender === "ours") rig.introduce();
+            if (contender === "ours") await rig.introduce();
             rig.order("1");
             if (!context.tiny) await Bun.sleep(1000);
             const before = { cpuNs: await rig.agentCpuNs(), ...(await eventCounts(rig)) };

@@ -146,9 +146,26 @@ export class GuestRig {
     }
   }
 
-  /** What a recorder says first that acknowledges; what the agent replies stays in the FIFO. */
-  introduce(): void {
-    this.order(`hello bench\nhost 3 ack\n${guestCpus.map((cpu) => `ack ${cpu} 0`).join("\n")}`);
+  /** What a recorder says first that acknowledges. As a recorder it waits for the answers before it orders the start. */
+  async introduce(): Promise<void> {
+    const fd = openSync(
+      join(this.guest.directory, `${controlPortName}.out`),
+      constants.O_RDONLY | constants.O_NONBLOCK,
+    );
+    try {
+      // What the agent before this one has answered.
+      takeText(fd);
+      this.order(`hello bench\nhost 3 ack\n${guestCpus.map((cpu) => `ack ${cpu} 0`).join("\n")}`);
+      let text = "";
+      await eventually(
+        () => (text += takeText(fd)).includes('{"reply":"host"'),
+        "answers to hello and host",
+        () => text,
+        waitLimitMs,
+      );
+    } finally {
+      closeSync(fd);
+    }
   }
 
   order(text: string): void {
@@ -175,9 +192,15 @@ export class GuestRig {
 
 /** Takes one byte of what lies in a FIFO; false when there is none. */
 function givesByte(fd: number): boolean {
+  return takeText(fd, 1) !== "";
+}
+
+/** Takes what lies in a FIFO. */
+function takeText(fd: number, bytesMax = 65_536): string {
+  const bytes = Buffer.alloc(bytesMax);
   try {
-    return readSync(fd, new Uint8Array(1)) === 1;
+    return bytes.toString("latin1", 0, readSync(fd, bytes));
   } catch {
-    return false;
+    return "";
   }
 }
