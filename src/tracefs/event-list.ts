@@ -4,7 +4,7 @@
  * The kernel knows "system", "event", "system:event", "system:*", "*:event", "*:*" and the same behind "!", but no other
  * pattern: those become the names of the events that match.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { AgentError } from "../base/errors.ts";
 import { isGlob, matchesGlob } from "../base/glob.ts";
 import { tracefsLimits } from "./limits.ts";
@@ -27,6 +27,24 @@ export function availableEvents(directory: string): Plugins | undefined {
     return undefined;
   }
   return plugins(text.split("\n").filter((name) => name.includes(":")));
+}
+
+/** One of them, whichever: lists of thousands are compiled code and garbage to who needs one name. */
+export function anyEvent(directory: string): string | undefined {
+  const [top = directory] = directory.split("/instances/");
+  try {
+    const fd = openSync(`${top}/available_events`, "r");
+    try {
+      const bytes = Buffer.alloc(tracefsLimits.eventNameBytes);
+      const text = bytes.toString("latin1", 0, readSync(fd, bytes));
+      const [name = ""] = text.split("\n", 1);
+      return name.includes(":") ? name : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of "system:event" names. */

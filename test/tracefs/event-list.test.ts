@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { matchesGlob } from "../../src/base/glob.ts";
-import { availableEvents, resolveEventList } from "../../src/tracefs/event-list.ts";
+import { anyEvent, availableEvents, resolveEventList } from "../../src/tracefs/event-list.ts";
 import { FakeTracefs } from "../support/fake-tracefs.ts";
 import { cpuMsOf } from "../support/timing.ts";
 
 const fake = new FakeTracefs();
 const known = availableEvents(fake.path);
+const any = anyEvent(fake.path);
+const ofInstance = anyEvent(`${fake.path}/instances/one`);
 fake.remove();
 const resolve = (list: string): string => resolveEventList(list, known).words.join(" ");
 
@@ -60,6 +62,12 @@ describe("resolveEventList()", () => {
     expect(resolve(":mod:e1000")).toBe(":mod:e1000");
     expect(availableEvents("/nonexistent")).toBeUndefined();
   });
+});
+
+test("anyEvent() is one of the kernel's events, also for an instance, and none where nobody says what it has", () => {
+  expect(known?.names).toContain(any ?? "");
+  expect(ofInstance).toBe(any);
+  expect(anyEvent("/nonexistent")).toBeUndefined();
 });
 
 describe("matchesGlob()", () => {

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import type { SettableKey } from "../../protocol/orders.ts";
 import { triggerWords } from "../../protocol/setting-forms.ts";
 import { settingWords } from "../../protocol/words.ts";
-import { availableEvents } from "../../tracefs/event-list.ts";
+import { anyEvent } from "../../tracefs/event-list.ts";
 import { eventsPlace, planEvents } from "./event-settings.ts";
 import { fileOf, isEventName } from "./event-targets.ts";
 import { filterPlace, planFilter } from "./filter-settings.ts";
@@ -127,7 +127,7 @@ function placesOfOneFile(directory: string): Place[] {
 
 /** The keys beyond protocol 1 for which this kernel has a file that can be opened. */
 export function settingsThere(directory: string): string[] {
-  const [event] = availableEvents(directory)?.names ?? [];
+  const event = anyEvent(directory);
   const files: Record<(typeof settingWords)[number], string | undefined> = {
     filter: event === undefined ? undefined : fileOf(event, "filter"),
     trigger: event === undefined ? undefined : fileOf(event, "trigger"),
