@@ -88,14 +88,14 @@ export class Supervisor {
     this.#setup.findOutputs();
     const online = onlineCpus();
     for (const slot of this.#slots) {
-      const present = online === undefined || online.includes(slot.cpu);
-      if (!present) this.#park(slot);
+      if (online?.includes(slot.cpu) === false) this.#park(slot);
       else if (slot.state === "parked") this.#resume(slot);
       else if (slot.stream === undefined && slot.state !== "failed" && slot.retry === undefined) this.#start(slot);
     }
   }
 
-  order(order: Order): void {
+  /** `search` false: every CPU was served a moment ago, and the data that move have the machine (control/early-start.ts). */
+  order(order: Order, search = order === Order.running): void {
     this.#order = order;
     for (const slot of this.#slots) {
       // A start order gives failed CPUs a new chance.
@@ -104,7 +104,7 @@ export class Supervisor {
       // The worker of an offline CPU is armed, or about to be; an early start may have come between (control/early-start.ts).
       slot.stream?.order(slot.state === "parked" && order === Order.running ? Order.armed : order);
     }
-    if (order === Order.running) this.rescan();
+    if (search) this.rescan();
   }
 
   /** Whether every live transfer is in this state, and no failed one is about to be restarted. */

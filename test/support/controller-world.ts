@@ -38,6 +38,7 @@ export class ControllerWorld {
   readonly #decoder = new OrderDecoder();
   readonly #timer: NodeJS.Timeout;
   #text = "";
+  #searches = 0;
 
   constructor() {
     const { run } = this;
@@ -51,7 +52,9 @@ export class ControllerWorld {
       cpus: [cpu],
       pipeSizeBytes: 65_536,
       doneFd: this.#doneFd,
-      findOutputs: () => {},
+      findOutputs: () => {
+        this.#searches++;
+      },
       openOutput: () => this.tracing.output(cpu),
       onChange: () => changes.changed(),
       onOutputClosed: () => {},
@@ -103,6 +106,11 @@ export class ControllerWorld {
     const bytes = new Uint8Array(new ArrayBuffer(text.length));
     bytes.set(Buffer.from(text, "latin1"));
     new EarlyStart(this.run, `${this.tracing.path}/per_cpu`, 1).consider(bytes);
+  }
+
+  /** How often the supervisor has looked for CPUs and ports. */
+  get searches(): number {
+    return this.#searches;
   }
 
   /** Whether the control worker may order a start now. */

@@ -76,7 +76,11 @@ export class RunControl {
   holdStarts(): void {
     if (!this.#permit.takeBack() || this.#state === "running") return;
     const { supervisor, run } = this.#parts;
-    this.#begin(supervisor.slots.map(({ cpu, worker }) => ({ cpu, bytes: run.counter(worker, Counter.bytesAtStart) })));
+    const startedAt = supervisor.slots.map(({ cpu, worker }) => ({
+      cpu,
+      bytes: run.counter(worker, Counter.bytesAtStart),
+    }));
+    this.#begin(startedAt, () => supervisor.order(Order.running, false));
     this.#parts.onEarlyStart();
   }
 
@@ -86,8 +90,13 @@ export class RunControl {
     const generation = ++this.#generation;
     const { supervisor, tracingDirectory } = this.#parts;
     requireTracing(tracingDirectory);
-    if (this.#state === "running") supervisor.order(Order.running);
-    else this.#begin(supervisor.slots.map(({ cpu, bytes }) => ({ cpu, bytes })));
+    const order = (): void => supervisor.order(Order.running);
+    if (this.#state !== "running")
+      this.#begin(
+        supervisor.slots.map(({ cpu, bytes }) => ({ cpu, bytes })),
+        order,
+      );
+    else if (!this.#timesDue) order();
     const timesDue = this.#timesDue;
     this.#timesDue = false;
     const all = await this.#until(() => supervisor.all(WorkerState.running), guestLimits.workerReadyMs);
@@ -96,13 +105,12 @@ export class RunControl {
     return this.#startedAt;
   }
 
-  #begin(startedAt: StartPosition[]): void {
-    const { supervisor } = this.#parts;
+  #begin(startedAt: StartPosition[], order: () => void): void {
     this.#startedAt = startedAt;
     this.#timesDue = true;
-    this.#notServed.begin(supervisor.unserved);
+    this.#notServed.begin(this.#parts.supervisor.unserved);
     // First of all: the ring buffer may be full, and the rest takes longer than waking the workers.
-    supervisor.order(Order.running);
+    order();
     log.info("started");
     this.#setState("running");
   }

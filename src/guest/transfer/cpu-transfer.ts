@@ -108,8 +108,13 @@ export class CpuTransfer {
   order(order: Order): void {
     if (this.#ended) return;
     const { run, worker, wakeFd } = this.plan;
-    // Forget the earlier result, since the CPU may be online again; but not that of a run which goes on.
-    if (order === Order.running && run.word(worker, Word.order) !== order) run.setWord(worker, Word.pinErrno, 0);
+    if (order === Order.running) {
+      const before = run.word(worker, Word.order);
+      // A run that goes on: its worker has data to move.
+      if (before === order && this.state === WorkerState.running) return;
+      // Forget the earlier result, since the CPU may be online again; but not that of a run which goes on.
+      if (before !== order) run.setWord(worker, Word.pinErrno, 0);
+    }
     run.setWord(worker, Word.order, order);
     signalEventFd(wakeFd);
   }

@@ -132,6 +132,17 @@ describe("a controller whose control worker starts", () => {
     expect(made.states).toEqual(["running"]);
   });
 
+  test("looks for no CPUs and ports where it takes a start over: all were served, and the data have the machine", async () => {
+    const made = await make();
+    await startUnheard(made);
+    const { searches } = made;
+    await made.order("1", 1);
+    expect(made.searches).toBe(searches);
+    // An order to start what runs already is another chance for CPUs that are not served.
+    await made.order("1", 1);
+    expect(made.searches).toBe(searches + 1);
+  });
+
   test("takes a start over when it hears of nothing but a worker's change", async () => {
     const made = await make();
     await startUnheard(made);
