@@ -20,6 +20,7 @@ import { LatencyCheck } from "../transfer/latency-check.ts";
 import { controlBusyIndex, ControlState, Held, heldIndex, RunState } from "../transfer/run-state.ts";
 import { runWorker, settleWorker } from "../heap-settling.ts";
 import { guestLimits } from "../limits.ts";
+import { AckWait } from "./ack-wait.ts";
 import { warmUpCheck } from "./check-warm-up.ts";
 import { takePortChanges } from "./device-changes.ts";
 import { EarlyStart, practiseEarlyStart } from "./early-start.ts";
@@ -95,6 +96,7 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
     if (order.order === "ack") acknowledge(order.cpu, order.bytes);
     return order.order === "clock" || order.order === "ack";
   });
+  const waits = new AckWait({ poll, fd: job.controlFd, slot: controlSlot, bytes, intake, acknowledge });
   // Main carries out no orders at once, so that its code too is there when the first one comes.
   intake.take(new Uint8Array(0));
   let warmedUp = false;
@@ -139,7 +141,8 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
       }
       if (mainFree) endWaits = false;
       else tellProgress();
-      const ready = poll.wait(prepare(mainFree));
+      const ready = waits.wait(prepare(mainFree), listening && hostPresent);
+      hostSeen ||= waits.tookAcks;
       if (replies.waiting) replies.send();
       if (ready === 0 && warmsUp) {
         warmedUp = true;
@@ -159,11 +162,11 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
       if (poll.revents(devicesSlot) !== 0 && takePortChanges(job.devicesFd, bytes)) tell({ kind: "ports" });
       if (!listening || poll.revents(controlSlot) === 0) continue;
       if (!hostPresent) edge?.consume();
-      const count = readInto(job.controlFd, bytes);
+      const count = waits.hasRead ? waits.count : readInto(job.controlFd, bytes);
       hostSeen ||= count > 0 || count === -E.EAGAIN;
       if (count > 0) {
-        if (mainFree && intake.isEmpty) start.consider(bytes);
-        const behindAcks = intake.takeAcks(bytes, count, acknowledge);
+        const behindAcks = waits.hasRead ? waits.behindAcks : intake.takeAcks(bytes, count, acknowledge);
+        if (mainFree && behindAcks === 0 && intake.isEmpty) start.consider(bytes);
         if (behindAcks < count) replies.stampRead();
         if (!hostPresent) tell({ kind: "host", present: (hostPresent = true) });
         if (behindAcks < count) intake.take(bytes.subarray(behindAcks, count), behindAcks > 0);
