@@ -1,6 +1,5 @@
 /** The machines of a recorder while they are recorded: who begins when, who is stopped, and what changes in between. */
 import { resolve } from "node:path";
-import { releaseExecutablePages } from "../../../ffi/executable-pages.ts";
 import { EndRequest } from "../../base/end-request.ts";
 import { log } from "../../base/log.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
@@ -16,6 +15,7 @@ import { MachineRecording } from "./machine-recording.ts";
 import type { MachineRequest, MachinesPlan } from "./machine-request.ts";
 import type { MachinesOptions } from "./machines-options.ts";
 import type { RecorderControl } from "./recorder-control.ts";
+import { MemorySettling } from "./memory-settling.ts";
 import { MemoryBound } from "./own-bounds.ts";
 import { RunningMachines, wholeKeeper } from "./running-machines.ts";
 import type { SessionDirectory } from "./session-directory.ts";
@@ -55,9 +55,7 @@ export class MachinesRun {
   readonly #search: VcpuSearch;
   /** What is left to do when all have ended. */
   readonly #left: (() => Promise<void>)[] = [];
-  #settleMs = performance.now() + hostLimits.heapSettleMs;
-  /** Machines have begun since what they leave was collected. */
-  #hasBegun = true;
+  readonly #settling = new MemorySettling();
 
   constructor(directory: SessionDirectory, plan: MachinesPlan, options: MachinesOptions, control: RecorderControl) {
     this.#directory = directory;
@@ -160,14 +158,7 @@ export class MachinesRun {
       for (const request of this.#due()) this.#begin(request);
     }
     if (this.#memory.isOver()) this.#giveUpNewest();
-    const now = performance.now();
-    if (now >= this.#settleMs) {
-      this.#settleMs = now + (this.#gate.haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
-      // What ran at a start is not needed again; later `true` would throw away what each cut needs, and make it anew.
-      Bun.gc(this.#hasBegun);
-      this.#hasBegun = !this.#gate.haveStarted;
-      releaseExecutablePages();
-    }
+    this.#settling.turn(this.#gate.haveStarted);
     if (this.machines.some(({ ended }) => !ended)) return true;
     return !this.#order.isStopping && (this.#joining !== undefined || this.#next.length > 0);
   }
@@ -269,8 +260,7 @@ export class MachinesRun {
       },
       () => {
         this.#gate.started(name);
-        this.#hasBegun = true;
-        this.#settleMs = Math.min(this.#settleMs, performance.now() + hostLimits.heapSettleMs);
+        this.#settling.begun();
       },
       (error) => error === this.#events.error || this.#isStopped(machine),
     );

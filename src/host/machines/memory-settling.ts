@@ -1,0 +1,26 @@
+/** Gives back now and then what a recorder's memory holds for nothing, soon after machines have begun, later seldom. */
+import { releaseExecutablePages } from "../../../ffi/executable-pages.ts";
+import { hostLimits } from "../limits.ts";
+
+export class MemorySettling {
+  #nextMs = performance.now() + hostLimits.heapSettleMs;
+  /** Machines have begun since what they leave was collected. */
+  #hasBegun = true;
+
+  /** A machine has begun. */
+  begun(): void {
+    this.#hasBegun = true;
+    this.#nextMs = Math.min(this.#nextMs, performance.now() + hostLimits.heapSettleMs);
+  }
+
+  /** `haveStarted`: all machines have. */
+  turn(haveStarted: boolean): void {
+    const now = performance.now();
+    if (now < this.#nextMs) return;
+    this.#nextMs = now + (haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
+    // What ran at a start is not needed again; later `true` would throw away what each cut needs, and make it anew.
+    Bun.gc(this.#hasBegun);
+    this.#hasBegun = !haveStarted;
+    releaseExecutablePages();
+  }
+}
