@@ -1,4 +1,4 @@
-/** What the test files of a process share is taken away behind the last one (preload.ts); each file has modules of its own. */
+/** What the test files of a process share is taken away behind the last one (preload.ts). */
 
 const shared = globalThis as { traceAgentAtEnd?: (() => void)[] };
 

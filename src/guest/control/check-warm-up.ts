@@ -6,7 +6,6 @@ import { SystemError } from "../../../ffi/errno.ts";
 import { closeFd, O, openFd, writeFrom } from "../../../ffi/fd.ts";
 import { makePipe } from "../../../ffi/pipe.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
-import { guestLimits } from "../limits.ts";
 import { LatencyCheck } from "../transfer/latency-check.ts";
 import { Counter, counterIndex, latencyIndex, RunState, Word, WorkerState } from "../transfer/run-state.ts";
 import { AckWait } from "./ack-wait.ts";
@@ -16,7 +15,7 @@ const ackText = "ack 0 65536\nack 1 1048576\nack 9";
 const wholeAcks = ackText.lastIndexOf("ack");
 
 /** `cpu`: any; its statistics are read, and nothing else. Ends early when `disturbed` says so: an order came. */
-export function warmUpCheck(tracingDirectory: string, cpu: number, disturbed: () => boolean): void {
+export function warmUpCheck(tracingDirectory: string, cpu: number, rounds: number, disturbed: () => boolean): void {
   const run = new RunState(1);
   const check = new LatencyCheck(run, tracingDirectory, [cpu]);
   const poll = new PollSet(3);
@@ -38,7 +37,7 @@ export function warmUpCheck(tracingDirectory: string, cpu: number, disturbed: ()
       if (worker === 0) run.acknowledge(worker, position);
     };
     const waits = new AckWait({ poll, fd: port.read, slot: 2, bytes, intake, acknowledge });
-    for (let round = 0; round < guestLimits.warmUpRounds && !disturbed(); round++) {
+    for (let round = 0; round < rounds && !disturbed(); round++) {
       run.counters[counterIndex(0, Counter.bytes)] = 100 * round;
       run.setWord(0, Word.keepsTime, round % 4 === 3 ? 1 : 0);
       check.turn(2 * round);

@@ -99,7 +99,8 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
   const waits = new AckWait({ poll, fd: job.controlFd, slot: controlSlot, bytes, intake, acknowledge });
   // Main carries out no orders at once, so that its code too is there when the first one comes.
   intake.take(new Uint8Array(0));
-  let warmedUp = false;
+  const passes = guestLimits.warmUpPasses.values();
+  let pass = passes.next().value;
   let hostPresent = true;
   /** One was there, and may leave. */
   let hostSeen = false;
@@ -123,8 +124,8 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
     // Without a host the port is ready to be written all the time.
     poll.set(answerSlot, replies.needsRoom && hostPresent && listening ? job.writeFd : -1, POLL.OUT);
     const untilCheckMs = check.turn(performance.now());
-    warmsUp = !check.runs && !warmedUp && !replies.waiting;
-    const untilWorkMs = warmsUp ? guestLimits.warmUpDelayMs : untilCheckMs;
+    warmsUp = !check.runs && pass !== undefined && !replies.waiting;
+    const untilWorkMs = warmsUp && pass !== undefined ? pass.afterMs : untilCheckMs;
     const untilProgressMs = mainFree ? -1 : Math.max(0, Math.ceil(progressAtMs - performance.now()) | 0);
     return sooner(untilProgressMs, sooner(untilWorkMs, replies.waitMs));
   };
@@ -144,9 +145,10 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
       const ready = waits.wait(prepare(mainFree), listening && hostPresent);
       hostSeen ||= waits.tookAcks;
       if (replies.waiting) replies.send();
-      if (ready === 0 && warmsUp) {
-        warmedUp = true;
-        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, () => {
+      if (ready === 0 && warmsUp && pass !== undefined) {
+        const { rounds } = pass;
+        pass = passes.next().value;
+        warmUpCheck(job.tracingDirectory, job.cpus[0] ?? 0, rounds, () => {
           if (!intake.received) prepare(true);
           return poll.wait(0) > 0 && poll.revents(wakeSlot) + poll.revents(doneSlot) + poll.revents(controlSlot) > 0;
         });

@@ -53,7 +53,7 @@ async function serve(stream: Stream, run: RunState): Promise<CpuWorkerEnd> {
   run.setWord(worker, Word.pinErrno, pinThread(cpu));
   const armed = new PollSet(1);
   armed.set(0, wakeFd, POLL.IN);
-  let warmedUp = false;
+  let isNew = true;
   for (;;) {
     const order = currentOrder(stream);
     if (order === Order.exit) return { kind: "end", part: "none", errno: 0 };
@@ -71,21 +71,27 @@ async function serve(stream: Stream, run: RunState): Promise<CpuWorkerEnd> {
     }
     setState(stream, WorkerState.armed);
     signalEventFd(doneFd);
-    if (warmedUp) {
-      armed.wait(-1);
-    } else {
-      warmedUp = true;
-      if (armed.wait(guestLimits.warmUpDelayMs) === 0) {
-        warmUp(stream.settings, () => currentOrder(stream) !== Order.armed);
-        // What a start does in front of the loop; both are done again then.
-        stream.learnSubBufferSize();
-        noteBeginTime(stream, run);
-        // What start-up and compilation left behind: 1 MiB.
-        if (currentOrder(stream) === Order.armed) await settleWorker();
-      }
-    }
+    if (isNew) await warmUpWhileArmed(stream, run, armed);
+    else armed.wait(-1);
+    isNew = false;
     clearEventFd(wakeFd);
   }
+}
+
+/** Returns when an order comes, or may have come. */
+async function warmUpWhileArmed(stream: Stream, run: RunState, armed: PollSet): Promise<void> {
+  const isDisturbed = (): boolean => currentOrder(stream) !== Order.armed;
+  for (const { afterMs, rounds } of guestLimits.warmUpPasses) {
+    if (armed.wait(afterMs) !== 0) return;
+    warmUp(stream.settings, rounds, isDisturbed);
+    // What a start does in front of the loop; both are done again then.
+    stream.learnSubBufferSize();
+    noteBeginTime(stream, run);
+    if (isDisturbed()) return;
+    // What start-up and compilation left behind: 1 MiB.
+    await settleWorker();
+  }
+  armed.wait(-1);
 }
 
 /** trace_pipe_raw is open only while running: an open one makes the kernel refuse a change of the tracer. */

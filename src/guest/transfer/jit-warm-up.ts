@@ -28,7 +28,7 @@ import { moveStream } from "./splice-loop.ts";
 import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
 
 /** The worker's pipe is empty before and after. Ends early when `disturbed` returns true: an order came. */
-export function warmUp(settings: StreamSettings, disturbed: () => boolean): void {
+export function warmUp(settings: StreamSettings, rounds: number, disturbed: () => boolean): void {
   const fds: number[] = [];
   try {
     const wakeFd = openFd("/dev/zero", O.RDWR);
@@ -58,7 +58,7 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
     );
     stream.rawFd = source.read;
     const bytes = new Uint8Array(new ArrayBuffer(transportLimits.pipeMinBytes));
-    for (let round = 0; round < guestLimits.warmUpRounds && !disturbed(); round++) {
+    for (let round = 0; round < rounds && !disturbed(); round++) {
       // A wait until its timeout, a few times: it takes real time.
       const slow = round % guestLimits.warmUpSlowRounds === 0;
       // Sometimes the output is full, or has room for a part.
@@ -77,8 +77,8 @@ export function warmUp(settings: StreamSettings, disturbed: () => boolean): void
       Atomics.store(run.words, latencyIndex, round % 3 === 0 ? 0 : round % 3 === 1 ? 1 : guestLimits.warmUpLatencyMs);
       Atomics.store(run.words, checkRestsIndex, round % 2);
       // A host that acknowledges nothing, then one that does, each time all or a part.
-      Atomics.store(run.words, acksIndex, round < guestLimits.warmUpRounds / 2 ? 0 : 1);
-      if (round > guestLimits.warmUpRounds / 3)
+      Atomics.store(run.words, acksIndex, round < rounds / 2 ? 0 : 1);
+      if (round > rounds / 3)
         stream.counters[stream.acknowledgedIndex] = (stream.counters[Counter.bytes] ?? 0) - (round % 4) * bytes.length;
       stream.iterationsLeft = slow ? 4 : guestLimits.warmUpIterations;
       moveStream(stream);

@@ -1,6 +1,6 @@
 /** What the runtime takes by itself: the same executable form around a program that does nothing (empty/). */
 import { join } from "node:path";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { findIngredients, makeExecutable } from "../../../ffi/static/executable.ts";
 import { hostMachine, targets } from "../../../ffi/static/targets.ts";
@@ -27,8 +27,11 @@ export class MemoryFloor {
 
   /** Anonymous memory in bytes of main and so many empty Workers. */
   async anonymous(workers: number, settleMs: number): Promise<number> {
-    // An option first, as for the agent: the executable then starts the runtime with the agent's settings.
-    const program = startChild([join(this.#folder, "floor"), `--${workers}`]);
+    // As many CPUs are online as for the agent: the entry code makes room for the structures of so many Workers, and no more. An option
+    // first, as for the agent: the runtime then has the agent's settings.
+    writeFileSync(join(this.#folder, "online"), `0-${workers - 1}\n`);
+    const script = `mount --bind "$1/online" /sys/devices/system/cpu/online && exec "$1/floor" "$2"`;
+    const program = startChild(["unshare", "--mount", "sh", "-c", script, "sh", this.#folder, `--${workers}`]);
     try {
       await Bun.sleep(settleMs);
       return (await residentBytesOf(program)).anonymous;
