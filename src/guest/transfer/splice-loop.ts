@@ -94,7 +94,8 @@ export function moveStream(stream: Stream): Outcome {
       if (!tryAgain(stream, verdict, budget)) return fail(stream, Outcome.ringBufferFailed, spliced);
       continue;
     }
-    // No whole sub-buffer. The partial one is sent when a stop order asks for everything, or when it is due. In the mode that reads everything, a wake-up for a filling ring buffer is reason enough.
+    // No whole sub-buffer. The partial one is sent when a stop order asks for everything, or when it is due. In the mode
+    // that reads everything, a wake-up for a filling ring buffer is reason enough.
     if (budget === Infinity && !(stream.readsOnly && stream.spuriousWakeUp) && !takePartialDue(stream)) {
       waitForData(stream);
       continue;
