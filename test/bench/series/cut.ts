@@ -14,6 +14,7 @@ import { agentExecutable } from "../support/agent-executable.ts";
 import { cpuTimeNs, hasEnded, startChild } from "../support/child.ts";
 import { Feed } from "../support/feed.ts";
 import { kernelSymbols, ManyGuests } from "../support/many-guests.ts";
+import { whileRecording } from "../support/recorder.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 import { UsedMemory } from "../support/used-memory.ts";
 
@@ -119,24 +120,21 @@ async function recordOnce({ tiny }: SeriesContext, { seconds, bytesPerSecond: ra
   const feed = new Feed(guests.dataPorts, rate, seconds);
   const output = join(folder, "out");
   const recorder = startChild([agentExecutable, "record", ...guests.directories, ...how, "-o", output]);
-  const errors = recorder.stderr.text();
   try {
-    await feed.isReady();
-    await eventually(() => areRecorded(output) || hasEnded(recorder), "both guests are recorded");
-    await Bun.sleep(tiny ? 0 : 2000);
-    const before = await cpuTimeNs(recorder.pid);
-    const { bytes, bytesOfPorts } = await feed.run();
-    guests.sent(bytesOfPorts);
-    recorder.kill("SIGINT");
-    await recorder.exited;
-    const usage = recorder.resourceUsage();
-    if (usage === undefined) throw new Error("the recorder has not ended");
-    return { cpu: Number(usage.cpuTime.total) / 1e6 - before / 1e9, bytes };
-  } catch (error) {
-    recorder.kill("SIGKILL");
-    throw new Error(`recording failed: ${await errors}`, { cause: error });
+    return await whileRecording(recorder, async () => {
+      await feed.isReady();
+      await eventually(() => areRecorded(output) || hasEnded(recorder), "both guests are recorded");
+      await Bun.sleep(tiny ? 0 : 2000);
+      const before = await cpuTimeNs(recorder.pid);
+      const { bytes, bytesOfPorts } = await feed.run();
+      guests.sent(bytesOfPorts);
+      recorder.kill("SIGINT");
+      await recorder.exited;
+      const usage = recorder.resourceUsage();
+      if (usage === undefined) throw new Error("the recorder has not ended");
+      return { cpu: Number(usage.cpuTime.total) / 1e6 - before / 1e9, bytes };
+    });
   } finally {
-    await recorder.exited;
     await feed.end();
     guests.close();
     rmSync(folder, { recursive: true, force: true });

@@ -15,6 +15,7 @@ import {
   smallMarker,
   startRecorder,
   warmMemory,
+  whileRecording,
 } from "../support/recorder.ts";
 import type { Rig } from "../support/rig.ts";
 import type { Figure, SeriesContext } from "../support/series.ts";
@@ -95,23 +96,20 @@ async function recordLong(
   rig.tracefs.reset(64 * 1024);
   await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
   const recorder = startRecorder(rig, output);
-  const errors = recorder.stderr.text();
   try {
-    await hasBegun(recorder, output);
-    const bytes = recordedMb(context) * 1e6;
-    await warmMemory(folder, 3 * bytes);
-    await fillAll(rig, bytes / MiB / rig.cpus.length, smallMarker);
-    await settledBytes(`${output}.spool`);
-    const begin = performance.now();
-    await endRecording(recorder);
-    const stopMs = performance.now() - begin;
-    if (statSync(output).size < bytes * 0.9) throw new Error(`only ${statSync(output).size} bytes were recorded`);
-    return { stopMs, copyMs: (await copySeconds(output, join(folder, "copied.dat"))) * 1000 };
-  } catch (error) {
-    recorder.kill("SIGKILL");
-    throw new Error(`recording failed: ${await errors}`, { cause: error });
+    return await whileRecording(recorder, async () => {
+      await hasBegun(recorder, output);
+      const bytes = recordedMb(context) * 1e6;
+      await warmMemory(folder, 3 * bytes);
+      await fillAll(rig, bytes / MiB / rig.cpus.length, smallMarker);
+      await settledBytes(`${output}.spool`);
+      const begin = performance.now();
+      await endRecording(recorder);
+      const stopMs = performance.now() - begin;
+      if (statSync(output).size < bytes * 0.9) throw new Error(`only ${statSync(output).size} bytes were recorded`);
+      return { stopMs, copyMs: (await copySeconds(output, join(folder, "copied.dat"))) * 1000 };
+    });
   } finally {
-    await recorder.exited;
     await rig.endAgent();
     rmSync(folder, { recursive: true });
   }

@@ -25,6 +25,7 @@ import {
   smallMarker,
   startRecorder,
   warmMemory,
+  whileRecording,
 } from "../support/recorder.ts";
 import { Rig } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
@@ -123,21 +124,18 @@ async function recordOnce(
   rig.tracefs.reset((mebibytes + 2) * 1024);
   await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
   const recorder = startRecorder(rig, output);
-  const errors = recorder.stderr.text();
   try {
-    await hasBegun(recorder, output);
-    await Bun.sleep(context.tiny ? 0 : 1000);
-    const before = await cpuTimeNs(recorder.pid);
-    const bytes = await makeRecorded(rig, mebibytes, folder, `${output}.spool`);
-    const cpuNs = (await cpuTimeNs(recorder.pid)) - before;
-    const begin = performance.now();
-    await endRecording(recorder);
-    return { cpuPerGib: cpuNs / 1e9 / (bytes / GiB), stopMs: performance.now() - begin };
-  } catch (error) {
-    recorder.kill("SIGKILL");
-    throw new Error(`recording failed: ${await errors}`, { cause: error });
+    return await whileRecording(recorder, async () => {
+      await hasBegun(recorder, output);
+      await Bun.sleep(context.tiny ? 0 : 1000);
+      const before = await cpuTimeNs(recorder.pid);
+      const bytes = await makeRecorded(rig, mebibytes, folder, `${output}.spool`);
+      const cpuNs = (await cpuTimeNs(recorder.pid)) - before;
+      const begin = performance.now();
+      await endRecording(recorder);
+      return { cpuPerGib: cpuNs / 1e9 / (bytes / GiB), stopMs: performance.now() - begin };
+    });
   } finally {
-    await recorder.exited;
     await rig.endAgent();
     rmSync(folder, { recursive: true });
   }

@@ -14,7 +14,7 @@ import { traceCmdFiles } from "../../support/trace-cmd-files.ts";
 import { agentExecutable } from "../support/agent-executable.ts";
 import { startChild } from "../support/child.ts";
 import { GuestRig, guestCpus, tinyGuestMb } from "../support/guest-rig.ts";
-import { endRecording, hasBegun } from "../support/recorder.ts";
+import { endRecording, hasBegun, whileRecording } from "../support/recorder.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 
 const bufferKb = 1408;
@@ -98,22 +98,19 @@ async function recordedByUs(rig: GuestRig, rate: number, context: SeriesContext,
     "-o",
     output,
   ]);
-  const errors = recorder.stderr.text();
   try {
-    await hasBegun(recorder, output);
-    const made = await work(rig, rate, context);
-    await endRecording(recorder);
-    const cpuNs = (await rig.agentCpuNs()) - before;
-    const counts = [...recordingCounts(output).values()];
-    const events = counts.reduce((sum, one) => sum + one.events, 0);
-    const lost = counts.reduce((sum, one) => sum + one.overrun + one.commitOverrun + one.droppedEvents, 0);
-    requireWhole(events, made, lost);
-    return runOf(cpuNs, made, lost);
-  } catch (error) {
-    recorder.kill("SIGKILL");
-    throw new Error(`recording failed: ${await errors}`, { cause: error });
+    return await whileRecording(recorder, async () => {
+      await hasBegun(recorder, output);
+      const made = await work(rig, rate, context);
+      await endRecording(recorder);
+      const cpuNs = (await rig.agentCpuNs()) - before;
+      const counts = [...recordingCounts(output).values()];
+      const events = counts.reduce((sum, one) => sum + one.events, 0);
+      const lost = counts.reduce((sum, one) => sum + one.overrun + one.commitOverrun + one.droppedEvents, 0);
+      requireWhole(events, made, lost);
+      return runOf(cpuNs, made, lost);
+    });
   } finally {
-    await recorder.exited;
     await rig.endAgent();
     rmSync(output, { force: true });
   }

@@ -20,6 +20,19 @@ export async function hasBegun(recorder: Child, output: string): Promise<void> {
   if (hasEnded(recorder)) throw new Error("the recorder ended");
 }
 
+/** What is done while a recorder runs, and its end; where that fails the recorder is killed, and the error holds what it said. */
+export async function whileRecording<T>(recorder: Child, work: () => Promise<T>): Promise<T> {
+  const errors = recorder.stderr.text();
+  try {
+    return await work();
+  } catch (error) {
+    recorder.kill("SIGKILL");
+    throw new Error(`recording failed: ${await errors}`, { cause: error });
+  } finally {
+    await recorder.exited;
+  }
+}
+
 /** By Ctrl-C; fails where the recording is not whole. */
 export async function endRecording(recorder: Child): Promise<void> {
   recorder.kill("SIGINT");
