@@ -94,8 +94,6 @@ export const guestLimits = {
   /** One round in this many waits for the timeout of a poll, warmUpSleepMs. */
   warmUpSlowRounds: 150,
   warmUpSleepMs: 10,
-  /** So long that nothing is due meanwhile. */
-  warmUpLatencyMs: 10_000,
   /** Two reads. */
   warmUpBytes: 32 * KiB,
   /** How often a worker that waits for the common stdout checks its order word. */

@@ -6,11 +6,10 @@ import { spyOn } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { E } from "../../ffi/errno.ts";
-import { makeEventFd } from "../../ffi/eventfd.ts";
-import { closeFd, readInto } from "../../ffi/fd.ts";
+import { readInto } from "../../ffi/fd.ts";
 import { POLL } from "../../ffi/poll.ts";
 import { LatencyCheck } from "../../src/guest/transfer/latency-check.ts";
-import { controlWakeIndex, latencyIndex, Order, Word, WorkerState } from "../../src/guest/transfer/run-state.ts";
+import { latencyIndex, Order, Word, WorkerState } from "../../src/guest/transfer/run-state.ts";
 import { moveStream } from "../../src/guest/transfer/splice-loop.ts";
 import { dataSlot, wakeSlot } from "../../src/guest/transfer/stream.ts";
 import { LoopWorld } from "./loop-world.ts";
@@ -34,7 +33,7 @@ export type LatencyTrace = {
   /** How long each event waited, in the order of `events`. */
   waits: number[];
   workerWakes: number;
-  /** Of the control worker's thread, for checks or because a worker asked for one. */
+  /** Of the control worker's thread, for checks. */
   controlWakes: number;
 };
 
@@ -54,7 +53,6 @@ class LatencyWorld {
   readonly #world: LoopWorld;
   readonly #plan: LatencyPlan;
   readonly #check: LatencyCheck;
-  readonly #controlFd = makeEventFd();
   readonly #stats: string;
   readonly #waits: number[] = [];
   #nowMs = 0;
@@ -73,7 +71,6 @@ class LatencyWorld {
     writeFileSync(this.#stats, "entries: 0\n");
     this.#check = new LatencyCheck(world.run, tracingDirectory, [0]);
     world.run.setWord(0, Word.wakeFd, world.stream.wakeFd);
-    Atomics.store(world.run.words, controlWakeIndex, this.#controlFd);
     Atomics.store(world.run.words, latencyIndex, plan.latencyMs);
   }
 
@@ -101,7 +98,6 @@ class LatencyWorld {
     } finally {
       for (const spy of spies) spy.mockRestore();
       this.#check.close();
-      closeFd(this.#controlFd);
     }
     return { waits: this.#waits, workerWakes: this.#workerWakes, controlWakes: this.#controlWakes };
   }
@@ -150,7 +146,7 @@ class LatencyWorld {
     const endMs = timeoutMs < 0 ? Infinity : this.#nowMs + timeoutMs;
     this.#revents = [0, 0];
     for (;;) {
-      if (this.#isSignalled(this.#controlFd) || this.#controlMs <= this.#nowMs) this.#wakeControl();
+      if (this.#controlMs <= this.#nowMs) this.#wakeControl();
       const dataMs = this.#polled ? this.#dataMs() : Infinity;
       const changeMs = this.#plan.laterLatency?.atMs ?? Infinity;
       const untilMs = Math.min(endMs, dataMs, this.#controlMs, changeMs, this.#plan.untilMs);

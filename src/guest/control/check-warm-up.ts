@@ -39,7 +39,6 @@ export function warmUpCheck(tracingDirectory: string, cpu: number, rounds: numbe
     const waits = new AckWait({ poll, fd: port.read, slot: 2, bytes, intake, acknowledge });
     for (let round = 0; round < rounds && !disturbed(); round++) {
       run.counters[counterIndex(0, Counter.bytes)] = 100 * round;
-      run.setWord(0, Word.keepsTime, round % 4 === 3 ? 1 : 0);
       check.turn(2 * round);
       for (let slot = 0; slot < 3; slot++) poll.set(slot, slot < 2 ? -1 : port.read, POLL.IN);
       // Whole lines, also with a part of one behind them, or nothing; a few times it is waited for more until the timeout.

@@ -12,7 +12,7 @@ import type { PortPath } from "../../transport/port-place.ts";
 import { guestLimits } from "../limits.ts";
 import { PortLock, PortUser } from "./port-lock.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import { controlBusyIndex, ControlState, controlWakeIndex, type RunState } from "../transfer/run-state.ts";
+import { controlBusyIndex, ControlState, type RunState } from "../transfer/run-state.ts";
 import { controlWorkerFile, lastError } from "../worker-files.ts";
 
 export type ControlHandlers = {
@@ -58,7 +58,6 @@ export class ControlChannel {
   constructor(parts: ControlChannelParts, handlers: ControlHandlers) {
     this.#parts = parts;
     this.#run = parts.run;
-    Atomics.store(this.#run.words, controlWakeIndex, this.#wakeFd);
     this.replies = new ReplyWriter(new PortLock(parts.run.words, PortUser.main));
     this.#handlers = handlers;
   }

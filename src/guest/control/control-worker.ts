@@ -124,7 +124,7 @@ async function watch(job: ControlWorkerJob, tell: (news: ControlWorkerMessage) =
     // Without a host the port is ready to be written all the time.
     poll.set(answerSlot, replies.needsRoom && hostPresent && listening ? job.writeFd : -1, POLL.OUT);
     const untilCheckMs = check.turn(performance.now());
-    warmsUp = !check.runs && pass !== undefined && !replies.waiting;
+    warmsUp = untilCheckMs < 0 && pass !== undefined && !replies.waiting;
     const untilWorkMs = warmsUp && pass !== undefined ? pass.afterMs : untilCheckMs;
     const untilProgressMs = mainFree ? -1 : Math.max(0, Math.ceil(progressAtMs - performance.now()) | 0);
     return sooner(untilProgressMs, sooner(untilWorkMs, replies.waitMs));

@@ -47,7 +47,6 @@ export class CpuTransfer {
       plan.run.setWord(plan.worker, Word.state, WorkerState.absent);
       plan.run.setWord(plan.worker, Word.pinErrno, 0);
       plan.run.setWord(plan.worker, Word.sleeping, 0);
-      plan.run.setWord(plan.worker, Word.keepsTime, 0);
       plan.run.setWord(plan.worker, Word.order, order);
       this.#worker = new Worker(cpuWorkerFile, { smol: true });
       this.#worker.postMessage({ memory: plan.run.memory, settings } satisfies CpuWorkerJob);

@@ -13,17 +13,7 @@ import { makePipe, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL } from "../../../ffi/poll.ts";
 import { guestLimits } from "../limits.ts";
 import { transportLimits } from "../../transport/limits.ts";
-import {
-  acksIndex,
-  checkRestsIndex,
-  controlWakeIndex,
-  Counter,
-  latencyIndex,
-  Order,
-  RunState,
-  Word,
-} from "./run-state.ts";
-import { appendPartial } from "./partial-sub-buffer.ts";
+import { acksIndex, Counter, Order, RunState, Word } from "./run-state.ts";
 import { moveStream } from "./splice-loop.ts";
 import { Stream, type StreamSettings, wakeSlot, wantPartial } from "./stream.ts";
 
@@ -41,7 +31,6 @@ export function warmUp(settings: StreamSettings, rounds: number, disturbed: () =
     setPipeSize(output.write, guestLimits.warmUpBytes / 2);
     const run = new RunState(1);
     run.setWord(0, Word.order, Order.running);
-    Atomics.store(run.words, controlWakeIndex, wakeFd);
     const spliceBytes = guestLimits.warmUpBytes / 2;
     const stream = new Stream(
       {
@@ -72,10 +61,6 @@ export function warmUp(settings: StreamSettings, rounds: number, disturbed: () =
       if (round % 2 === 1) wantPartial(stream);
       // Else splice would take all that the source has, and leave no partial sub-buffer.
       if (round % 4 === 1) stream.drained = true;
-      if (round % 2 === 0 && stream.heldTo === 0) appendPartial(stream);
-      // A worker that keeps its own time, to which the partial sub-buffer is due soon or late, and one that does not.
-      Atomics.store(run.words, latencyIndex, round % 3 === 0 ? 0 : round % 3 === 1 ? 1 : guestLimits.warmUpLatencyMs);
-      Atomics.store(run.words, checkRestsIndex, round % 2);
       // A host that acknowledges nothing, then one that does, each time all or a part.
       Atomics.store(run.words, acksIndex, round < rounds / 2 ? 0 : 1);
       if (round > rounds / 3)

@@ -1,12 +1,11 @@
 /**
  * The periodic check, which bounds how long an event waits in a sub-buffer that does not fill: one for the whole guest, every
  * `latency_ms`. It runs in the control worker, asks the kernel for the unread events of each CPU, and wakes the workers that
- * have some. A worker whose port takes nothing is not woken: it sends what is due when the port has room again. Busy workers keep
- * their own time (own-time.ts): they are left out, and while all do there is no check.
+ * have some. A worker whose port takes nothing is not woken: it sends what is due when the port has room again.
  */
 import { signalEventFd } from "../../../ffi/eventfd.ts";
 import { UnreadEvents } from "../../tracefs/unread-events.ts";
-import { checkRestsIndex, latencyIndex, type RunState, Word, WorkerState } from "./run-state.ts";
+import { latencyIndex, type RunState, Word, WorkerState } from "./run-state.ts";
 
 export class LatencyCheck {
   readonly #run: RunState;
@@ -14,7 +13,6 @@ export class LatencyCheck {
   readonly #unread: UnreadEvents;
   #intervalMs = 0;
   #nextMs = 0;
-  #rests = false;
 
   /** `cpus`: by the number of their worker. */
   constructor(run: RunState, tracingDirectory: string, cpus: readonly number[]) {
@@ -23,27 +21,16 @@ export class LatencyCheck {
     this.#unread = new UnreadEvents(tracingDirectory, cpus);
   }
 
-  /** A run goes on. */
-  get runs(): boolean {
-    return this.#intervalMs !== 0;
-  }
-
-  /** Checks when it is time, and gives the ms until the next check; -1 when there is none to come before the thread is woken. */
+  /** Checks when it is time, and gives the ms until the next check; -1 when there is none to come. */
   turn(nowMs: number): number {
     const intervalMs = Atomics.load(this.#run.words, latencyIndex);
     if (intervalMs !== this.#intervalMs) {
       if (intervalMs === 0) this.close();
       else if (this.#intervalMs === 0) this.#unread.open();
-      else this.#wakeBusyWorkers();
       this.#intervalMs = intervalMs;
       this.#nextMs = nowMs + intervalMs;
     }
     if (intervalMs === 0) return -1;
-    const rested = this.#rests;
-    this.#rests = this.#mayRest();
-    if (this.#rests) return -1;
-    // Whoever no longer keeps its own time has just handed over all that it had.
-    if (rested) this.#nextMs = nowMs + intervalMs;
     if (nowMs >= this.#nextMs) {
       this.#wakeWorkers();
       // Checks that were missed are not made up for.
@@ -59,34 +46,10 @@ export class LatencyCheck {
   #wakeWorkers(): void {
     const run = this.#run;
     for (let worker = 0; worker < this.#workers; worker++) {
-      if (!this.#needsCheck(worker) || !this.#unread.has(worker)) continue;
+      if (run.word(worker, Word.state) !== WorkerState.running || !this.#unread.has(worker)) continue;
       // In this order: the worker says that it sleeps, and then looks whether something is due.
       run.setWord(worker, Word.partialDue, 1);
       if (run.word(worker, Word.sleeping) === 1) signalEventFd(run.word(worker, Word.wakeFd));
-    }
-  }
-
-  /** In this order: a worker says that it no longer keeps its own time, and then looks whether the check rests. */
-  #mayRest(): boolean {
-    Atomics.store(this.#run.words, checkRestsIndex, 1);
-    for (let worker = 0; worker < this.#workers; worker++) {
-      if (!this.#needsCheck(worker)) continue;
-      Atomics.store(this.#run.words, checkRestsIndex, 0);
-      return false;
-    }
-    return true;
-  }
-
-  #needsCheck(worker: number): boolean {
-    return this.#run.word(worker, Word.state) === WorkerState.running && this.#run.word(worker, Word.keepsTime) === 0;
-  }
-
-  /** They sleep for as long as another latency allows. */
-  #wakeBusyWorkers(): void {
-    const run = this.#run;
-    for (let worker = 0; worker < this.#workers; worker++) {
-      if (run.word(worker, Word.state) === WorkerState.running && run.word(worker, Word.keepsTime) === 1)
-        signalEventFd(run.word(worker, Word.wakeFd));
     }
   }
 }

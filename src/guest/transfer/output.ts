@@ -26,11 +26,7 @@ export function sendQueued(stream: Stream): number {
 
 function send(stream: Stream): number {
   if (stream.copies) return copyOne(stream);
-  return settleSend(stream, splice(stream.pipeRead, stream.outputFd, stream.queued, SPLICE.NONBLOCK));
-}
-
-/** What splice said to all that the pipe holds; gives what sendQueued does. */
-export function settleSend(stream: Stream, sent: number): number {
+  const sent = splice(stream.pipeRead, stream.outputFd, stream.queued, SPLICE.NONBLOCK);
   if (sent > 0) return sentSome(stream, sent);
   if (sent === 0) return stream.settings.outputTraits.mayDrop ? lostInDriver(stream) : -E.EIO;
   if (sent === -E.EINVAL && stream.settings.outputTraits.mayRefuseSplice) {

@@ -5,10 +5,10 @@
 import { E } from "../../../ffi/errno.ts";
 import { readInto, writeFrom } from "../../../ffi/fd.ts";
 import { Counter } from "./run-state.ts";
-import { add, type Stream, wantPartial } from "./stream.ts";
+import { add, type Stream } from "./stream.ts";
 
 /**
- * Reads one sub-buffer and writes it into the pipe as far as it fits. Bytes read, -EAGAIN for none, or
+ * Reads one sub-buffer and writes it into the empty pipe as far as it fits. Bytes read, -EAGAIN for none, or
  * -errno.
  */
 export function readPartial(stream: Stream): number {
@@ -50,22 +50,11 @@ function readRest(stream: Stream, from: number): number {
   return count;
 }
 
-/**
- * The partial sub-buffer goes with the last whole ones where it is due: behind a short read the pipe has room for it. A failure is seen
- * when the loop tries again.
- */
-export function appendPartial(stream: Stream): void {
-  const read = readPartial(stream);
-  if (read > 0) stream.handedOver = true;
-  else if (read === -E.EAGAIN) stream.handedOver = stream.foundEmpty = true;
-  else wantPartial(stream);
-}
-
-/** Writes the partial sub-buffer into the pipe as far as it fits. Bytes, or -errno: then it is kept. */
+/** Writes the partial sub-buffer into the empty pipe as far as it fits. Bytes, or -errno: then it is kept. */
 export function fillPipe(stream: Stream): number {
   const written = writeFrom(stream.pipeWrite, stream.partial, stream.heldFrom, stream.heldTo - stream.heldFrom);
   if (written <= 0) return written;
-  stream.queued += written;
+  stream.queued = written;
   stream.heldFrom += written;
   if (stream.heldFrom === stream.heldTo) stream.heldFrom = stream.heldTo = 0;
   return written;

@@ -11,9 +11,7 @@
  *     Int32   7           written by main: Held, while the kernel keeps it busy for a host that knows `progress`
  *     Int32   8           written by the control worker: how often the host's client has left
  *     Int32   9           whether the control worker may order a start by itself, and has done so (control/early-start.ts)
- *     Int32   10          1 while the periodic check rests, since each worker that runs keeps its own time: one that no longer does sets 0
- *     Int32   11          written by main: the eventfd that wakes the control worker; -1 before
- *     Int32   12 ..       per worker, `wordsPerCpu` words: Word
+ *     Int32   10 ..       per worker, `wordsPerCpu` words: Word
  *     Float64 (aligned)   per worker, `countersPerCpu` counters: Counter; whole numbers, exact up to 2^53
  *     Float64             per worker, what is known of its port's queue (PortQueue)
  *
@@ -56,7 +54,7 @@ export const ControlState = { free: 0, busy: 1, end: 2 } as const;
 /** What main does in calls that can take the kernel seconds; `free` else. Its event loop stands still meanwhile. */
 export const Held = { free: 0, set: 1, restore: 2 } as const;
 
-const headerWords = 12;
+const headerWords = 10;
 export const Word = {
   /** Written by main, and by the control worker for a start that main permitted: Order. */
   order: 0,
@@ -70,12 +68,10 @@ export const Word = {
   wakeFd: 4,
   /** Written by the worker: 1 while it sleeps until there is data. */
   sleeping: 5,
-  /** Set to 1 by the periodic check, and taken by the worker: the partial sub-buffer is to be sent. */
+  /** Set to 1 by the periodic check, and by the worker itself; taken by the worker: the partial sub-buffer is to be sent. */
   partialDue: 6,
-  /** Written by the worker: 1 while it knows by itself when its partial sub-buffer is due, so that the periodic check leaves it out. */
-  keepsTime: 7,
 } as const;
-const wordsPerCpu = 8;
+const wordsPerCpu = 7;
 
 export const Counter = {
   /** Bytes that went into the port. */
@@ -115,7 +111,6 @@ export class RunState {
     this.words = new Int32Array(this.memory, 0, headerWords + count * wordsPerCpu);
     this.counters = new Float64Array(this.memory, alignedWordBytes(count), count * countersPerCpu);
     if (typeof workers === "number") {
-      this.words[controlWakeIndex] = -1;
       for (let index = 0; index < count; index++) {
         for (const word of [Word.rawFd, Word.wakeFd]) this.words[wordIndex(index, word)] = -1;
         for (const counter of [Counter.acknowledged, Counter.acknowledgedAtLeave])
@@ -178,8 +173,6 @@ export const acksIndex = 6;
 export const heldIndex = 7;
 export const leavesIndex = 8;
 export const startIndex = 9;
-export const checkRestsIndex = 10;
-export const controlWakeIndex = 11;
 
 export function wordIndex(worker: number, word: number): number {
   return headerWords + worker * wordsPerCpu + word;

@@ -11,8 +11,8 @@ import { signalEventFd } from "../../../ffi/eventfd.ts";
 import { SPLICE, splice } from "../../../ffi/splice.ts";
 import { guestLimits } from "../limits.ts";
 import { fillVerdict, sendVerdict, readVerdict, Verdict } from "./errno-triage.ts";
-import { sendQueued, settleSend } from "./output.ts";
-import { appendPartial, fillPipe, isFull, readPartial } from "./partial-sub-buffer.ts";
+import { sendQueued } from "./output.ts";
+import { fillPipe, isFull, readPartial } from "./partial-sub-buffer.ts";
 import { Counter, Order, WorkerState } from "./run-state.ts";
 import { waitAfterDenial, waitForData, waitForPort } from "./stream-wait.ts";
 import { add, currentOrder, type Stream, nextSpliceBytes, setState, takePartialDue, wantPartial } from "./stream.ts";
@@ -55,8 +55,7 @@ export function moveStream(stream: Stream): Outcome {
     }
 
     if (stream.queued > 0) {
-      const sent = stream.lastSend !== 0 ? stream.lastSend : sendQueued(stream);
-      stream.lastSend = 0;
+      const sent = sendQueued(stream);
       if (sent > 0 && (stream.queued === 0 || stream.copies)) continue;
       // A short send means that the port is full, as EAGAIN does: a second try would only return EAGAIN.
       const verdict = sent > 0 ? Verdict.notReady : sendVerdict(-sent);
@@ -78,13 +77,7 @@ export function moveStream(stream: Stream): Outcome {
     }
     if (budget <= 0) return Outcome.stopped;
 
-    const running = budget === Infinity;
-    const spliced =
-      stream.readsOnly || (stream.drained && running)
-        ? -E.EAGAIN
-        : running && stream.simple
-          ? movePieces(stream)
-          : readWhole(stream);
+    const spliced = stream.readsOnly || (stream.drained && budget === Infinity) ? -E.EAGAIN : readWhole(stream);
     if (spliced > 0) {
       budget -= spliced;
       continue;
@@ -94,15 +87,14 @@ export function moveStream(stream: Stream): Outcome {
       if (!tryAgain(stream, verdict, budget)) return fail(stream, Outcome.ringBufferFailed, spliced);
       continue;
     }
-    // No whole sub-buffer. The partial one is sent when a stop order asks for everything, or when it is due. In the mode
-    // that reads everything, a wake-up for a filling ring buffer is reason enough.
+    // No whole sub-buffer. The partial one is sent when a stop order asks for everything, or when the periodic check says
+    // so. In the mode that reads everything, a wake-up for a filling ring buffer is reason enough.
     if (budget === Infinity && !(stream.readsOnly && stream.spuriousWakeUp) && !takePartialDue(stream)) {
       waitForData(stream);
       continue;
     }
     const read = readPartial(stream);
     if (read > 0) {
-      stream.handedOver = true;
       if (budget !== Infinity) budget = stream.readsOnly ? budget - read : 0;
       else if (stream.readsOnly && isFull(stream)) wantPartial(stream);
       continue;
@@ -110,45 +102,12 @@ export function moveStream(stream: Stream): Outcome {
     const partialVerdict = readVerdict(-read);
     if (partialVerdict === Verdict.notReady) {
       if (budget !== Infinity) return Outcome.stopped;
-      stream.handedOver = stream.foundEmpty = true;
       waitForData(stream);
     } else if (!tryAgain(stream, partialVerdict, budget)) {
       return fail(stream, Outcome.ringBufferFailed, read);
     } else {
       wantPartial(stream);
     }
-  }
-}
-
-/**
- * Piece after piece while all goes well. This code is small and lies together, because it is cold each time: between two calls the kernel
- * clears as many pages as a piece has. More than 0 when something was read, else what readWhole gives.
- */
-function movePieces(stream: Stream): number {
-  const { words, orderIndex, rawFd, pipeRead, pipeWrite, outputFd, queue, counters } = stream;
-  const bytesIndex = stream.counterBase + Counter.bytes;
-  const subBuffersIndex = stream.counterBase + Counter.subBuffers;
-  for (;;) {
-    const most = queue === undefined ? stream.spliceBytes : nextSpliceBytes(stream);
-    const spliced = splice(rawFd, pipeWrite, most, SPLICE.NONBLOCK);
-    if (spliced <= 0) return spliced === 0 ? -E.EAGAIN : spliced;
-    counters[subBuffersIndex] = (counters[subBuffersIndex] ?? 0) + spliced / stream.subBufferBytes;
-    stream.foundWhole = true;
-    stream.drained = spliced < most;
-    stream.spuriousWakeUp = stream.reopened = false;
-    stream.deniedSince = 0;
-    stream.queued = spliced;
-    if (stream.drained && takePartialDue(stream)) appendPartial(stream);
-    const sent = splice(pipeRead, outputFd, stream.queued, SPLICE.NONBLOCK);
-    if (sent !== spliced || sent !== stream.queued) {
-      const settled = settleSend(stream, sent);
-      if (stream.queued > 0) stream.lastSend = settled;
-      return spliced;
-    }
-    stream.queued = 0;
-    counters[bytesIndex] = (counters[bytesIndex] ?? 0) + sent;
-    if (queue !== undefined) queue.add(sent);
-    if (stream.drained || words[orderIndex] !== Order.running) return spliced;
   }
 }
 

@@ -1,7 +1,6 @@
 /** One CPU's stream in its worker: fds, sizes, and the loop's state between two iterations. */
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { EdgeWatch } from "../../../ffi/epoll.ts";
-import { signalEventFd } from "../../../ffi/eventfd.ts";
 import { closeFd, type PreparedPath, preparePath } from "../../../ffi/fd.ts";
 import { pipeSize, setPipeSize } from "../../../ffi/pipe.ts";
 import { POLL, PollSet } from "../../../ffi/poll.ts";
@@ -11,17 +10,7 @@ import { cpuStatsFile } from "../../tracefs/cpu-stats.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import type { PortTraits } from "../../transport/transport.ts";
 import type { PortQueue } from "./port-queue.ts";
-import {
-  acksIndex,
-  checkRestsIndex,
-  controlWakeIndex,
-  Counter,
-  counterIndex,
-  leavesIndex,
-  type RunState,
-  Word,
-  wordIndex,
-} from "./run-state.ts";
+import { acksIndex, Counter, counterIndex, leavesIndex, type RunState, Word, wordIndex } from "./run-state.ts";
 
 export type StreamSettings = {
   worker: number;
@@ -59,7 +48,6 @@ export class Stream {
   readonly orderIndex: number;
   readonly sleepingIndex: number;
   readonly partialDueIndex: number;
-  readonly keepsTimeIndex: number;
   /**
    * buffer_subbuf_size_kb can change at any time: read at each start, and corrected by the size that read()
    * returns.
@@ -75,8 +63,6 @@ export class Stream {
   readonly pipeWrite: number;
   readonly outputFd: number;
   readonly outputShared: boolean;
-  /** All sub-buffers go the same way into this output: spliced, and not between those of others. */
-  readonly simple: boolean;
   readonly wakeFd: number;
   /**
    * Holds one partial sub-buffer on its way from read() into the pipe, or a copy where splice is refused. Larger
@@ -92,32 +78,17 @@ export class Stream {
   rawFd = -1;
   /** Bytes in the pipe. */
   queued = 0;
-  /** What a send said that the loop has not judged yet; 0: none. */
-  lastSend = 0;
   /** Bytes of the current sub-buffer that have gone into the port: not 0 only after a short send. */
   sentOfSubBuffer = 0;
-  /** The partial sub-buffer is to be sent; the periodic check says so in the run state. */
-  partialDue = false;
   /** Whole sub-buffers arrived since the last wait. */
   foundWhole = false;
   /** poll returned POLLIN and there was no whole sub-buffer: another poll would return the same at once. */
   spuriousWakeUp = false;
   /** That happened in this run: poll wakes at every event here (old kernels, buffer_percent 0). */
   wakesEarly = false;
-  /** The ring buffer is left out of the poll set: until the partial sub-buffer is due, or while whole sub-buffers arrive. */
+  /** The ring buffer is left out of the poll set: until the periodic check, or while whole sub-buffers arrive. */
   blind = false;
-  /** It knows when its partial sub-buffer is due, and the periodic check leaves it out (own-time.ts, also for what follows). */
-  keepsTime = false;
-  /** When it had taken all whole sub-buffers the last time, by performance.now(). */
-  drainedMs = 0;
-  /** When it waited for its port first since the last wait for data; 0: it did not. */
-  portWaitMs = 0;
-  /** What lies in the ring buffer was written later. */
-  unreadSinceMs = 0;
-  /** Since the last wait for data: the partial sub-buffer was read, or there was none; there was none. */
-  handedOver = false;
-  foundEmpty = false;
-  /** Longest wait for data in ms; -1: until an order, or until the partial sub-buffer is due. */
+  /** Longest wait for data in ms; -1: until an order or the periodic check. */
   sleepMs = -1;
   /** The driver has dropped a piece: it is given no large ones any more, of which more would be lost. */
   pieceLost = false;
@@ -148,7 +119,6 @@ export class Stream {
     this.orderIndex = wordIndex(settings.worker, Word.order);
     this.sleepingIndex = wordIndex(settings.worker, Word.sleeping);
     this.partialDueIndex = wordIndex(settings.worker, Word.partialDue);
-    this.keepsTimeIndex = wordIndex(settings.worker, Word.keepsTime);
     this.subBufferBytes = settings.subBufferBytes;
     this.spliceBytes = wholeSubBuffers(settings.spliceBytes, settings.subBufferBytes);
     this.queue = settings.outputTraits.spliceMaxBytes === Infinity ? undefined : run.portQueue(settings.worker);
@@ -158,7 +128,6 @@ export class Stream {
     this.pipeWrite = settings.pipeWrite;
     this.outputFd = settings.outputFd;
     this.outputShared = settings.outputShared;
-    this.simple = !settings.outputShared && !settings.outputTraits.mayRefuseSplice;
     this.wakeFd = settings.wakeFd;
     this.partial = partialFor(settings.subBufferBytes);
     this.dataPoll.set(wakeSlot, settings.wakeFd, POLL.IN);
@@ -195,8 +164,7 @@ export class Stream {
 
   /** A run begins: what the ring buffer holds goes out at once, the partial sub-buffer too. */
   begin(): void {
-    this.wakesEarly = this.blind = this.spuriousWakeUp = this.drained = this.foundWhole = false;
-    keepTime(this, false);
+    this.wakesEarly = this.blind = this.spuriousWakeUp = this.drained = false;
     wantPartial(this);
   }
 
@@ -244,16 +212,15 @@ export function nextSpliceBytes(stream: Stream): number {
   if (queue === undefined) return spliceBytes;
   queue.hostLeft(Atomics.load(stream.words, leavesIndex), stream.counters[stream.acknowledgedAtLeaveIndex] ?? -1);
   queue.acknowledge(stream.counters[stream.acknowledgedIndex] ?? -1);
-  const acks = stream.words[acksIndex] === 1 && !stream.pieceLost;
+  const acks = Atomics.load(stream.words, acksIndex) === 1 && !stream.pieceLost;
   return wholeSubBuffers(
     queue.pieceBytes(acks, subBufferBytes, spliceBytes, stream.settings.ackedSpliceBytes),
     subBufferBytes,
   );
 }
 
-/** Not by Atomics, which are calls until the compiler's last tier: nothing depends on when exactly another order is seen. */
-export function currentOrder({ words, orderIndex }: Stream): number {
-  return words[orderIndex] ?? 0;
+export function currentOrder(stream: Stream): number {
+  return Atomics.load(stream.words, stream.orderIndex);
 }
 
 export function setState(stream: Stream, state: number): void {
@@ -262,24 +229,14 @@ export function setState(stream: Stream, state: number): void {
 
 /** The partial sub-buffer is to be sent at the next opportunity. */
 export function wantPartial(stream: Stream): void {
-  stream.partialDue = true;
+  Atomics.store(stream.words, stream.partialDueIndex, 1);
 }
 
 /** Whether the partial sub-buffer is to be sent now: asked once, it counts as being sent. */
 export function takePartialDue(stream: Stream): boolean {
-  if (!stream.partialDue && stream.words[stream.partialDueIndex] === 0) return false;
-  // Should the periodic check set it anew meanwhile, what it has found is read now.
-  stream.words[stream.partialDueIndex] = 0;
-  stream.partialDue = stream.blind = false;
+  if (Atomics.exchange(stream.words, stream.partialDueIndex, 0) === 0) return false;
+  stream.blind = false;
   return true;
-}
-
-/** The periodic check rests while all workers keep their own time: one that no longer does wakes it. */
-export function keepTime(stream: Stream, keeps: boolean): void {
-  stream.keepsTime = keeps;
-  Atomics.store(stream.words, stream.keepsTimeIndex, keeps ? 1 : 0);
-  if (keeps || Atomics.exchange(stream.words, checkRestsIndex, 0) === 0) return;
-  signalEventFd(Atomics.load(stream.words, controlWakeIndex));
 }
 
 /** Adds to a counter of this worker, its only writer. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, spyOn, test } from "bun:test";
 import { E } from "../../../ffi/errno.ts";
-import { Counter, Order, Word } from "../../../src/guest/transfer/run-state.ts";
+import { Counter, Order } from "../../../src/guest/transfer/run-state.ts";
 import { moveStream, Outcome } from "../../../src/guest/transfer/splice-loop.ts";
 import { LoopWorld, type WorldOptions } from "../../support/loop-world.ts";
 
@@ -20,15 +20,6 @@ function run(): void {
   });
   expect(moveStream(world.stream)).toBe(Outcome.stopped);
 }
-
-test("the partial sub-buffer goes in one piece with the whole ones before it where it is due", () => {
-  make({ subBuffers: 3 });
-  world.putPartial(4);
-  world.run.setWord(0, Word.partialDue, 1);
-  run();
-  expect(world.received()).toEqual([1, 2, 3, 4]);
-  expect(world.calls.send).toBe(1);
-});
 
 for (const call of ["read", "fill"] as const) {
   test(`the partial sub-buffer goes by itself where ${call} had no memory at first`, () => {
