@@ -2,7 +2,7 @@
  * The gate: `npm test [-- PATTERN...]`. Types, linter, format, build and all tests; with patterns only the test files whose
  * path holds one of them. test/README.md tells the forms. The last line tells the count, the exit code whether all is well.
  *
- *   --quick         without guests             --long         the longer forms of tests
+ *   --quick         without guests, in the shorter form of tests that repeat     --long   the longer forms of tests
  *   --ci            a skipped test that test/skips does not allow is a failure
  *   --record-times  writes test/times.json, against which the time of each group is judged
  *
@@ -73,7 +73,11 @@ async function main(words: readonly string[]): Promise<number> {
   removeLeftFolders();
   const begin = performance.now();
   const limitMs = given.has("--long") ? longGroupLimitMs : groupLimitMs;
-  const env = { ...runtimeVariables, ...(given.has("--long") ? { TRACE_AGENT_LONG_TESTS: "1" } : {}) };
+  const env = {
+    ...runtimeVariables,
+    ...(given.has("--long") ? { TRACE_AGENT_LONG_TESTS: "1" } : {}),
+    ...(given.has("--quick") ? { TRACE_AGENT_QUICK_TESTS: "1" } : {}),
+  };
   const record = readTimes();
   const wallOf = ({ name }: Group): number => record[name]?.wall ?? unknownWallSeconds;
   const laneOf = ({ kind, name }: Group): string => {

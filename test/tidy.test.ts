@@ -284,6 +284,11 @@ describe("tests", () => {
     expect(new Set(places)).toEqual(new Set(["test/gate.ts", "test/support/long.ts"]));
   });
 
+  test("know their quick form from one place", () => {
+    const places = linesWith(tests, /TRACE_AGENT_QUICK_[T]ESTS/).map((line) => line.split(":")[0]);
+    expect(new Set(places)).toEqual(new Set(["test/gate.ts", "test/support/quick.ts"]));
+  });
+
   test("are in files that end in .test.ts", () => {
     const strays = tests.filter((file) => !file.endsWith(".test.ts") && /^(test|it)\(/m.test(textOf(file)));
     expect(strays).toEqual([]);
