@@ -40,8 +40,8 @@ export const guestLimits = {
   settleTurnMs: 1,
   /** Symbols with address 0 that may precede the others in kallsyms: each CPU's per-CPU data, some hundred. */
   kallsymsFrontChars: 1 * MiB,
-  /** How many times a session's lease is checked before it can run out. */
-  leaseChecks: 12,
+  /** How many times a session's lease is checked before it can run out: each is a wake-up of an idle guest. */
+  leaseChecks: 6,
   /** Time to hand over the rest of a run whose session ended; what the ports do not take by then is not read. */
   sessionFlushMs: 10_000,
   /** Bytes of a session's notes that are read, and files searched for old notes. */
