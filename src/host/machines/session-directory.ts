@@ -12,12 +12,11 @@ import type { Stats } from "node:fs";
 import { basename } from "node:path";
 import { closeFd, O } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
-import { Directory, placeError } from "../../base/directory.ts";
+import { type Directory, placeError } from "../../base/directory.ts";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
-import { directoryPath, locate } from "../../base/locate.ts";
 import { OutputFile } from "../../base/output-file.ts";
-import { OutputPlace, requireDirectoryName } from "../../base/output-place.ts";
+import { OutputPlace } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
 import { version } from "../../base/version.ts";
 import { traceDatLimits } from "../../trace-dat/limits.ts";
@@ -33,6 +32,7 @@ import { Spool } from "../../trace-dat/spool/spool.ts";
 import { type ControlAnswer, ControlServer, removeDeadSocket } from "../control/control-server.ts";
 import { hostLimits } from "../limits.ts";
 import { MachineDirectories, owned } from "./machine-directories.ts";
+import { SessionPlace } from "./session-place.ts";
 
 const action = "record to";
 
@@ -40,6 +40,7 @@ export class SessionDirectory {
   readonly path: string;
   readonly file: SessionFile;
   readonly #directory: Directory;
+  readonly #place: SessionPlace;
   readonly #spools: Directory;
   readonly #lockFd: number;
   readonly #wasEmpty: boolean;
@@ -51,24 +52,26 @@ export class SessionDirectory {
   #version = 0;
 
   private constructor(
-    directory: Directory,
+    place: SessionPlace,
     spools: Directory,
     file: SessionFile,
     { lockFd, group, wasEmpty }: { lockFd: number; group: number | undefined; wasEmpty: boolean },
   ) {
-    this.path = directory.path;
+    this.path = place.directory.path;
     this.file = file;
-    this.#directory = directory;
+    this.#directory = place.directory;
+    this.#place = place;
     this.#spools = spools;
     this.#lockFd = lockFd;
     this.#group = group;
     this.#wasEmpty = wasEmpty;
-    this.segments = new MachineDirectories(directory, group);
+    this.segments = new MachineDirectories(place.directory, group);
   }
 
   /** `group`: that may read what is recorded. Throws an AgentError. */
   static open(given: string, group: number | undefined): SessionDirectory {
-    const directory = openOrMake(given, group);
+    const place = SessionPlace.open(given, group, action);
+    const { directory } = place;
     const { path } = directory;
     let lockFd = -1;
     try {
@@ -86,14 +89,14 @@ export class SessionDirectory {
         : { started: new Date().toISOString(), machines: [], clocks: {}, offsets: {}, losses: {} };
       file.recorder = `trace-agent ${version}`;
       delete file.ended;
-      return new SessionDirectory(directory, makeSpools(directory, group), file, {
+      return new SessionDirectory(place, makeSpools(directory, group), file, {
         lockFd,
         group,
         wasEmpty: names.length === 0,
       });
     } catch (cause) {
+      place.close();
       if (lockFd >= 0) closeFd(lockFd);
-      directory.close();
       throw cause instanceof AgentError ? cause : placeError(path, action, cause);
     }
   }
@@ -234,7 +237,7 @@ export class SessionDirectory {
     return this.#directory.fileSystem;
   }
 
-  /** Nothing was recorded: takes away what was made, unless something was there before. */
+  /** Nothing was recorded: takes away what was written, unless something was there before. */
   discard(): void {
     if (this.#wasEmpty) this.#directory.remove(sessionFileName);
   }
@@ -243,36 +246,8 @@ export class SessionDirectory {
     if (this.#spools.list().length === 0) this.#directory.removeDirectory(sessionSpools);
     this.#spools.close();
     this.segments.close();
+    this.#place.close();
     closeFd(this.#lockFd);
-    this.#directory.close();
-  }
-}
-
-function openOrMake(given: string, group: number | undefined): Directory {
-  requireDirectoryName(given, action);
-  const path = directoryPath(given);
-  const { directory: parent, name, status } = locate(path, action);
-  try {
-    if (status !== undefined && !status.isDirectory()) {
-      throw new AgentError("usage", `cannot ${action} "${path}": it is no directory`, {
-        remedy: "several machines are recorded into a directory: name a new one",
-      });
-    }
-    if (status !== undefined && !isTrusted(status.uid)) {
-      throw new AgentError(
-        "permission",
-        `cannot ${action} "${path}": it belongs to user ${status.uid}, who is neither you nor root`,
-        { remedy: "give another name" },
-      );
-    }
-    if (status === undefined) parent.makeDirectory(name, 0o700);
-    const made = new Directory(parent.child(name).fd, path);
-    if (status === undefined) owned(made, parent.status.uid, group);
-    return made;
-  } catch (cause) {
-    throw cause instanceof AgentError ? cause : placeError(path, action, cause);
-  } finally {
-    parent.close();
   }
 }
 

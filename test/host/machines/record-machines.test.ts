@@ -137,7 +137,7 @@ describe("record of two guests", () => {
     expect(statesOf(world)).toEqual({ vm1: expect.stringContaining("uses it"), vm2: ["vm2.dat whole 200"] });
     const alone = await traceAgent("record", world.guest("vm1"), world.guest("vm9"), "-o", `${world.folder}/none`);
     expect(alone.code).toBe(69);
-    expect(readdirSync(`${world.folder}/none`)).toEqual([]);
+    expect(existsSync(`${world.folder}/none`)).toBe(false);
     other.kill("SIGINT");
     expect((await other.ended()).code).toBe(0);
   });
