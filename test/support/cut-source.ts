@@ -88,7 +88,7 @@ export class CutSource {
       }
       closeFd(fd);
       this.#reader.received += part;
-      this.#cutter.turn();
+      this.#cutter.turn(true);
     }
   }
 

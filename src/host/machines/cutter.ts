@@ -21,8 +21,8 @@ export type Cutter = Keeper & {
   join(machine: CutMachine, spool: Spool): RunObserver;
   /** The file of what is recorded now, for session.json. */
   openFile(machine: string): string;
-  /** Called some twenty times a second. */
-  turn(): void;
+  /** Called some twenty times a second. `haveStarted`: all machines have that start together. */
+  turn(haveStarted: boolean): void;
   /** After all machines have ended: what is missing from the whole, by sentences. */
   finish(isEnough: () => boolean): Promise<string[]>;
 };

@@ -151,7 +151,7 @@ export class MachinesRun {
   /** Whether the recording goes on. */
   #turn(): boolean {
     this.#guarded(() => {
-      this.#cutter?.turn();
+      this.#cutter?.turn(this.#gate.haveStarted);
       this.#triggers?.turn();
     });
     if (!this.#order.isStopping) {

@@ -33,6 +33,10 @@ type Member = {
   tail: boolean;
 };
 
+function isReceived({ tail, stream }: Member): boolean {
+  return !tail && stream.isRunning;
+}
+
 type Asked = (result: SnapshotResult) => void;
 
 export class Rotation implements Cutter {
@@ -45,7 +49,7 @@ export class Rotation implements Cutter {
   #members: readonly Member[] = [];
   #cut: { cut: Cut; asked: Asked[] } | undefined;
   #asked: Asked[] = [];
-  #lastCutMs = performance.now();
+  #lastCutMs = 0;
   #freeMs = 0;
   /** Of so many more reads each finds room: to look takes a sum over all ports. What else takes room makes it 0. */
   #readsAhead = 0;
@@ -102,9 +106,11 @@ export class Rotation implements Cutter {
   }
 
   /** Called some twenty times a second. */
-  turn(): void {
+  turn(haveStarted: boolean): void {
     this.#readsAhead = 0;
     const now = performance.now();
+    // A file's time begins when what it is of does: its machines may be waited for, at first and when all were gone.
+    if (!haveStarted || !this.#members.some(isReceived)) this.#lastCutMs = now;
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
       if (!this.#store.keepFree(0, this.#ports) && !this.#writer.isWorking)
@@ -180,7 +186,7 @@ export class Rotation implements Cutter {
 
   #cutIfDue(now: number): void {
     if (this.#cut === undefined) {
-      const running = this.#members.filter(({ tail, stream }) => !tail && stream.isRunning).map(({ stream }) => stream);
+      const running = this.#members.filter(isReceived).map(({ stream }) => stream);
       const pending = running.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0);
       const { ms = Infinity } = this.#parts.every;
       const isDue = now - this.#lastCutMs >= ms || pending >= (this.#segmentBytes ?? Infinity);

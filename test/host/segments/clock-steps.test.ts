@@ -75,7 +75,7 @@ async function cut(rotation: Rotation): Promise<void> {
   let isTaken = false;
   void taken.then(() => (isTaken = true));
   await eventually(() => {
-    rotation.turn();
+    rotation.turn(true);
     source.tellCounters();
     return isTaken;
   }, "it is cut");
@@ -164,7 +164,7 @@ describe.each([
     receive();
     void rotation.snapshot();
     await eventually(() => {
-      rotation.turn();
+      rotation.turn(true);
       return source.wantsCounters;
     }, "they are asked for");
     if (when === "before") source.aheadNs += ns;
@@ -197,7 +197,7 @@ describe.each([
     receive();
     await cut(rotation);
     await eventually(() => {
-      rotation.turn();
+      rotation.turn(true);
       return files().some(({ state }) => state === "whole");
     }, "it is written");
     source.aheadNs += ns;

@@ -74,7 +74,7 @@ async function atTheFile(): Promise<void> {
   source.receive(2 * MiB);
   await eventually(() => {
     source.tellCounters();
-    rotation.turn();
+    rotation.turn(true);
     return saving.mock.calls.length > 0;
   }, "a segment is written");
 }
