@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { ByteWriter, constant } from "../../src/base/byte-writer.ts";
 import { baseLimits } from "../../src/base/limits.ts";
 import { testSeed } from "../support/seed.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const writer = new ByteWriter(() => {});
 
@@ -27,7 +28,10 @@ test("unsigned64() and signed64() write what a bigint is in decimal", () => {
     expect(written((writer) => writer.signed64(...halves(value)))).toBe(`${BigInt.asIntN(64, value)}`);
   };
   for (const value of special) check(value);
-  fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), check), { seed: testSeed, numRuns: 2_000 });
+  fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), check), {
+    seed: testSeed,
+    numRuns: inQuickForm(500, 2_000),
+  });
 });
 
 test("decimal(), digits(), sixDigits(), hex() and octal() write what numbers are in text", () => {
@@ -54,7 +58,7 @@ test("decimal(), digits(), sixDigits(), hex() and octal() write what numbers are
   const anyWidth = fc.tuple(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.bigInt({ min: 0n, max: 63n }));
   fc.assert(
     fc.property(anyWidth, ([value, bits]) => check(value >> bits)),
-    { seed: testSeed, numRuns: 200 },
+    { seed: testSeed, numRuns: inQuickForm(50, 200) },
   );
 });
 

@@ -17,11 +17,12 @@ import { EventEncoder } from "../../src/views/perfetto/event-encoder.ts";
 import { KernelSymbols } from "../../src/views/perfetto/kernel-symbols.ts";
 import { ProtoWriter } from "../../src/views/perfetto/proto-writer.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { Random } from "../support/random.ts";
 import { testSeed } from "../support/seed.ts";
 import { mutateText } from "./mutate.ts";
 
-const formats = inLongForm(600, 30_000);
+const formats = inQuickForm(150, inLongForm(600, 30_000));
 const only = process.env["TRACE_AGENT_FUZZ_SEED"];
 /** Of the processor, for three events in three forms. */
 const mostMs = 5_000;

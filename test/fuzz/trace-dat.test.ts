@@ -12,12 +12,13 @@ import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../src/views/exporter.ts";
 import { exporters } from "../../src/views/exporters.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { Random } from "../support/random.ts";
 import { testSeed } from "../support/seed.ts";
 import { joinTraceDat, splitTraceDat } from "../support/trace-dat-sections.ts";
 import { mutateBytes, mutateText } from "./mutate.ts";
 
-const files = inLongForm(150, 40_000);
+const files = inQuickForm(40, inLongForm(150, 40_000));
 const only = process.env["TRACE_AGENT_FUZZ_SEED"];
 /** Of the processor, for all forms of a file: each has a second. */
 const mostMs = 7_000;

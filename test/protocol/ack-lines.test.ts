@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { takeAckLines } from "../../src/protocol/ack-lines.ts";
 import { OrderDecoder } from "../../src/protocol/order-decoder.ts";
 import type { Order } from "../../src/protocol/orders.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 /** The orders of `text` with the quick way for acknowledgements in front, and where that ended. */
 function both(text: string): { end: number; orders: Order[] } {
@@ -48,7 +49,7 @@ describe("lines of acknowledgements", () => {
         const text = whole.slice(0, Math.max(0, whole.length - cut));
         expect(both(text).orders).toEqual(new OrderDecoder().decode(Buffer.from(text, "latin1")));
       }),
-      { numRuns: 2000 },
+      { numRuns: inQuickForm(500, 2000) },
     );
   });
 

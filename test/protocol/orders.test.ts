@@ -5,8 +5,9 @@ import { OrderDecoder } from "../../src/protocol/order-decoder.ts";
 import { type KnownOrder, type Order, parseOrder, writeOrder } from "../../src/protocol/orders.ts";
 import { cpuOfDataPort, dataPortName } from "../../src/protocol/ports.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 
-const runs = inLongForm(2_000, 1_000_000);
+const runs = inQuickForm(500, inLongForm(2_000, 1_000_000));
 const decode = (...reads: string[]): Order[] => {
   const decoder = new OrderDecoder();
   return reads.flatMap((read) => decoder.decode(Buffer.from(read, "latin1")));

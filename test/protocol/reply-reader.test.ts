@@ -7,8 +7,9 @@ import { parseReply } from "../../src/protocol/replies.ts";
 import { type ReadReply, ReplyReader } from "../../src/protocol/reply-reader.ts";
 import type { HelloReply, Reply, StartReply } from "../../src/protocol/replies.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 
-const runs = inLongForm(300, 1_000_000);
+const runs = inQuickForm(100, inLongForm(300, 1_000_000));
 const hello: HelloReply = {
   reply: "hello",
   nonce: "n1",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { parseHeaderPage } from "../../src/ring-buffer/sub-buffer.ts";
 import { tracefsLimits } from "../../src/tracefs/limits.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const headerPage64 = `	field: u64 timestamp;	offset:0;	size:8;	signed:0;
 	field: local_t commit;	offset:8;	size:8;	signed:1;
@@ -59,7 +60,7 @@ describe("header_page", () => {
             .join(""),
         );
       }),
-      { numRuns: 2_000 },
+      { numRuns: inQuickForm(500, 2_000) },
     );
     for (const text of [headerPage64, headerPage32]) {
       for (const number of text.match(/\d+/g) ?? []) check(text.replace(`:${number};`, ":8;"));

@@ -11,6 +11,7 @@ import { EventIterator } from "../../src/timeline/event-iterator.ts";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { EventText } from "../../src/views/event-text.ts";
 import { type LineStyle, TimeDifferences } from "../../src/views/line-style.ts";
+import { inQuickForm } from "./quick.ts";
 
 export const withoutCollector = {
   BUN_JSC_useGC: "0",
@@ -22,11 +23,16 @@ export type Garbage = { recording: string; event: string; style: string; bytesPe
 
 /** One object for each line would be 16 bytes at least. The heap grows by 16 KiB at a time. */
 const lineBytesMost = 12;
-const rounds = 4_096;
+/** In so many, one object for each line makes the heap grow. */
+const rounds = 2_048;
+/** The heap may have grown for something else: then it is asked in more. */
+const roundsAgain = 16_384;
+/** Objects of 8,000 bytes and more lie outside of its blocks: the process grows by them. */
+const largeBytesMost = rounds * 4_000;
 /** Before: what is compiled meanwhile lies in the heap, too. */
 const warmUpRounds = 512;
 /** Of kinds with the same format in all recordings. */
-const eventsOfKind = 3;
+const eventsOfKind = inQuickForm(1, 3);
 
 if (import.meta.main) {
   setLogLevel("error");
@@ -61,14 +67,14 @@ function* garbageOf(file: string, seen: Map<string, number>): Generator<Garbage>
       if (count > (style === "plain" ? eventsOfKind : 1)) continue;
       seen.set(what, count);
       write(warmUpRounds);
-      const measure = (times: number): number => {
-        const before = heapStats().heapCapacity;
-        write(times);
-        return (heapStats().heapCapacity - before) / times;
-      };
-      if (measure(rounds) <= lineBytesMost) continue;
-      // The heap may have grown for something else, once.
-      const bytesPerEvent = measure(rounds * 4);
+      const before = process.memoryUsage();
+      write(rounds);
+      const after = process.memoryUsage();
+      if (after.heapTotal === before.heapTotal && after.rss - before.rss < largeBytesMost) continue;
+      // This looks at each object, and takes 10 ms.
+      const capacity = heapStats().heapCapacity;
+      write(roundsAgain);
+      const bytesPerEvent = (heapStats().heapCapacity - capacity) / roundsAgain;
       if (bytesPerEvent <= lineBytesMost) continue;
       const event = kind === undefined ? "(unknown)" : `${kind.format.system}:${kind.format.name}`;
       yield { recording: basename(dirname(file)), event, style, bytesPerEvent };

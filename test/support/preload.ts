@@ -7,9 +7,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as fc from "fast-check";
 import { endAll } from "./at-end.ts";
+import { inQuickForm } from "./quick.ts";
 import { testSeed } from "./seed.ts";
 
-fc.configureGlobal({ seed: testSeed });
+fc.configureGlobal({ seed: testSeed, numRuns: inQuickForm(25, 100) });
 
 // Tests make directories for other users.
 process.umask(0o022);

@@ -72,7 +72,7 @@ export function joinTraceDat(
   cpus: readonly CpuChunks[],
   { pageSize = 4096, clock = "local" } = {},
 ): Buffer {
-  const parts: Buffer[] = [
+  const parts: Uint8Array[] = [
     Buffer.from([0x17, 0x08, 0x44]),
     Buffer.from("tracing7\0\0\x08", "latin1"),
     u32(pageSize),
@@ -84,7 +84,7 @@ export function joinTraceDat(
   const add = (...pieces: Uint8Array[]): number => {
     const place = length;
     for (const piece of pieces) {
-      parts.push(Buffer.from(piece));
+      parts.push(piece);
       length += piece.length;
     }
     return place;

@@ -4,6 +4,7 @@ import { CpuEvents, EventMerger, firstTimestamp } from "../../src/timeline/event
 import { EventRecord } from "../../src/events/event-record.ts";
 import { layoutOf, unknownLoss } from "../../src/ring-buffer/sub-buffer.ts";
 import type { SubBufferReader } from "../../src/trace-dat/trace-source.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const layout = layoutOf(256, 8);
 /** Four bytes of header and eight of data. */
@@ -74,7 +75,7 @@ describe("events of several CPUs", () => {
           .sort((a, b) => a.time - b.time || a.cpu - b.cpu);
         expect(merged(lists.map((list) => stream(list, perSubBuffer)))).toEqual(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: inQuickForm(75, 300) },
     );
   });
 

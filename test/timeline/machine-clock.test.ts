@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { MachineClock } from "../../src/timeline/machine-clock.ts";
 import type { TimeSample, TimeShift } from "../../src/events/trace-metadata.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 
-const runs = inLongForm(2_000, 100_000);
+const runs = inQuickForm(500, inLongForm(2_000, 100_000));
 
 function sample(time: bigint, offset: bigint, scaling = 1n, fractionBits = 0n): TimeSample {
   return { time, offset, scaling, fractionBits };

@@ -4,6 +4,7 @@ import { matchesGlob } from "../../src/base/glob.ts";
 import { anyEvent, availableEvents, resolveEventList } from "../../src/tracefs/event-list.ts";
 import { FakeTracefs } from "../support/fake-tracefs.ts";
 import { cpuMsOf } from "../support/timing.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const fake = new FakeTracefs();
 const known = availableEvents(fake.path);
@@ -84,7 +85,7 @@ describe("matchesGlob()", () => {
           expect(matchesGlob(pattern, text)).toBe(same.test(text));
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: inQuickForm(1000, 5000) },
     );
   });
 

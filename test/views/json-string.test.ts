@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/base/byte-writer.ts";
 import { writeJsonText } from "../../src/views/json-string.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const out = new ByteWriter(() => {});
 
@@ -58,6 +59,6 @@ test("any bytes make a string that JSON reads as what they are", () => {
     fc.property(mostly, (bytes) => {
       expect(JSON.parse(`"${written(bytes)}"`)).toBe(expected(bytes));
     }),
-    { numRuns: 200 },
+    { numRuns: inQuickForm(50, 200) },
   );
 });

@@ -13,9 +13,10 @@ import { commonFields } from "../../support/event-text.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
 describe("hostile formats", () => {
-  const runs = inLongForm(1_500, 50_000);
+  const runs = inQuickForm(300, inLongForm(1_500, 50_000));
   const context = (text: string): CompileContext | undefined => {
     const format = parseEventFormat("x", text);
     return (

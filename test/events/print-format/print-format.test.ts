@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { type TestField, textOf } from "../../support/event-text.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
 const int = (name: string, value: number | bigint): TestField => ({
   declaration: `int ${name}`,
@@ -120,7 +121,7 @@ describe("expressions", () => {
         expect(value(`REC->a ${operator} REC->b`, [u64("a", a), u64("b", b)])).toBe(String(expected));
         expect(value(`${a}ULL ${operator} ${b}ULL`)).toBe(String(expected));
       }),
-      { numRuns: 300 },
+      { numRuns: inQuickForm(75, 300) },
     );
   });
 });

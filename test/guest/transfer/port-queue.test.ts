@@ -4,6 +4,7 @@ import { PortQueue, portQueueNumbers } from "../../../src/guest/transfer/port-qu
 import { RunState, Counter } from "../../../src/guest/transfer/run-state.ts";
 import { transportLimits } from "../../../src/transport/limits.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 import { testSeed } from "../../support/seed.ts";
 
 const KiB = 1024;
@@ -243,7 +244,7 @@ describe("the queue of a port", () => {
         held = Math.max(held, world.heldMost);
         expect(world.heldMost).toBeLessThan(boundBytes);
       }),
-      { seed: testSeed, numRuns: inLongForm(2_000, 50_000) },
+      { seed: testSeed, numRuns: inQuickForm(400, inLongForm(2_000, 50_000)) },
     );
     // The bound is reached, or nearly so, and large pieces were sent.
     expect(held).toBeGreaterThan(9 * MiB);

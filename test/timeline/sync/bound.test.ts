@@ -8,12 +8,13 @@ import type { Burst } from "../../../src/timeline/sync/round-trips.ts";
 import { synchronise, type Synchronisation } from "../../../src/timeline/sync/synchronise.ts";
 import { type MadeEvent, madeRecording } from "./made-recording.ts";
 import { makeSchedule, mulberry, type Schedule, type ScheduleOptions } from "./schedules.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
 const tasks = [101, 102, 103, 104];
 const hostEpoch = 7_000_000_000_000n;
 const guestEpoch = 300_000_000_000n;
 const { syncWanderPpm } = timelineLimits;
-const runs = 40;
+const runs = inQuickForm(10, 40);
 
 /** As round trips of a loaded machine leave it: the truth is anywhere in it. */
 function burstsOf({ offsetAt }: Schedule, times: readonly number[], seed: number): Burst[] {

@@ -6,6 +6,7 @@ import { refine } from "../../../src/timeline/sync/refine.ts";
 import type { Refinement } from "../../../src/timeline/sync/refiner.ts";
 import type { Interval } from "../../../src/timeline/sync/interval.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 import { makeSchedule, type Schedule, type ScheduleOptions } from "./schedules.ts";
 
 /** A range of round trips as a loaded machine gives it, with the truth somewhere in it. */
@@ -34,7 +35,7 @@ test("all events of two vCPUs fit one offset, which is the true one to a few mic
 });
 
 test("the truth lies within the bound, whatever the schedule, the drift and the strays", () => {
-  const runs = inLongForm(20, 600);
+  const runs = inQuickForm(5, inLongForm(20, 600));
   let refined = 0;
   fc.assert(
     fc.property(

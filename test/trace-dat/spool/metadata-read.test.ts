@@ -11,8 +11,9 @@ import { protocolLimits } from "../../../src/protocol/limits.ts";
 import type { Metadata } from "../../../src/events/trace-metadata.ts";
 import { bodyOf, metadataOf, subBuffer, withRecording } from "../../support/sub-buffers.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
-const runs = inLongForm(200, 100_000);
+const runs = inQuickForm(50, inLongForm(200, 100_000));
 const pack = (value: unknown): Uint8Array => gzipSync(JSON.stringify(value));
 
 describe("readMetadata()", () => {

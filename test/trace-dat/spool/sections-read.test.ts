@@ -8,8 +8,9 @@ import { writeTraceDat } from "../../../src/trace-dat/write/write.ts";
 import { readMetadata } from "../../../src/trace-dat/spool/metadata-read.ts";
 import { bodyOf, sectionsBody, subBuffer, withRecording } from "../../support/sub-buffers.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
-const runs = inLongForm(500, 100_000);
+const runs = inQuickForm(100, inLongForm(500, 100_000));
 const head = '{"version":2,"uname":"Linux 6.12","cpus":2,"pageSize":4096,"subBufferSize":4096}\n';
 const read = (text: string): ReturnType<typeof readMetadata> => readMetadata(Buffer.from(text, "latin1"), "x");
 

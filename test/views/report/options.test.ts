@@ -1,9 +1,9 @@
 /** Options of `report` that are trace-cmd's, each against trace-cmd 3.1.6 on every fixture that it reads. */
 import { describe, expect, test } from "bun:test";
-import { setLogLevel } from "../../src/base/log.ts";
-import type { LineStyle } from "../../src/views/line-style.ts";
-import { fixturePath, fixtures, shownLines } from "../fixtures/fixtures.ts";
-import { compareReports, noTraceCmdReason, ourReport, traceCmdReport } from "../support/trace-cmd-report.ts";
+import { setLogLevel } from "../../../src/base/log.ts";
+import type { LineStyle } from "../../../src/views/line-style.ts";
+import { fixturePath, fixtures, shownLines } from "../../fixtures/fixtures.ts";
+import { compareReports, noTraceCmdReason, ourReport, traceCmdReport } from "../../support/trace-cmd-report.ts";
 
 const reason = noTraceCmdReason();
 if (reason !== undefined) console.log(`skipped: options of report against trace-cmd: ${reason}`);

@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeFifo } from "../../ffi/pipe.ts";
-import { executable, eventually } from "../support/agent-process.ts";
-import { eventData, packedSections, page } from "../support/hostile-files.ts";
-import { joinTraceDat } from "../support/trace-dat-sections.ts";
+import { makeFifo } from "../../../ffi/pipe.ts";
+import { executable, eventually } from "../../support/agent-process.ts";
+import { eventData, packedSections, page } from "../../support/hostile-files.ts";
+import { joinTraceDat } from "../../support/trace-dat-sections.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-signals-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -4,12 +4,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { executable } from "../support/agent-process.ts";
-import { runBatch } from "../support/command-batch.ts";
-import { eventData, packedSections, page, plainFile } from "../support/hostile-files.ts";
-import { hostileTexts, steersTerminal } from "../support/hostile-text.ts";
-import { isLong } from "../support/long.ts";
-import { joinTraceDat } from "../support/trace-dat-sections.ts";
+import { executable } from "../../support/agent-process.ts";
+import { runBatch } from "../../support/command-batch.ts";
+import { eventData, packedSections, page, plainFile } from "../../support/hostile-files.ts";
+import { hostileTexts, steersTerminal } from "../../support/hostile-text.ts";
+import { isLong } from "../../support/long.ts";
+import { joinTraceDat } from "../../support/trace-dat-sections.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-messages-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -3,11 +3,11 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
-import { recordInGuest } from "../support/guest-recording.ts";
-import { checkExport } from "../support/perfetto/check-export.ts";
-import { findTraceProcessor } from "../support/perfetto/perfetto.ts";
-import { compareReports, noTraceCmdReason, ourReport } from "../support/trace-cmd-report.ts";
+import { describeWithGuest, guestTestTimeoutMs } from "../../support/describe-guest.ts";
+import { recordInGuest } from "../../support/guest-recording.ts";
+import { checkExport } from "../../support/perfetto/check-export.ts";
+import { findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { compareReports, noTraceCmdReason, ourReport } from "../../support/trace-cmd-report.ts";
 
 const directory = process.env["TA_KEEP"] ?? mkdtempSync(join(tmpdir(), "trace-agent-report-"));
 afterAll(() => {

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { noRecordingReason, recordLocally } from "../support/local-recording.ts";
-import { ourReport } from "../support/trace-cmd-report.ts";
+import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";
+import { ourReport } from "../../support/trace-cmd-report.ts";
 
 type Shown = { event?: string; cpu: number };
 
