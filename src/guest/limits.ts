@@ -81,12 +81,13 @@ export const guestLimits = {
   /** Longest time that memory may be short after a stop order: then the stop has failed, and the host is told. */
   stopDeniedMs: 5_000,
   /**
-   * A worker warms up its loop when it has been armed for a while: by then the other workers have started. Enough rounds for the optimising
-   * compiler, some 20 ms in all. It compiles in threads of its own, long in an emulated guest; what it has made then runs a few times, or
-   * its first run would be with the data: an emulator translates code when that runs for the first time, for 0.1 s of 512 MiB's 1.8.
+   * A worker warms up its loop when it has been armed for a while: by then the other workers have started, and what boots beside the agent
+   * is not disturbed. A recorder that waits for the guest orders before that, with what the interpreter does. Enough rounds for the
+   * optimising compiler, some 20 ms in all. It compiles in threads of its own, long in an emulated guest; what it has made then runs a few
+   * times, or its first run would be with the data: an emulator translates code when that runs for the first time, for 0.1 s of 512 MiB's 1.8.
    */
   warmUpPasses: [
-    { afterMs: 200, rounds: 400 },
+    { afterMs: 800, rounds: 400 },
     { afterMs: 400, rounds: 24 },
     { afterMs: 800, rounds: 24 },
   ],

@@ -4,7 +4,7 @@ import { eventually } from "../../support/agent-process.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { runChild } from "../support/child.ts";
 import { benchProgram } from "../support/programs.ts";
-import { type Contender, Rig } from "../support/rig.ts";
+import { type Contender, Rig, warmedUpMs } from "../support/rig.ts";
 import type { Figure, Series } from "../support/series.ts";
 import { percentile } from "../support/statistics.ts";
 import { contenders } from "./drain.ts";
@@ -30,7 +30,7 @@ export const latency: Series = {
           for (const contender of contenders(context, pair)) {
             rig.tracefs.write("trace", "");
             await rig.startSink("stamps");
-            await rig.startAgent(contender, context.kernelAgent, context.tiny ? 0 : 1500);
+            await rig.startAgent(contender, context.kernelAgent, context.tiny ? 0 : warmedUpMs);
             rig.startRun(context.latencyMs);
             await Bun.sleep(100);
             const words = [

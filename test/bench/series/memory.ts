@@ -89,7 +89,7 @@ async function measure(cpus: number, context: SeriesContext): Promise<{ all: num
     const agent = startChild(["unshare", "--mount", "sh", "-c", script, "sh", folder, agentExecutable]);
     try {
       await armed(agent);
-      await Bun.sleep(context.tiny ? 100 : 3000 + 20 * cpus);
+      await Bun.sleep(context.tiny ? 100 : 3600 + 20 * cpus);
       return await residentBytesOf(agent);
     } finally {
       agent.kill("SIGTERM");

@@ -73,7 +73,7 @@ async function withAgent(context: SeriesContext, use: (asked: Asked) => Promise<
   const cpus = tracedCpus(tracefs.path);
   const ports = new PortDirectory(cpus);
   const agent = startChild([agentExecutable, "--tracefs", tracefs.path, "--ports", ports.path]);
-  const settle = (): Promise<void> => Bun.sleep(context.tiny ? 50 : 3000);
+  const settle = (): Promise<void> => Bun.sleep(context.tiny ? 50 : 3600);
   const anonymous = (): number => residentBytes(agent.pid).anonymous;
   const tell = async (orders: readonly string[]): Promise<Told> => {
     const before = anonymous();

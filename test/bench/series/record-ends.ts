@@ -17,7 +17,7 @@ import {
   warmMemory,
   whileRecording,
 } from "../support/recorder.ts";
-import type { Rig } from "../support/rig.ts";
+import { type Rig, warmedUpMs } from "../support/rig.ts";
 import type { Figure, SeriesContext } from "../support/series.ts";
 
 const MiB = 2 ** 20;
@@ -72,7 +72,7 @@ async function recordLocal(output: string, seconds: number): Promise<{ wallMs: n
 }
 
 async function recordGuest(rig: Rig, context: SeriesContext, output: string, seconds: number): Promise<number> {
-  await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
+  await rig.startAgent("ours", undefined, context.tiny ? 0 : warmedUpMs);
   try {
     const begin = performance.now();
     const recorder = startRecorder(rig, output, ["-e", "sched", "-d", `${seconds}`]);
@@ -94,7 +94,7 @@ async function recordLong(
   const output = join(folder, "trace.dat");
   mkdirSync(folder);
   rig.tracefs.reset(64 * 1024);
-  await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
+  await rig.startAgent("ours", undefined, context.tiny ? 0 : warmedUpMs);
   const recorder = startRecorder(rig, output);
   try {
     return await whileRecording(recorder, async () => {

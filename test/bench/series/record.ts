@@ -27,7 +27,7 @@ import {
   warmMemory,
   whileRecording,
 } from "../support/recorder.ts";
-import { Rig } from "../support/rig.ts";
+import { Rig, warmedUpMs } from "../support/rig.ts";
 import type { Figure, Series, SeriesContext } from "../support/series.ts";
 import { beginAndEnd, recordedMb } from "./record-ends.ts";
 
@@ -122,7 +122,7 @@ async function recordOnce(
   const output = join(folder, "trace.dat");
   mkdirSync(folder);
   rig.tracefs.reset((mebibytes + 2) * 1024);
-  await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
+  await rig.startAgent("ours", undefined, context.tiny ? 0 : warmedUpMs);
   const recorder = startRecorder(rig, output);
   try {
     return await whileRecording(recorder, async () => {
@@ -151,7 +151,7 @@ async function catOnce(rig: Rig, context: SeriesContext, mebibytes: number, fold
     startChild(["sh", "-c", 'exec cat "$1" >"$2"', "sh", path, join(spool, `${index}`)]),
   );
   try {
-    await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
+    await rig.startAgent("ours", undefined, context.tiny ? 0 : warmedUpMs);
     rig.order("1");
     await Bun.sleep(200);
     const cpuNow = async (): Promise<number> =>
@@ -180,7 +180,7 @@ async function killedRecording(
   const output = join(folder, "trace.dat");
   mkdirSync(folder);
   rig.tracefs.reset(64 * 1024);
-  await rig.startAgent("ours", undefined, context.tiny ? 0 : 1500);
+  await rig.startAgent("ours", undefined, context.tiny ? 0 : warmedUpMs);
   const recorder = startRecorder(rig, output);
   try {
     await hasBegun(recorder, output);

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFifo } from "../../../ffi/pipe.ts";
+import { guestLimits } from "../../../src/guest/limits.ts";
 import { tracedCpus } from "../../../src/tracefs/cpus.ts";
 import { readCpuStats } from "../../../src/tracefs/cpu-stats.ts";
 import { protocolLimits } from "../../../src/protocol/limits.ts";
@@ -28,6 +29,9 @@ import { armed, type Child, Lines, startChild } from "./child.ts";
 import { benchProgram } from "./programs.ts";
 
 export type Contender = "ours" | "C";
+
+/** Behind all passes of an armed agent's JIT warm-up. */
+export const warmedUpMs = guestLimits.warmUpPasses.reduce((sum, { afterMs }) => sum + afterMs, 200);
 
 export class Rig {
   readonly tracefs: TracefsInstance;
@@ -101,7 +105,7 @@ export class Rig {
   async startAgent(
     contender: Contender,
     kernelAgent: string | undefined,
-    settleMs = 1500,
+    settleMs = warmedUpMs,
     program = agentExecutable,
   ): Promise<void> {
     this.#contender = contender;
