@@ -20,6 +20,8 @@ export class AgentFixture {
   readonly layout: SubBufferLayout;
   readonly scratch = mkdtempSync(join(tmpdir(), "trace-agent-test-"));
   readonly #instance: TracefsInstance | undefined;
+  /** That this test has started (instance-guest.ts). */
+  guests = 0;
   #agents: AgentProcess[] = [];
   #ports: PortDirectory[] = [];
 
@@ -68,6 +70,7 @@ export class AgentFixture {
   }
 
   async release(): Promise<void> {
+    this.guests = 0;
     for (const agent of this.#agents.splice(0)) await agent.kill();
     // What an agent was killed at is none of the next test's business.
     if (this.#instance !== undefined && existsSync(this.#instance.path))

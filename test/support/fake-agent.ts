@@ -3,7 +3,6 @@
  * ports of DIRECTORY as QEMU does, FIFOs or sockets, and says "ready" on stdout.
  */
 import { appendFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
 import { cpuOfDataPort } from "../../src/protocol/ports.ts";
 import { openPorts, pollMs, type Port } from "./fake-ports.ts";
@@ -171,7 +170,7 @@ export class FakeAgent {
           saved_cmdlines: `1 ${this.#events}\n`,
           ...this.#script.files,
         });
-        const body = gzipSync(JSON.stringify({ ...metadata, cpus: this.#script.cpus }));
+        const body = Bun.gzipSync(JSON.stringify({ ...metadata, cpus: this.#script.cpus }));
         this.#reply({ reply: "metadata", bytes: body.length, encoding: "gzip" });
         return this.#port("agent-ctl-path").write(body);
       }

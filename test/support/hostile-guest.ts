@@ -2,7 +2,6 @@
  * A guest that means harm to its host: `bun hostile-guest.ts DIRECTORY KIND CPUS`. It serves the FIFOs of DIRECTORY, says
  * "ready" on stdout, answers as an agent does but where its kind says otherwise, and ends by itself after two minutes.
  */
-import { gzipSync } from "node:zlib";
 import { commonFields } from "./event-text.ts";
 import { openPorts, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
@@ -100,7 +99,7 @@ export class HostileGuest {
 
   #tellMetadata(): void {
     const files = { "events/header_page": fakeHeaderPage, "events/header_event": "x", trace_clock: "[local]\n" };
-    this.body(gzipSync(JSON.stringify({ ...bodyOf(files), cpus: this.cpus })));
+    this.body(Bun.gzipSync(JSON.stringify({ ...bodyOf(files), cpus: this.cpus })));
   }
 
   body(bytes: Uint8Array): void {
@@ -160,7 +159,7 @@ export const kinds = {
   /** Metadata that nest, packed. */
   nestedMetadata: {
     answers: {
-      metadata: (guest) => guest.body(gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`)),
+      metadata: (guest) => guest.body(Bun.gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`)),
     },
   },
   /** As many formats of events as it may tell. */
@@ -174,7 +173,7 @@ export const kinds = {
         ];
         const formats = Object.fromEntries(Array.from({ length: 49_000 }, (_, id) => format(id)));
         guest.body(
-          gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 })),
+          Bun.gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 })),
         );
       },
     },

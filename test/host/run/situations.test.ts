@@ -85,7 +85,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a second reader of the guest'
     const { directory } = await startInstanceGuest(fixture);
     const output = `${fixture.scratch}/rival.dat`;
     await using rival = new Rival();
-    const recorder = new RecorderProcess(["record", directory, "-e", "sched", "-e", "raw_syscalls", "-o", output]);
+    const recorder = new RecorderProcess(["record", directory, "-e", "sched", "-o", output]);
     await recorder.recording(output);
     await rival.takes();
     recorder.kill("SIGINT");
@@ -104,7 +104,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a second reader of the guest'
     const { directory } = await startInstanceGuest(fixture);
     await using rival = new Rival();
     for (const command of ["stream", "top"]) {
-      const live = new LiveProcess([command, directory, "-e", "sched", "-e", "raw_syscalls"]);
+      const live = new LiveProcess([command, directory, "-e", "sched"]);
       if (command === "stream") await live.says("following ");
       else
         await eventually(
