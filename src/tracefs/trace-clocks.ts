@@ -40,6 +40,11 @@ export function countsNanoseconds(clock: string): boolean {
   return traceClocks.some(({ name, nanoseconds }) => name === clock && nanoseconds);
 }
 
+/** Whether the clock steps where somebody sets the time of day (`date -s`). */
+export function isTimeOfDay(clock: string): boolean {
+  return clock === "tai";
+}
+
 /** Whether time stamps of the clock are shown as seconds; else as the number that they are. */
 export function shownInSeconds(clock: string): boolean {
   return traceClocks.some(({ name, seconds }) => name === clock && seconds);

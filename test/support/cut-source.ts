@@ -31,14 +31,17 @@ export class CutSource {
   /** By which cuts are behind all that came so far. */
   readonly #hostNs = hostNow() - 60_000_000_000n;
 
+  readonly #clock: string;
+
   /** `toldBytes`: of symbols, at least. */
-  constructor(cutter: Cutter, directory: SessionDirectory, traceId: bigint, toldBytes = 0) {
+  constructor(cutter: Cutter, directory: SessionDirectory, traceId: bigint, toldBytes = 0, clock = "mono_raw") {
+    this.#clock = clock;
     const entry = directory.machine("vm1", "guest");
     this.machine = { name: "vm1", entry, traceId, ended: false, trouble: undefined, refused: undefined };
     this.#cutter = cutter;
     this.spool = directory.createSpool("vm1");
     this.#observer = cutter.join(this.machine, this.spool);
-    const told = { "events/header_page": fakeHeaderPage, trace_clock: "[mono_raw]\n" };
+    const told = { "events/header_page": fakeHeaderPage, trace_clock: `[${clock}]\n` };
     const symbols = toldBytes === 0 ? {} : { kallsyms: "0 t a\n".repeat(toldBytes / 6) };
     const body = gzipSync(JSON.stringify(bodyOf({ ...told, ...symbols })), { level: 0 });
     this.spool.writeMetadata("start", body);
@@ -66,7 +69,7 @@ export class CutSource {
   tellBurst(): void {
     const { low, high } = { low: this.offsetNs - 10_000n, high: this.offsetNs + 10_000n };
     const offsets = { mono_raw: { low, high }, mono: { low, high }, boot: { low, high } };
-    const burst = { clock: "mono_raw", at: this.#now, rounds: 8, offsets };
+    const burst = { clock: this.#clock, at: this.#now, rounds: 8, offsets };
     this.spool.addBurst(burst);
     this.#observer.burst(burst);
   }

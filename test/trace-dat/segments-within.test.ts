@@ -38,6 +38,7 @@ test("times of a guest are those of its host, as well as these are known", () =>
 test.each([
   ["an older recorder told no times", { last: undefined }, "host"],
   ["the clock is not shown in seconds", { clock: "boot" }, "host"],
+  ["somebody may have set the clock meanwhile", { clock: "tai" }, "host"],
   ["a guest has no offset", {}, "guest"],
 ] as const)("all are opened where %s", (_, more, kind) => {
   expect(within(segments(more), kind, 32, 34)).toBe("0123456789");

@@ -9,7 +9,7 @@ import { mergeMetadata } from "../../events/metadata-files.ts";
 import type { Metadata, TraceMetadata } from "../../events/trace-metadata.ts";
 import type { StatusReply } from "../../protocol/replies.ts";
 import { layoutOf, parseHeaderPage, type SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
-import { clockOf } from "../../tracefs/trace-clocks.ts";
+import { clockOf, isTimeOfDay } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
 import { type ReadableClock, readableClocks } from "../../trace-dat/spool/clock-bursts.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
@@ -224,7 +224,8 @@ export class MachineStream {
     const clock = this.clock();
     if (this.kind === "host" && clock !== undefined) return reading.at(clock);
     const burst = this.eras.known.findLast(({ offsets }) => offsets.mono_raw.low <= offsets.mono_raw.high);
-    if (burst === undefined) return this.latest();
+    // Where somebody sets it, no round trip tells: it may be ahead of all that is asked for, for hours.
+    if (burst === undefined || isTimeOfDay(burst.clock)) return this.latest();
     const { low, high } = burst.offsets.mono_raw;
     return reading.at("mono_raw") - (low + high) / 2n;
   }

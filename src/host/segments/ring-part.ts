@@ -1,5 +1,5 @@
 /** What of a machine's ring belongs to a snapshot. */
-import { clockOf, countsNanoseconds } from "../../tracefs/trace-clocks.ts";
+import { clockOf, countsNanoseconds, isTimeOfDay } from "../../tracefs/trace-clocks.ts";
 import { type EraOfPlan, erasOfPlan } from "./eras-of-plan.ts";
 import type { MachineStream } from "./machine-stream.ts";
 import type { Positions } from "./positions.ts";
@@ -35,8 +35,8 @@ function timesAbout(
   time: bigint | undefined,
   { lastMs, afterMs }: { lastMs: number; afterMs: number },
 ): SegmentPlan["times"] {
-  if (time === undefined || !countsNanoseconds(clockOf(stream.metadata ?? {})))
-    return { from: undefined, to: undefined };
+  const clock = clockOf(stream.metadata ?? {});
+  if (time === undefined || !countsNanoseconds(clock) || isTimeOfDay(clock)) return { from: undefined, to: undefined };
   return { from: time - BigInt(Math.round(lastMs)) * nsOfMs, to: time + BigInt(Math.round(afterMs)) * nsOfMs };
 }
 

@@ -1,5 +1,5 @@
 /** Which segments of a recording may have events of a range of times, so that the others need not be opened. */
-import { countsNanoseconds, shownInSeconds } from "../../tracefs/trace-clocks.ts";
+import { countsNanoseconds, isTimeOfDay, shownInSeconds } from "../../tracefs/trace-clocks.ts";
 import type { SessionMachine, SessionRecording } from "./session-file.ts";
 
 /** In ns, as they are shown; undefined: no end on that side. */
@@ -39,7 +39,7 @@ function shownTimes(
   kind: SessionMachine["kind"],
 ): { first: bigint; last: bigint } | undefined {
   if (clock === undefined || first === undefined || last === undefined) return undefined;
-  if (!countsNanoseconds(clock) || !shownInSeconds(clock)) return undefined;
+  if (!countsNanoseconds(clock) || !shownInSeconds(clock) || isTimeOfDay(clock)) return undefined;
   const [begin, end] = [BigInt(first), BigInt(last)];
   if (kind === "host") return { first: begin, last: end };
   if (offsetNs === undefined) return undefined;

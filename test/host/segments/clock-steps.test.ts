@@ -8,6 +8,7 @@ import { Ring } from "../../../src/host/segments/ring.ts";
 import { Rotation } from "../../../src/host/segments/rotation.ts";
 import { SegmentStore } from "../../../src/host/segments/segment-store.ts";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
+import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import type { SessionRecording } from "../../../src/trace-dat/session/session-file.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { CutSource } from "../../support/cut-source.ts";
@@ -33,21 +34,21 @@ beforeEach(() => {
   offsets = [];
 });
 
-function rotating(): Rotation {
+function rotating(clock?: string): Rotation {
   const turn = (): Promise<void> => Promise.resolve();
   const rotation = new Rotation(new SegmentStore(directory, {}, { bytes: 0 }), {
     ...parts,
     turn,
     every: { bytes: MiB / 4 },
   });
-  source = new CutSource(rotation, directory, 1n);
+  source = new CutSource(rotation, directory, 1n, 0, clock);
   source.aheadNs = 5_000_000_000n;
   directory.newRecording(source.machine.entry, 1n, rotation.openFile("vm1"));
   directory.save();
   return rotation;
 }
 
-function newRing(): Ring {
+function newRing(clock?: string): Ring {
   const ring = new Ring(new SegmentStore(directory, {}, { bytes: 0 }), {
     ...parts,
     turn: () => Promise.resolve(source.tellCounters()),
@@ -56,7 +57,7 @@ function newRing(): Ring {
     afterMs: 0,
     everyMs: 0,
   });
-  source = new CutSource(ring, directory, 1n);
+  source = new CutSource(ring, directory, 1n, 0, clock);
   source.aheadNs = 5_000_000_000n;
   return ring;
 }
@@ -101,6 +102,8 @@ function files(): readonly SessionRecording[] {
   return sessionOf({ out }).machines.flatMap(({ recordings }) => recordings);
 }
 
+const eventsOfPiece = (): number => (source.pieceBytes / subBufferBytes) * numberedEvents;
+
 /** Each event once, in so many recordings one after the other. */
 async function expectNumbered(count: number, pieces: number): Promise<void> {
   const recordings = await openRecordings([out]);
@@ -109,7 +112,7 @@ async function expectNumbered(count: number, pieces: number): Promise<void> {
     expect(found.flatMap((one) => one?.faults ?? [])).toEqual([]);
     expect(found.map((one) => one?.first)).toEqual([0, ...found.slice(0, -1).map((one) => (one?.last ?? 0) + 1)]);
     expect(found).toHaveLength(count);
-    expect((found.at(-1)?.last ?? 0) + 1).toBe((pieces * source.pieceBytes * numberedEvents) / subBufferBytes);
+    expect((found.at(-1)?.last ?? 0) + 1).toBe(pieces * eventsOfPiece());
   } finally {
     recordings.close();
   }
@@ -232,6 +235,43 @@ test("a snapshot has what came since a step that is known when all has come", as
   source.end();
   await ring.finish();
   await expectNumbered(1, 1);
+});
+
+describe("a clock that is set with the time of day, of which nothing tells,", () => {
+  const hourNs = 3_600_000_000_000n;
+  const steps = [hourNs, -hourNs];
+
+  test("keeps nothing of what came from being cut", async () => {
+    const rotation = rotating("tai");
+    source.tellBurst();
+    source.receive(source.pieceBytes);
+    for (const ns of steps) {
+      source.aheadNs += ns;
+      source.receive(source.pieceBytes);
+      await cut(rotation);
+    }
+    source.receive(source.pieceBytes);
+    await end(rotation);
+    expect(files().map(({ events }) => events)).toEqual([2, 1, 1].map((pieces) => pieces * eventsOfPiece()));
+    await expectNumbered(1, 4);
+  });
+
+  test("keeps nothing from a snapshot", async () => {
+    const ring = newRing("tai");
+    source.tellBurst();
+    source.receive(source.pieceBytes);
+    for (const ns of steps) {
+      source.aheadNs += ns;
+      source.receive(source.pieceBytes);
+      expect(await ring.snapshot({ trigger: "command" })).toMatchObject({ taken: true, files: [{ machine: "vm1" }] });
+    }
+    source.end();
+    await ring.finish();
+    const opened = files().map(({ file }) => openTraceDat(`${out}/${file}`));
+    const found = opened.map((one) => numbersIn(one).get(0)?.events);
+    for (const one of opened) one.close();
+    expect(found).toEqual([2, 3].map((pieces) => pieces * eventsOfPiece()));
+  });
 });
 
 const eras = [
