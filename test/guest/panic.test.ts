@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { executable } from "../support/agent-process.ts";
 import { describeWithGuest, guestTestTimeoutMs } from "../support/describe-guest.ts";
+import { setTime } from "../support/guest.ts";
 import { isLong } from "../support/long.ts";
 import { markerProgram } from "../support/marker-program.ts";
 import { prepareGuest } from "../support/prepared-guest.ts";
@@ -55,7 +56,9 @@ for (const latencyMs of [500, 50]) {
           const markers = (cpu: number, first: number, count: number): string =>
             `markers ${tracing}/trace_marker ${cpu} ${first} ${count} ${perSecond}`;
           // So many are there however slow the guest is; those of its last seconds come after them.
-          await guest().run(`${cpus.map((cpu) => `${markers(cpu, 0, perSecond)} &`).join(" ")} wait`);
+          // Somebody who sets the guest's time meanwhile changes none of that.
+          const marking = cpus.map((cpu) => `${markers(cpu, 0, perSecond)} &`).join(" ");
+          await guest().run(`${marking} ${setTime(3600)}; wait; ${setTime(-3600)}`);
           for (const cpu of cpus) await guest().spawn(`exec ${markers(cpu, perSecond, 1_000_000)}`);
           // The log's clock and the trace's have other beginnings: one moment of both. What lies between the two counts against us.
           await guest().run(`echo "<2>one moment" >/dev/kmsg; echo "one moment" >${tracing}/trace_marker`);

@@ -128,6 +128,11 @@ async function start(kernel: Kernel, options: GuestOptions, kvm: boolean, releas
   }
 }
 
+/** Shell text: somebody sets the guest's time of day, so much later. */
+export function setTime(seconds: number): string {
+  return `date -s @$(( $(date +%s) + ${seconds} )) >/dev/null`;
+}
+
 /**
  * What a restored guest must not have from the one that was kept: its clock stood still, and its random numbers are those of
  * every other guest that is restored from it.
