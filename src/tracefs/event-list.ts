@@ -49,12 +49,13 @@ export function anyEvent(directory: string): string | undefined {
 
 /** Of "system:event" names. */
 export function plugins(names: readonly string[]): Plugins {
-  const parts = names.map((name) => name.split(":", 2));
-  return {
-    names,
-    systems: new Set(parts.map(([system = ""]) => system)),
-    events: new Set(parts.map(([, event = ""]) => event)),
-  };
+  const [systems, events] = [new Set<string>(), new Set<string>()];
+  for (const name of names) {
+    const colon = name.indexOf(":");
+    systems.add(name.slice(0, colon));
+    events.add(name.slice(colon + 1));
+  }
+  return { names, systems, events };
 }
 
 /**
