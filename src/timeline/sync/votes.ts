@@ -6,6 +6,7 @@
  * those intervals finds the offsets with most votes. Of thousands of events only a few microseconds fit all.
  */
 import type { Interval } from "./interval.ts";
+import { RangeSorter } from "./sort-within.ts";
 import type { VcpuSlices } from "./vcpu-slices.ts";
 import type { TimeList } from "./time-list.ts";
 
@@ -50,6 +51,7 @@ export class Ballot {
   /** Intervals that hold the lowest offset of the range. */
   #first = 0;
   #events = 0;
+  readonly #sorter = new RangeSorter();
 
   /** `apart`: ns. */
   sweep(vcpus: readonly VcpuEvents[], range: Interval, apart: number, how: SweepOptions): Vote {
@@ -131,8 +133,10 @@ export class Ballot {
       this.#points = new Float64Array(2 * most);
       this.#votes = new Int32Array(2 * most);
     }
-    const lows = this.#lows.subarray(0, begins).sort();
-    const highs = this.#highs.subarray(0, ends).sort();
+    const lows = this.#lows.subarray(0, begins);
+    const highs = this.#highs.subarray(0, ends);
+    this.#sorter.sort(lows, range.low, range.high);
+    this.#sorter.sort(highs, range.low, range.high);
     const points = this.#points;
     const counts = this.#votes;
     let votes = this.#first;
