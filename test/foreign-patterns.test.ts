@@ -5,9 +5,9 @@ import { cpuMsOf } from "./support/timing.ts";
 
 /** Rooms whose text is foreign, more or less. Above them stand the user's own options. */
 const rooms = ["base", "protocol", "tracefs", "ring-buffer", "events", "trace-dat", "timeline", "views", "host/live"];
-const length = 24_000;
-/** Of CPU time: a linear one takes a fraction of a millisecond, a quadratic one from 0.3 seconds on. */
-const mostMs = 50;
+const length = 16_000;
+/** Of CPU time: a linear one takes a fraction of a millisecond, a quadratic one from 0.13 seconds on. */
+const mostMs = 25;
 /** Of a text a sixth as long a quadratic one takes a 36th: what is faster needs no long text. */
 const shortLength = length / 6;
 const shortMostMs = 1;

@@ -1,11 +1,13 @@
 /** What the test files of a process share is taken away behind the last one (preload.ts). */
 
-const shared = globalThis as { traceAgentAtEnd?: (() => void)[] };
+type Work = () => void | Promise<void>;
 
-export function atEnd(work: () => void): void {
+const shared = globalThis as { traceAgentAtEnd?: Work[] };
+
+export function atEnd(work: Work): void {
   (shared.traceAgentAtEnd ??= []).push(work);
 }
 
-export function endAll(): void {
-  for (const work of shared.traceAgentAtEnd?.splice(0) ?? []) work();
+export async function endAll(): Promise<void> {
+  for (const work of shared.traceAgentAtEnd?.splice(0) ?? []) await work();
 }

@@ -22,7 +22,7 @@ process.env["SHELL"] = "/bin/sh";
 const cache = mkdtempSync(`${tmpdir()}/trace-agent-cache-`);
 process.env["CACHE_DIRECTORY"] = cache;
 // After the last file; `bun test` hears no "exit".
-afterAll(() => {
-  endAll();
+afterAll(async () => {
+  await endAll();
   rmSync(cache, { recursive: true, force: true });
 });
