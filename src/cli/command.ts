@@ -5,6 +5,7 @@
  * The arguments are read by node's parseArgs, and what it refuses becomes a usage error that suggests what may have been
  * meant.
  */
+import { isTerminal } from "../base/is-terminal.ts";
 import { print } from "../base/standard-output.ts";
 import { AgentError } from "../base/errors.ts";
 import { closest } from "../base/suggest.ts";
@@ -108,7 +109,7 @@ export async function showHelp(text: CommandText): Promise<void> {
   const { commandHelp, programHelp } = await import("./help.ts");
   const { commandGroups } = await import("./commands.ts");
   const help = text.name === "" ? programHelp(text, commandGroups) : commandHelp(text);
-  print(process.stdout.isTTY && !process.env["NO_COLOR"] ? help.replaceAll(/^\S.*:$/gm, "\x1b[1m$&\x1b[0m") : help);
+  print(isTerminal(1) && !process.env["NO_COLOR"] ? help.replaceAll(/^\S.*:$/gm, "\x1b[1m$&\x1b[0m") : help);
 }
 
 async function readArguments(

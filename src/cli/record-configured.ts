@@ -6,6 +6,7 @@
 import { AgentError, textOf } from "../base/errors.ts";
 import { EndRequest } from "../base/end-request.ts";
 import { keepHangUp } from "../base/end-signals.ts";
+import { isTerminal } from "../base/is-terminal.ts";
 import { log } from "../base/log.ts";
 import { guestDirectory } from "../host/guest-directory.ts";
 import type { MachinesPlan } from "../host/machines/machine-request.ts";
@@ -58,7 +59,7 @@ class Reloads {
   next: Configured | undefined;
   readonly #path: string;
   readonly #read: () => Promise<Configured>;
-  readonly #isService = !process.stderr.isTTY && keepHangUp();
+  readonly #isService = !isTerminal(2) && keepHangUp();
   readonly #end = new EndRequest();
   #recorder: RunningRecorder | undefined;
   #change: ((plan: MachinesPlan) => void) | undefined;

@@ -5,7 +5,7 @@ import { EventCatalog } from "../../src/events/event-catalog.ts";
 import { EventRecord } from "../../src/events/event-record.ts";
 import { eventLimits } from "../../src/events/limits.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
-import { commonFields } from "../support/event-text.ts";
+import { commonFields } from "../support/common-fields.ts";
 
 const sound = `name: good\nID: 1\nformat:\n${commonFields}\n\nprint fmt: "x"\n`;
 const refused = (id: number): string => `name: bad${id}\nID: ${id}\nformat:\n\tfield:u32 x;\n\nprint fmt: "x"\n`;

@@ -2,7 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { eventually, executable } from "../support/agent-process.ts";
-import { endsGuests, newWorld, startGuest, type World } from "../support/fake-machines.ts";
+import { endsGuests, newWorld, startGuest, startGuests, type World } from "../support/fake-machines.ts";
 import { LiveProcess } from "../support/live-process.ts";
 import { withNamedGuests } from "../support/named-guests.ts";
 import { traceAgent } from "../support/recorder-process.ts";
@@ -12,8 +12,7 @@ endsGuests();
 
 async function twoGuests(): Promise<{ world: World; guests: string[] }> {
   const world = newWorld();
-  await startGuest(world.guest("vm1"));
-  await startGuest(world.guest("guest-2"), { transport: "socket", cpus: 3 });
+  await startGuests(world, { vm1: {}, "guest-2": { transport: "socket", cpus: 3 } });
   return { world, guests: [world.guest("vm1"), world.guest("guest-2")] };
 }
 

@@ -5,6 +5,7 @@ import { EventRecord } from "../../src/events/event-record.ts";
 import { compilePrintFormat } from "../../src/events/print-format/compile.ts";
 import { PrintkFormats } from "../../src/events/printk-formats.ts";
 import { SymbolTable } from "../../src/events/symbols.ts";
+import { commonFields } from "./common-fields.ts";
 
 export type TestField = {
   declaration: string;
@@ -40,12 +41,6 @@ export function makeFormat(fields: readonly TestField[], print: string): { forma
   if (format === undefined) throw new Error(`format not understood:\n${text}`);
   return { format, data: data.subarray(0, Math.max(at, 8)) };
 }
-
-export const commonFields = `\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
-\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
-\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;
-\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
-`;
 
 /** The text of the event, or undefined if its print fmt is not understood. `extra` follows the fields. */
 export function textOf(

@@ -1,8 +1,8 @@
 /**
  * An agent that behaves as a test tells it, in a process of its own: `bun fake-agent.ts DIRECTORY SCRIPT(JSON)`. It serves the
- * ports of DIRECTORY as QEMU does, FIFOs or sockets, and says "ready" on stdout.
+ * ports of DIRECTORY as QEMU does, FIFOs or sockets, and says "ready" on stdout. Of several such pairs it is several agents.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeSync } from "node:fs";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
 import { cpuOfDataPort } from "../../src/protocol/ports.ts";
 import { openPorts, pollMs, type Port } from "./fake-ports.ts";
@@ -97,7 +97,6 @@ export class FakeAgent {
       setInterval(() => this.#sendMore(), pollMs);
     process.on("SIGUSR1", () => (this.#isEndless = true));
     process.on("SIGUSR2", () => this.#reboot());
-    process.stdout.write("ready\n");
   }
 
   #sendMore(): void {
@@ -269,6 +268,8 @@ function positions(bytes: readonly number[]): { cpu: number; bytes: number }[] {
 }
 
 if (import.meta.main) {
-  const [directory = "", text = "{}"] = process.argv.slice(2);
-  new FakeAgent(directory, JSON.parse(text) as FakeAgentScript).serve();
+  const words = process.argv.slice(2);
+  for (let at = 0; at < words.length; at += 2)
+    new FakeAgent(words[at] ?? "", JSON.parse(words[at + 1] ?? "{}") as FakeAgentScript).serve();
+  writeSync(1, "ready\n");
 }

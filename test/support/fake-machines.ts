@@ -35,10 +35,26 @@ export function newWorld(): World {
 }
 
 export async function startGuest(directory: string, script: Partial<FakeAgentScript> = {}): Promise<Bun.Subprocess> {
-  const whole: FakeAgentScript = { cpus: 2, transport: "fifo", subBuffers: 20, ...script };
-  if (!existsSync(directory)) makeGuestDirectory(directory, planSetup(whole.cpus), whole.transport, undefined);
-  const fake = `${import.meta.dir}/fake-agent.ts`;
-  const agent = Bun.spawn([process.execPath, fake, directory, JSON.stringify(whole)], {
+  return await startAgents({ [directory]: script });
+}
+
+/** By name. In one process: they cost what one costs, and end together. */
+export async function startGuests(
+  world: World,
+  scripts: Record<string, Partial<FakeAgentScript>>,
+): Promise<Bun.Subprocess> {
+  return await startAgents(
+    Object.fromEntries(Object.entries(scripts).map(([name, script]) => [world.guest(name), script])),
+  );
+}
+
+async function startAgents(scripts: Record<string, Partial<FakeAgentScript>>): Promise<Bun.Subprocess> {
+  const words = Object.entries(scripts).flatMap(([directory, script]) => {
+    const whole: FakeAgentScript = { cpus: 2, transport: "fifo", subBuffers: 20, ...script };
+    if (!existsSync(directory)) makeGuestDirectory(directory, planSetup(whole.cpus), whole.transport, undefined);
+    return [directory, JSON.stringify(whole)];
+  });
+  const agent = Bun.spawn([process.execPath, `${import.meta.dir}/fake-agent.ts`, ...words], {
     stdout: "pipe",
     stderr: "inherit",
   });

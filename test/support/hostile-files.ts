@@ -1,5 +1,5 @@
 /** Recordings that mean harm, and are too large to be kept: small to store or send, large to read. */
-import { commonFields } from "./event-text.ts";
+import { commonFields } from "./common-fields.ts";
 import { switchFields } from "./made-formats.ts";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
 import { joinTraceDat, type Section } from "./trace-dat-sections.ts";

@@ -2,9 +2,11 @@
  * A guest that means harm to its host: `bun hostile-guest.ts DIRECTORY KIND CPUS`. It serves the FIFOs of DIRECTORY, says
  * "ready" on stdout, answers as an agent does but where its kind says otherwise, and ends by itself after two minutes.
  */
-import { commonFields } from "./event-text.ts";
+import { writeSync } from "node:fs";
+import { commonFields } from "./common-fields.ts";
 import { openPorts, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
+import { inQuickForm } from "./quick.ts";
 import { bodyOf, subBuffer } from "./sub-buffers.ts";
 
 const lifeMs = 600_000;
@@ -27,7 +29,7 @@ export class HostileGuest {
 
   serve(): void {
     setTimeout(() => process.exit(3), lifeMs);
-    process.stdout.write("ready\n");
+    writeSync(1, "ready\n");
   }
 
   /** Does it again and again, as long as the host takes what there is. */
@@ -126,6 +128,8 @@ function atOnceAndEvery(guest: HostileGuest, ms: number, step: () => void): void
 }
 /** As much as a FIFO holds. */
 const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(200)));
+/** The same where a command waits for the stop for a while: as many bytes, of fewer events. */
+const longFlood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(inQuickForm(10, 200))));
 const absurdStop: Answer = (guest) =>
   guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
 const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
@@ -159,7 +163,8 @@ export const kinds = {
   /** Metadata that nest, packed. */
   nestedMetadata: {
     answers: {
-      metadata: (guest) => guest.body(Bun.gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`)),
+      metadata: (guest) =>
+        guest.body(Bun.gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`, { level: 1 })),
     },
   },
   /** As many formats of events as it may tell. */
@@ -173,7 +178,9 @@ export const kinds = {
         ];
         const formats = Object.fromEntries(Array.from({ length: 49_000 }, (_, id) => format(id)));
         guest.body(
-          Bun.gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 })),
+          Bun.gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 }), {
+            level: 1,
+          }),
         );
       },
     },
@@ -184,7 +191,7 @@ export const kinds = {
   /** A stop that is never answered, and data without end. */
   noStop: {
     answers: { "0": silent },
-    onStart: (guest) => atOnceAndEvery(guest, 10, () => guest.data(0, flood, false)),
+    onStart: (guest) => atOnceAndEvery(guest, 10, () => guest.data(0, longFlood, false)),
   },
   /** A stop total that it never sends, and a byte a second. */
   stopTrickle: {

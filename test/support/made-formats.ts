@@ -1,5 +1,5 @@
 /** Format files of events that tests make: laid out as the kernel lays them out on 64 bits. */
-import { commonFields } from "./event-text.ts";
+import { commonFields } from "./common-fields.ts";
 
 export const madeField = (declaration: string, offset: number, size: number): string =>
   `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:1;\n`;

@@ -4,7 +4,7 @@ import { EventCatalog } from "../../src/events/event-catalog.ts";
 import { EventRecord } from "../../src/events/event-record.ts";
 import { EventJson } from "../../src/views/event-json.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
-import { commonFields } from "./event-text.ts";
+import { commonFields } from "./common-fields.ts";
 
 export type Machine = { longBytes: 4 | 8; littleEndian: boolean };
 /** Put at its offset in the machine's byte order; strings are latin1. */

@@ -5,7 +5,7 @@ import { EventRecord } from "../../src/events/event-record.ts";
 import { LatencyHistogram } from "../../src/views/latency-histogram.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
 import { TraceStatistics } from "../../src/views/trace-statistics.ts";
-import { commonFields } from "../support/event-text.ts";
+import { commonFields } from "../support/common-fields.ts";
 
 test("percentiles are within a sixteenth of the true ones", () => {
   fc.assert(

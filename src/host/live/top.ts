@@ -1,5 +1,6 @@
 /** The screen of `top` and its keys: all guests with a line per CPU, or one of them. */
 import { messageOf } from "../../base/errors.ts";
+import { isTerminal } from "../../base/is-terminal.ts";
 import { LiveOutput } from "../../base/live-output.ts";
 import { log } from "../../base/log.ts";
 import { OutputPlace, type OutputRequest } from "../../base/output-place.ts";
@@ -57,7 +58,7 @@ export class Top {
 
   begin(meter: GuestMeter, live: LiveGuest): void {
     meter.begin(live);
-    if (this.#terminal !== undefined || !process.stdout.isTTY || !process.stdin.isTTY) return;
+    if (this.#terminal !== undefined || !isTerminal(1) || !isTerminal(0)) return;
     this.#terminal = new Terminal(
       this.#output,
       (key) => this.#key(key),

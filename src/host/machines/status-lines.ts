@@ -1,5 +1,6 @@
 /** A line per machine on a terminal, updated in place. Without a terminal only silences and long waits are logged. */
 import { writeSync } from "node:fs";
+import { isTerminal } from "../../base/is-terminal.ts";
 import { log } from "../../base/log.ts";
 import { lineIsCleared, lineIsShown } from "../../base/shown-lines.ts";
 import { hostLimits } from "../limits.ts";
@@ -9,7 +10,7 @@ import type { MachineRecording } from "./machine-recording.ts";
 type Shown = { bytes: number; silent: boolean; told: string | undefined };
 
 export class StatusLines {
-  readonly #terminal = process.stderr.isTTY;
+  readonly #terminal = isTerminal(2);
   readonly #shown = new Map<string, Shown>();
   #lastMs = 0;
   /** Lines that stand on the terminal now. */

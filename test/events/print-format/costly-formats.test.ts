@@ -7,7 +7,8 @@ import { parseEventFormat } from "../../../src/events/event-format.ts";
 import { eventLimits } from "../../../src/events/limits.ts";
 import { SymbolTable } from "../../../src/events/symbols.ts";
 import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
-import { commonFields, textOf, type TestField } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
+import { textOf, type TestField } from "../../support/event-text.ts";
 import { cpuMsOf } from "../../support/timing.ts";
 
 const a: TestField = { declaration: "unsigned long a", size: 8, value: 0x0123_4567_89ab_cdefn };

@@ -9,7 +9,7 @@ import { compilePrintFormat } from "../../../src/events/print-format/compile.ts"
 import type { CompileContext } from "../../../src/events/print-format/context.ts";
 import { PrintkFormats } from "../../../src/events/printk-formats.ts";
 import { SymbolTable } from "../../../src/events/symbols.ts";
-import { commonFields } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { reasonWithoutTracefs } from "../../support/tracefs.ts";
 import { inLongForm } from "../../support/long.ts";

@@ -4,7 +4,7 @@ import { EventCatalog } from "../../../src/events/event-catalog.ts";
 import { EventRecord } from "../../../src/events/event-record.ts";
 import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
 import { TraceStatistics } from "../../../src/views/trace-statistics.ts";
-import { commonFields } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
 
 const field = (declaration: string, offset: number, size: number): string =>
   `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:1;\n`;

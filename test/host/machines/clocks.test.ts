@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { ClockReading } from "../../../ffi/clocks.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { parseRecordingCounts } from "../../../src/trace-dat/recording-counts.ts";
-import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
+import type { FakeAgentScript } from "../../support/fake-agent.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuests } from "../../support/fake-machines.ts";
 import { numberedEvents, numbersIn } from "../../support/numbered.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 
@@ -18,11 +19,13 @@ describe("clocks of machines that are recorded together", () => {
 
   test("are told with their bounds, and each file holds what places it on this machine's clock", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"), { ...script, aheadNs: [5e9] });
-    await startGuest(world.guest("vm2"), { ...script, aheadNs: [-7e9], transport: "socket" });
-    await startGuest(world.guest("vm3"));
     const orders = `${world.folder}/orders`;
-    await startGuest(world.guest("vm4"), { ...script, ordersTo: orders });
+    await startGuests(world, {
+      vm1: { ...script, aheadNs: [5e9] },
+      vm2: { ...script, aheadNs: [-7e9], transport: "socket" },
+      vm3: {},
+      vm4: { ...script, ordersTo: orders },
+    });
     const guests = ["vm1", "vm2", "vm3", "vm4"].map(world.guest);
     const end = await traceAgent("record", ...guests, "-d", "0.3", "-o", world.out);
     expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
@@ -61,8 +64,7 @@ describe("clocks of machines that are recorded together", () => {
   test("are known to some milliseconds where the agent is older, by the counters that tell its trace time", async () => {
     const world = newWorld();
     const files = { trace_clock: "local [mono_raw]\n", "per_cpu/cpu0/stats": "entries: 0\nnow ts:  1234.567890\n" };
-    await startGuest(world.guest("vm1"), { files });
-    await startGuest(world.guest("vm2"), { ...script });
+    await startGuests(world, { vm1: { files }, vm2: script });
     const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.3", "-o", world.out);
     const now = new ClockReading();
     now.take();
@@ -82,8 +84,12 @@ describe("clocks of machines that are recorded together", () => {
       vm2: `${JSON.stringify({ reply: "clock", nonce: "another", read: clocks, sent: clocks })}\n`,
       vm3: `${JSON.stringify({ reply: "clock", nonce: "x", read: { mono_raw: "-1" }, sent: [] })}\n`,
     };
-    for (const [name, clock] of Object.entries(answers))
-      await startGuest(world.guest(name), { ...script, answers: { clock } });
+    const answering = (clock: string): Partial<FakeAgentScript> => ({ ...script, answers: { clock } });
+    await startGuests(world, {
+      vm1: answering(answers.vm1),
+      vm2: answering(answers.vm2),
+      vm3: answering(answers.vm3),
+    });
     const guests = Object.keys(answers).map(world.guest);
     const end = await traceAgent("record", ...guests, "-d", "0.3", "-o", world.out);
     expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
@@ -98,8 +104,7 @@ describe("clocks of machines that are recorded together", () => {
   test("that step while they are recorded are told at once, and divide their recording", async () => {
     const world = newWorld();
     const steps = { after: 8, ns: 2e9 };
-    await startGuest(world.guest("vm1"), { ...script, aheadNs: [5e9], subBuffers: 0, numbered: 2, steps });
-    await startGuest(world.guest("vm2"), { ...script });
+    await startGuests(world, { vm1: { ...script, aheadNs: [5e9], subBuffers: 0, numbered: 2, steps }, vm2: script });
     const recorder = new RecorderProcess([
       "record",
       world.guest("vm1"),
@@ -143,8 +148,7 @@ describe("clocks of machines that are recorded together", () => {
 
   test("are known to a recorder that recovers what a killed one left", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"), { ...script, aheadNs: [5e9] });
-    await startGuest(world.guest("vm2"), { ...script });
+    await startGuests(world, { vm1: { ...script, aheadNs: [5e9] }, vm2: script });
     const recorder = new RecorderProcess(["record", world.guest("vm1"), world.guest("vm2"), "-o", world.out]);
     await recording(world, ["vm1", "vm2"]);
     await recorder.killHard();

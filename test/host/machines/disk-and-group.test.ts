@@ -5,7 +5,7 @@ import { chmodSync, closeSync, lstatSync, openSync, readdirSync, rmSync, statSyn
 import { dirname } from "node:path";
 import { errnoOf } from "../../../src/base/errors.ts";
 import { executable } from "../../support/agent-process.ts";
-import { endsGuests, newWorld, recording, sessionOf, startGuest } from "../../support/fake-machines.ts";
+import { endsGuests, newWorld, recording, sessionOf, startGuests } from "../../support/fake-machines.ts";
 import { numberedEvents } from "../../support/numbered.ts";
 import { mallory } from "../../support/other-user.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
@@ -40,7 +40,7 @@ testUnless(
     withSmallDisk("256m", async (disk) => {
       const world = { ...newWorld(), out: `${disk}/out` };
       // Slow enough that both are recorded, and the disk is filled by the test, long before half of it has their own data.
-      for (const name of names) await startGuest(world.guest(name), { subBuffers: 0, numbered: 1 });
+      await startGuests(world, Object.fromEntries(names.map((name) => [name, { subBuffers: 0, numbered: 1 }])));
       const recorder = new RecorderProcess(["record", ...names.map(world.guest), "-o", world.out]);
       await recording(world, names);
       const filler = `${disk}/filler`;
@@ -75,7 +75,7 @@ test("a group that is named may read all of it, while it is written and afterwar
   const world = newWorld();
   // The folders above are the test's own.
   chmodSync(dirname(world.folder), 0o711);
-  for (const name of names) await startGuest(world.guest(name));
+  await startGuests(world, Object.fromEntries(names.map((name) => [name, {}])));
   const guests = names.map(world.guest);
   const entries = (): Record<string, { mode: number; gid: number }> =>
     Object.fromEntries(

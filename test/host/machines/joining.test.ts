@@ -8,7 +8,15 @@ import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
 import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { eventually } from "../../support/agent-process.ts";
-import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
+import {
+  endsGuests,
+  newWorld,
+  recording,
+  sessionOf,
+  startGuest,
+  startGuests,
+  type World,
+} from "../../support/fake-machines.ts";
 import { nothingWanted, startRecording } from "../../support/machines-run.ts";
 import { numbersIn } from "../../support/numbered.ts";
 import { allowedMs, timed } from "../../support/timing.ts";
@@ -74,7 +82,7 @@ test("a machine that ended and did not come back is not told as one that was not
 test("a change of one machine is no gap of another, and what a guest refuses changes nothing", async () => {
   const world = newWorld();
   const numbered = { cpus: 1, numbered: 1, subBuffers: 0, words: ["clock"], time: true };
-  for (const name of ["vm1", "vm2", "vm3", "vm4"]) await startGuest(world.guest(name), numbered);
+  await startGuests(world, { vm1: numbered, vm2: numbered, vm3: numbered, vm4: numbered });
   const requests = (...names: string[]): MachineRequest[] => names.map((name) => guestOf(world, name));
   const { recorder, change, ended } = await startRecording(world.out, { requests: requests("vm1", "vm2", "vm3") });
   await recording(world, ["vm1", "vm2", "vm3"]);

@@ -7,7 +7,15 @@ import { MemoryBound } from "../../../src/host/machines/own-bounds.ts";
 import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
 import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { eventually } from "../../support/agent-process.ts";
-import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
+import {
+  endsGuests,
+  newWorld,
+  recording,
+  sessionOf,
+  startGuest,
+  startGuests,
+  type World,
+} from "../../support/fake-machines.ts";
 import { LiveProcess } from "../../support/live-process.ts";
 import { startRecording } from "../../support/machines-run.ts";
 import { withNamedGuests } from "../../support/named-guests.ts";
@@ -64,7 +72,7 @@ test("without room in memory a machine that comes is left out, and the recorder 
 test("where memory is too much all the same, the machine that came last is given up", async () => {
   const world = newWorld();
   const names = ["vm1", "vm2"];
-  for (const name of names) await startGuest(world.guest(name));
+  await startGuests(world, { vm1: {}, vm2: {} });
   let used = 50 * MiB;
   const bounds = { memoryBytes: 64 * MiB, usedBytes: () => used };
   const requests = names.map((name) => requestOf(world, name));

@@ -1,7 +1,7 @@
 /** `record --config FILE`: what it sets on each machine, and what it refuses. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { endsGuests, newWorld, sessionOf, startGuest, statesOf, type World } from "../../support/fake-machines.ts";
+import { endsGuests, newWorld, sessionOf, startGuests, statesOf, type World } from "../../support/fake-machines.ts";
 import { traceAgent } from "../../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
@@ -20,7 +20,8 @@ function configOf(world: World, text: string, name = "record.toml"): string {
 
 /** Values that each guest was ordered to set, but for what is put back at the end. */
 async function guestsOf(world: World, names: readonly string[]): Promise<(name: string) => string[]> {
-  for (const name of names) await startGuest(world.guest(name), { files, ordersTo: `${world.folder}/${name}.orders` });
+  const scripts = names.map((name) => [name, { files, ordersTo: `${world.folder}/${name}.orders` }]);
+  await startGuests(world, Object.fromEntries(scripts) as Record<string, object>);
   return (name) => {
     const orders = readFileSync(`${world.folder}/${name}.orders`, "utf8").split("\n");
     return orders.slice(0, orders.indexOf("1")).filter((order) => /^set (?:buffer|clock|events)/.test(order));

@@ -9,6 +9,7 @@ import {
   recording,
   sessionOf,
   startGuest,
+  startGuests,
   statesOf,
   type World,
 } from "../../support/fake-machines.ts";
@@ -36,8 +37,7 @@ const allSpooled = (world: World, name: string): Promise<void> =>
 describe("record of two guests", () => {
   test("over FIFOs and sockets has a file of each, and session.json tells what they are", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"));
-    await startGuest(world.guest("vm2"), { transport: "socket", subBuffers: 30, cpus: 3 });
+    await startGuests(world, { vm1: {}, vm2: { transport: "socket", subBuffers: 30, cpus: 3 } });
     const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.5", "-o", world.out);
     expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
     expect(readdirSync(world.out).sort()).toEqual(["session.json", "vm1.dat", "vm2.dat"]);
@@ -112,7 +112,7 @@ describe("record of two guests", () => {
   test("is refused while another recorder writes the directory, and so is recover", async () => {
     const world = newWorld();
     const guests = [world.guest("vm1"), world.guest("vm2")];
-    for (const guest of guests) await startGuest(guest);
+    await startGuests(world, { vm1: {}, vm2: {} });
     const recorder = new RecorderProcess(["record", ...guests, "-o", world.out]);
     await recording(world, ["vm1", "vm2"]);
     const second = await traceAgent("record", ...guests, "-o", world.out);
@@ -125,8 +125,7 @@ describe("record of two guests", () => {
 
   test("leaves out what another program holds, tells it, and ends with 69 when nothing is left", async () => {
     const world = newWorld();
-    await startGuest(world.guest("vm1"));
-    await startGuest(world.guest("vm2"));
+    await startGuests(world, { vm1: {}, vm2: {} });
     const other = new RecorderProcess(["record", world.guest("vm1"), "-o", `${world.folder}/other.dat`]);
     await other.recording(`${world.folder}/other.dat`);
     const end = await traceAgent("record", world.guest("vm1"), world.guest("vm2"), "-d", "0.3", "-o", world.out);
@@ -145,7 +144,7 @@ describe("record of two guests", () => {
   test("that is killed is recovered whole, or continued by the next recorder", async () => {
     const world = newWorld();
     const guests = [world.guest("vm1"), world.guest("vm2")];
-    for (const guest of guests) await startGuest(guest);
+    await startGuests(world, { vm1: {}, vm2: {} });
     const first = new RecorderProcess(["record", ...guests, "-o", world.out]);
     await recording(world, ["vm1", "vm2"]);
     await allSpooled(world, "vm2");
@@ -182,7 +181,7 @@ describe("record of two guests", () => {
   test("stops all of them on Ctrl-C, and tells how long that took", async () => {
     const world = newWorld();
     const names = Array.from({ length: 16 }, (_, index) => `vm${index}`);
-    for (const name of names) await startGuest(world.guest(name), { cpus: 1, subBuffers: 3 });
+    await startGuests(world, Object.fromEntries(names.map((name) => [name, { cpus: 1, subBuffers: 3 }])));
     const recorder = new RecorderProcess(["record", ...names.map(world.guest), "-o", world.out]);
     await recording(world, names);
     const askedMs = Date.now();

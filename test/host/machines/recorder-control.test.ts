@@ -7,6 +7,7 @@ import {
   recording,
   sessionOf,
   startGuest,
+  startGuests,
   statesOf,
   type World,
 } from "../../support/fake-machines.ts";
@@ -19,8 +20,7 @@ endsGuests();
 
 async function startRecorder(): Promise<{ world: World; recorder: RecorderProcess }> {
   const world = newWorld();
-  await startGuest(world.guest("vm1"));
-  await startGuest(world.guest("vm2"), { transport: "socket", cpus: 3 });
+  await startGuests(world, { vm1: {}, vm2: { transport: "socket", cpus: 3 } });
   const recorder = new RecorderProcess(["record", world.guest("vm1"), world.guest("vm2"), "-o", world.out]);
   await recording(world, ["vm1", "vm2"]);
   await eventually(

@@ -1,7 +1,7 @@
 /** Events that are named for all machines of a recording, of which some have them and others have not. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { endsGuests, newWorld, startGuest, statesOf } from "../../support/fake-machines.ts";
+import { endsGuests, newWorld, startGuest, startGuests, statesOf } from "../../support/fake-machines.ts";
 import { traceAgent } from "../../support/recorder-process.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../../support/tracefs.ts";
@@ -17,7 +17,7 @@ describe("events that are named for several machines", () => {
   test("are an error that tells what was meant, where none has them", async () => {
     const world = newWorld();
     const guests = [world.guest("vm1"), world.guest("vm2")];
-    for (const guest of guests) await startGuest(guest, { files });
+    await startGuests(world, { vm1: { files }, vm2: { files } });
     const end = await traceAgent("record", ...guests, "-e", "marc", "-d", "1", "-o", world.out);
     expect(end).toMatchObject({ code: 69, stdout: "" });
     expect(end.stderr).toBe('trace-agent: error: no machine has event "marc"; did you mean mark?\n');

@@ -1,7 +1,7 @@
 /** Recordings of made-up events. */
 import type { TraceMetadata } from "../../../src/events/trace-metadata.ts";
 import type { TraceSource } from "../../../src/trace-dat/trace-source.ts";
-import { commonFields } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
 import { madeLayout, madeSource, madeStream, type MadeRecord } from "../../support/made-sub-buffers.ts";
 
 const field = (declaration: string, offset: number): string =>

@@ -6,7 +6,7 @@ import { vcpuCandidates, vcpuThreadsOf } from "../../../src/timeline/sync/machin
 import { searchOffset } from "../../../src/timeline/sync/search-offset.ts";
 import { type SyncedFile, syncFiles, type SyncOptions } from "../../../src/timeline/sync/sync-files.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
-import { commonFields } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
 import { madeSource, madeStream } from "../../support/made-sub-buffers.ts";
 import { headerPage, made, write } from "./made-files.ts";
 import { madeRecording, metadata } from "./made-recording.ts";

@@ -6,7 +6,7 @@ import { finishExport } from "../../../src/views/exporter.ts";
 import { PerfettoExport } from "../../../src/views/perfetto/perfetto-export.ts";
 import { layoutOf } from "../../../src/ring-buffer/sub-buffer.ts";
 import type { SubBufferReader, TraceSource } from "../../../src/trace-dat/trace-source.ts";
-import { commonFields } from "../../support/event-text.ts";
+import { commonFields } from "../../support/common-fields.ts";
 import { decodeFields } from "../../support/perfetto/rpc.ts";
 import { inLongForm } from "../../support/long.ts";
 import { inQuickForm } from "../../support/quick.ts";
