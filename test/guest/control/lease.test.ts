@@ -39,7 +39,8 @@ describe("a lease", () => {
       else bytes++;
     }
     expect(ended).toBe(0);
-    jest.advanceTimersByTime(11 * second);
+    // It is looked at each sixth of it.
+    jest.advanceTimersByTime(12 * second);
     expect(ended).toBe(1);
   });
 
