@@ -92,7 +92,7 @@ function work(
 ): void {
   if (typeof workload === "string") {
     set("options/event-fork", "1");
-    for (const pid of kernelThreads()) appendFileSync(`${instance}/set_event_pid`, `${pid}\n`);
+    appendFileSync(`${instance}/set_event_pid`, `${kernelThreads().join(" ")}\n`);
     set("tracing_on", "1");
     spawnSync("sh", ["-c", `echo $$ >> $I/set_event_pid\n${workload}`], {
       stdio: "ignore",
@@ -144,18 +144,33 @@ function formatsOf(system: string): string[] {
     .map((entry) => readFileSync(`${directory}/${entry.name}/format`, "latin1"));
 }
 
-function kernelFiles(instance: string, cpus: readonly number[]): KernelFiles {
-  const text = (path: string): string => readFileSync(path, "latin1");
+type FixedFiles = Pick<KernelFiles, "headerPage" | "headerEvent" | "formats" | "kallsyms">;
+
+let fixed: FixedFiles | undefined;
+
+/** Thousands of files, which this process reads once: a format stays what it is, and a symbol that comes later has no name. */
+function fixedFiles(): FixedFiles {
+  if (fixed !== undefined) return fixed;
   const systems = readdirSync(`${tracing}/events`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return {
-    headerPage: text(`${tracing}/events/header_page`),
-    headerEvent: text(`${tracing}/events/header_event`),
+  return (fixed = {
+    headerPage: textOf(`${tracing}/events/header_page`),
+    headerEvent: textOf(`${tracing}/events/header_event`),
     formats: new Map(systems.map((entry) => [entry.name, formatsOf(entry.name)])),
     kallsyms: readFileSync("/proc/kallsyms"),
-    printkFormats: text(`${tracing}/printk_formats`),
-    savedCommands: text(`${tracing}/saved_cmdlines`),
-    clock: text(`${instance}/trace_clock`),
+  });
+}
+
+function kernelFiles(instance: string, cpus: readonly number[]): KernelFiles {
+  return {
+    ...fixedFiles(),
+    printkFormats: textOf(`${tracing}/printk_formats`),
+    savedCommands: textOf(`${tracing}/saved_cmdlines`),
+    clock: textOf(`${instance}/trace_clock`),
     uname: spawnSync("uname", ["-a"], { encoding: "latin1" }).stdout.trim(),
-    stats: cpus.map((cpu) => text(`${instance}/per_cpu/cpu${cpu}/stats`)),
+    stats: cpus.map((cpu) => textOf(`${instance}/per_cpu/cpu${cpu}/stats`)),
   };
+}
+
+function textOf(path: string): string {
+  return readFileSync(path, "latin1");
 }
