@@ -1,15 +1,21 @@
 /** Bytes put together piece by piece: little-endian ones, unless a file of another byte order is continued. */
 
 const firstBytes = 64;
+/** Of an option's size; and of that and its id. */
+const [optionSizeBytes, optionHeadBytes] = [4, 6];
 
 export class Bytes {
   readonly #littleEndian: boolean;
   /** One piece that grows: pieces of their own for 50,000 formats took four times their bytes. */
-  #bytes = Buffer.allocUnsafeSlow(firstBytes);
+  #bytes: Buffer;
+  #view: DataView;
   #length = 0;
 
-  constructor(littleEndian = true) {
+  /** `bytes`: about so many are expected. */
+  constructor(littleEndian = true, bytes = firstBytes) {
     this.#littleEndian = littleEndian;
+    this.#bytes = Buffer.allocUnsafeSlow(bytes);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
@@ -43,7 +49,8 @@ export class Bytes {
   /** A negative one as its two's complement. */
   u64(value: number | bigint): this {
     const at = this.#grow(8);
-    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), this.#littleEndian);
+    if (typeof value === "bigint") this.#view.setBigUint64(at, BigInt.asUintN(64, value), this.#littleEndian);
+    else this.#u64OfNumber(at, value);
     return this;
   }
 
@@ -60,13 +67,26 @@ export class Bytes {
     return this.text(`${end < 0 ? text : text.slice(0, end)}\0`);
   }
 
+  /** A whole option of a trace.dat: u16 id, u32 size, and what `put` appends. */
+  option(id: number, put: (bytes: this) => void): this {
+    this.u16(id).u32(0);
+    const begin = this.#length;
+    put(this);
+    this.#view.setUint32(begin - optionSizeBytes, this.#length - begin, this.#littleEndian);
+    return this;
+  }
+
   /** Nothing is put behind them any more. */
   take(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  get #view(): DataView {
-    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
+  /** Positions and sizes are most of what is written: no BigInt is made for them. */
+  #u64OfNumber(at: number, value: number): void {
+    if (value < 0) return this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), this.#littleEndian);
+    const [low, high] = [value % 2 ** 32, Math.floor(value / 2 ** 32)];
+    this.#view.setUint32(at, this.#littleEndian ? low : high, this.#littleEndian);
+    this.#view.setUint32(at + 4, this.#littleEndian ? high : low, this.#littleEndian);
   }
 
   /** Where so many bytes have room now. */
@@ -77,11 +97,12 @@ export class Bytes {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#length, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, at));
     this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
     return at;
   }
 }
 
 /** An option of a trace.dat: u16 id, u32 size, data. */
 export function option(id: number, data: Uint8Array, littleEndian = true): Uint8Array {
-  return new Bytes(littleEndian).u16(id).u32(data.length).raw(data).take();
+  return new Bytes(littleEndian, data.length + optionHeadBytes).u16(id).u32(data.length).raw(data).take();
 }

@@ -10,7 +10,7 @@ import type { Metadata } from "../../events/trace-metadata.ts";
 import { EventCounter } from "../../ring-buffer/event-count.ts";
 import { SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
-import { describingOptions } from "./options.ts";
+import { putDescribingOptions } from "./options.ts";
 import { isOnPlainDisk } from "./plain-disk.ts";
 import { type RecordedStream, type Recording, streamOf } from "./recording.ts";
 import { commandLines } from "./sections.ts";
@@ -60,7 +60,8 @@ export function* writeSegment(
   if (counted && !isPlain) for (let cpu = 0; cpu < cpus; cpu++) yield* readCpu(recording, cpu, 0, countersOf(cpu));
   const times = joinTimes(seen.flatMap((one) => one.times ?? []));
   const { cpuStats, ...placed } = segment.told({ cpus: tallies, times });
-  sections.end(describingOptions({ ...recording, ...placed, metadata: { ...metadata, cpuStats } }));
+  const whole = { ...recording, ...placed, metadata: { ...metadata, cpuStats } };
+  sections.end((options) => putDescribingOptions(options, whole));
   return tallies;
 }
 

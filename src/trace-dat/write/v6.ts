@@ -10,7 +10,7 @@
  */
 import { ByteOrder, magic, OptionId, Part } from "../format.ts";
 import { Bytes } from "./bytes.ts";
-import { describingOptions } from "./options.ts";
+import { putDescribingOptions } from "./options.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import type { OutputFile } from "../../base/output-file.ts";
 import { type Observer, type Recording, streamOf } from "./recording.ts";
@@ -53,6 +53,6 @@ function* head(recording: Recording): Generator<Uint8Array, void> {
     yield body;
   }
   const bytes = new Bytes().u32(cpus).cString(Part.options);
-  for (const option of describingOptions(recording)) bytes.raw(option);
+  putDescribingOptions(bytes, recording);
   yield bytes.u16(OptionId.done).cString(Part.flyrecord).take();
 }

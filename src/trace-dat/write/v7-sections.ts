@@ -14,10 +14,12 @@ import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { ByteOrder, magic, OptionId, sectionCompressed, sectionHeaderBytes, SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
-import { Bytes, option } from "./bytes.ts";
+import { Bytes } from "./bytes.ts";
 import { type Section, wholeBody } from "./sections.ts";
 
 const zstdMagic = 0xfd2fb528;
+/** What options take of a machine of some CPUs; with more of them they grow. */
+const optionsBytes = 2048;
 
 export type PackedSection = { readonly id: number; readonly name: string; readonly packed: Uint8Array; bytes: number };
 
@@ -46,7 +48,7 @@ export class V7Sections {
   readonly #names = new Names();
   readonly #optionsPointer: number;
   /** That say where sections are. */
-  readonly #options: Uint8Array[] = [];
+  readonly #options = new Bytes(true, optionsBytes);
 
   constructor(file: OutputFile, layout: SubBufferLayout) {
     this.#file = file;
@@ -65,7 +67,7 @@ export class V7Sections {
   }
 
   add(section: PackedSection): void {
-    this.#options.push(option(section.id, new Bytes().u64(this.#file.position).take()));
+    this.#options.option(section.id, (own) => own.u64(this.#file.position));
     this.#writePacked(section);
   }
 
@@ -79,45 +81,50 @@ export class V7Sections {
     const sectionPosition = file.position;
     const name = this.#names.add("buffer flyrecord");
     file.write(sectionHeader(SectionId.flyrecord, flags, name, 0));
-    const buffer = new Bytes()
-      .u64(sectionPosition)
-      .cString("")
-      .cString(clockOf({ traceClock: clock }))
-      .u32(this.#layout.sizeBytes)
-      .u32(cpus);
+    const places: number[] = [];
     for (let cpu = 0; cpu < cpus; cpu++) {
       file.align(this.#layout.sizeBytes);
       const position = file.position;
       const writing = writeCpu(cpu);
       if (writing !== undefined) yield* writing;
-      buffer
-        .u32(cpu)
-        .u64(position)
-        .u64(file.position - position);
+      places.push(position, file.position - position);
     }
     const size = file.position - sectionPosition - sectionHeaderBytes;
     file.patch(sectionPosition, sectionHeader(SectionId.flyrecord, flags, name, size));
-    this.#options.push(option(OptionId.buffer, buffer.take()));
+    this.#options.option(OptionId.buffer, (own) => {
+      own
+        .u64(sectionPosition)
+        .cString("")
+        .cString(clockOf({ traceClock: clock }))
+        .u32(this.#layout.sizeBytes)
+        .u32(cpus);
+      for (let cpu = 0; cpu < cpus; cpu++)
+        own
+          .u32(cpu)
+          .u64(places[2 * cpu] ?? 0)
+          .u64(places[2 * cpu + 1] ?? 0);
+    });
   }
 
-  /** `describing`: options that stand before those of the sections. */
-  end(describing: readonly Uint8Array[]): void {
+  /** `describe`: puts the options that stand before those of the sections. */
+  end(describe: (options: Bytes) => void): void {
     const file = this.#file;
-    const options = [...describing, ...this.#options, option(OptionId.done, new Bytes().u64(0).take())];
+    const options = new Bytes(true, optionsBytes);
+    describe(options);
+    options.raw(this.#options.take()).option(OptionId.done, (own) => own.u64(0));
     const optionsName = this.#names.add("options");
     const stringsName = this.#names.add("strings");
     const strings = packSection({ id: SectionId.strings, name: "", body: this.#names.take() });
     this.#writePacked(strings, stringsName);
     const optionsPosition = file.position;
-    const body = Buffer.concat(options);
-    file.write(sectionHeader(SectionId.options, 0, optionsName, body.length));
-    file.write(body);
+    file.write(sectionHeader(SectionId.options, 0, optionsName, options.length));
+    file.write(options.take());
     file.patch(this.#optionsPointer, new Bytes().u64(optionsPosition).take());
   }
 
   #writePacked({ id, name, packed, bytes }: PackedSection, place = this.#names.add(name)): void {
-    this.#file.write(sectionHeader(id, sectionCompressed, place, packed.length + 8));
-    this.#file.write(new Bytes().u32(packed.length).u32(bytes).take());
+    const head = packedHead(id, place, packed.length, bytes);
+    this.#file.write(head);
     this.#file.write(packed);
   }
 }
@@ -135,6 +142,16 @@ class Names {
   take(): Uint8Array {
     return this.#bytes.take();
   }
+}
+
+/** Of a section that is packed: its header, and the sizes in front of its data. */
+function packedHead(id: number, name: number, packedBytes: number, bytes: number): Uint8Array {
+  const head = new Bytes().u16(id).u16(sectionCompressed).u32(name);
+  return head
+    .u64(packedBytes + 8)
+    .u32(packedBytes)
+    .u32(bytes)
+    .take();
 }
 
 function sectionHeader(id: number, flags: number, name: number, size: number): Uint8Array {

@@ -6,7 +6,7 @@ import { zstdCompressSync } from "node:zlib";
 import { traceDatLimits } from "../limits.ts";
 import { chunkCountBytes } from "../format.ts";
 import { Bytes } from "./bytes.ts";
-import { describingOptions } from "./options.ts";
+import { putDescribingOptions } from "./options.ts";
 import type { OutputFile } from "../../base/output-file.ts";
 import { type Observer, type Recording, type RecordedStream, streamOf } from "./recording.ts";
 import { describingSections } from "./sections.ts";
@@ -22,7 +22,7 @@ export function* writeV7(file: OutputFile, recording: Recording, observe: Observ
     const stream = streamOf(recording, cpu);
     return stream === undefined ? undefined : writeChunks(file, stream, layout.sizeBytes, observe);
   });
-  sections.end(describingOptions(recording));
+  sections.end((options) => putDescribingOptions(options, recording));
 }
 
 function* writeChunks(
