@@ -3,6 +3,7 @@
  * received. What cannot be written yet stays in the spool; where the disk's bound leaves no room for that, the ports wait.
  */
 import { writeAsIs } from "../../base/standard-output.ts";
+import { amendRecording } from "../../trace-dat/session/session-text.ts";
 import { recordedTable } from "../../views/recorded-text.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { hostLimits } from "../limits.ts";
@@ -118,7 +119,9 @@ export class Rotation implements Cutter {
     }
     this.#cutIfDue(now);
     this.#planTails();
-    this.#store.keepWithin(this.#marginBytes, this.#liveBytes);
+    // Sums over all ports, which only a bound in bytes asks for.
+    const isBounded = this.#store.keep.bytes !== undefined;
+    this.#store.keepWithin(isBounded ? this.#marginBytes : 0, isBounded ? this.#liveBytes : 0);
     this.#writer.workIfDue(now);
   }
 
@@ -186,10 +189,12 @@ export class Rotation implements Cutter {
 
   #cutIfDue(now: number): void {
     if (this.#cut === undefined) {
+      const { ms = Infinity } = this.#parts.every;
+      const isLate = now - this.#lastCutMs >= ms;
+      if (!isLate && this.#asked.length === 0 && this.#segmentBytes === undefined) return;
       const running = this.#members.filter(isReceived).map(({ stream }) => stream);
       const pending = running.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0);
-      const { ms = Infinity } = this.#parts.every;
-      const isDue = now - this.#lastCutMs >= ms || pending >= (this.#segmentBytes ?? Infinity);
+      const isDue = isLate || pending >= (this.#segmentBytes ?? Infinity);
       if (running.length === 0 && this.#asked.length > 0)
         for (const tell of this.#asked.splice(0)) tell({ taken: false, reason: "no machine is recorded" });
       if (running.length === 0 || (!isDue && this.#asked.length === 0)) return;
@@ -276,7 +281,7 @@ export class Rotation implements Cutter {
     const reasons = missingOf(finished);
     const last = machine.entry.recordings.findLast(({ traceId }) => traceId === `${stream.session.traceId}`);
     if (last !== undefined && reasons.length > 0)
-      Object.assign(last, { state: "incomplete", reason: reasons.join("; ") });
+      amendRecording(last, { state: "incomplete", reason: reasons.join("; ") });
     file.clocks[name] = clockOf(finished.metadata);
     file.losses[name] = sumOfLosses(file.losses[name], finished);
     this.#missing.push(...reasons.map((what) => `${name}: ${what}`));
