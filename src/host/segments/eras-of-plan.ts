@@ -2,7 +2,7 @@
 import type { Step } from "../../timeline/sync/eras.ts";
 import { divideStreams, type StepWindow } from "../../timeline/sync/divide-streams.ts";
 import { middle } from "../../timeline/sync/interval.ts";
-import { type KnownEra, knownEras } from "../../timeline/sync/spooled-bursts.ts";
+import { haveSteps, type KnownEra, knownEras } from "../../timeline/sync/spooled-bursts.ts";
 import type { ClockBurst } from "../../trace-dat/spool/clock-bursts.ts";
 import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { withoutPast } from "../../trace-dat/spool/past.ts";
@@ -42,8 +42,9 @@ export function erasOfPlan(
   const until = { to, end: new Map<number, bigint>(), next: undefined };
   const whole = { ...of(0), ...until, from, begin, step: undefined, kept: forgotten, afterMs: 0 };
   const clock = stream.clock();
-  const eras = stream.kind === "host" || clock === undefined ? [] : knownEras(bursts, clock);
-  if (eras.length < 2) return [{ ...whole, stamps: stampsAt(to) }];
+  if (stream.kind === "host" || clock === undefined || !haveSteps(bursts, clock))
+    return [{ ...whole, stamps: stampsAt(to) }];
+  const eras = knownEras(bursts, clock);
   const windows = eras.flatMap(({ step, index }) => (step === undefined ? [] : [windowOf(forgotten + index)]));
   const { parts, steps, times } = divideStreams(
     begunAt(stream.streams(from, to), layout, begin),

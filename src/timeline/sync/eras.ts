@@ -15,6 +15,9 @@ export type Step<Time = number> = { readonly from: Time; readonly to: Time; read
 /** `bursts`: at least one, in order of time; the first is the one at `index` of all. `rates`: how the offset may grow. */
 export type Era = { readonly bursts: readonly Burst[]; readonly index: number; readonly rates: Rates };
 
+/** `steps`: one between each two eras. */
+export type Eras = { readonly eras: readonly Era[]; readonly steps: readonly Step[] };
+
 /** `wanderPpm`: the drift changes by no more. */
 export class StepFinder {
   readonly #wanderPpm: number;
@@ -47,8 +50,7 @@ export class StepFinder {
   }
 }
 
-/** `steps`: one between each two eras. */
-export function erasOf(bursts: readonly Burst[], wanderPpm: number): { eras: readonly Era[]; steps: readonly Step[] } {
+export function erasOf(bursts: readonly Burst[], wanderPpm: number): Eras {
   const finder = new StepFinder(wanderPpm);
   const steps: Step[] = [];
   const eras: { bursts: Burst[]; index: number; rates: Rates }[] = [];

@@ -1,12 +1,10 @@
 /** The range of offsets that bursts of round trips leave at any time: between two bursts what both allow, outside the nearer one. */
-import { type Era, erasOf, outside, type Step } from "./eras.ts";
+import { type Era, type Eras, outside } from "./eras.ts";
 import type { Interval } from "./interval.ts";
 import { betweenKnots } from "./knots.ts";
-import type { Burst } from "./round-trips.ts";
 
-/** `bursts`: in order of time; at least one that is not empty. `wanderPpm`: between two, the drift changes by no more. */
-export function rangeBetween(bursts: readonly Burst[], wanderPpm: number): (time: number) => Interval {
-  const { eras } = erasOf(bursts, wanderPpm);
+/** At least one burst that is not empty. `wanderPpm`: between two, the drift changes by no more. */
+export function rangeBetween({ eras }: Eras, wanderPpm: number): (time: number) => Interval {
   const ranges = eras.map((era) => rangeIn(era, wanderPpm));
   const [first] = ranges;
   if (first === undefined) throw new RangeError("no burst");
@@ -14,8 +12,7 @@ export function rangeBetween(bursts: readonly Burst[], wanderPpm: number): (time
 }
 
 /** Where the offset steps between two bursts: what it is if the step is on the other side than `rangeBetween` takes it to be. */
-export function otherBetween(bursts: readonly Burst[], wanderPpm: number): (time: number) => Interval | undefined {
-  const { eras } = erasOf(bursts, wanderPpm);
+export function otherBetween({ eras }: Eras): (time: number) => Interval | undefined {
   return (time) => {
     const nearest = nearestOf(eras, time);
     const era = eras[nearest];
@@ -25,11 +22,6 @@ export function otherBetween(bursts: readonly Burst[], wanderPpm: number): (time
     const other = isAfter ? eras[nearest + 1] : isBefore ? eras[nearest - 1] : undefined;
     return other && outside(other, time);
   };
-}
-
-/** Where no offset fits both of two bursts. Their middle is taken for the time of the step. */
-export function stepsBetween(bursts: readonly Burst[], wanderPpm: number): readonly Step[] {
-  return erasOf(bursts, wanderPpm).steps;
 }
 
 function nearestOf(eras: readonly Era[], time: number): number {

@@ -3,7 +3,7 @@ import type { ClockBurst, ReadableClock } from "../../trace-dat/spool/clock-burs
 import { timelineLimits } from "../limits.ts";
 import { erasOf, type Step } from "./eras.ts";
 import { isEmpty } from "./interval.ts";
-import { otherBetween, rangeBetween, stepsBetween } from "./known-range.ts";
+import { otherBetween, rangeBetween } from "./known-range.ts";
 import type { Burst } from "./round-trips.ts";
 import type { KnownOffset } from "./synchronise.ts";
 
@@ -20,6 +20,12 @@ export function knownFromBursts(spooled: readonly ClockBurst[], hostClock: Reada
   const bursts = burstsOf(spooled, hostClock, guestEpoch);
   if (bursts.every(({ offset }) => isEmpty(offset))) return undefined;
   return knownOf(bursts, guestEpoch, wanderOf(spooled, hostClock));
+}
+
+/** Whether the clock stepped between them: to know no more than that is less work, at each cut. */
+export function haveSteps(spooled: readonly ClockBurst[], hostClock: ReadableClock): boolean {
+  const bursts = burstsOf(spooled, hostClock, spooled[0]?.at ?? 0n);
+  return erasOf(bursts, wanderOf(spooled, hostClock)).steps.length > 0;
 }
 
 /** The same of each era by itself, one after the other; none where no burst tells anything. */
@@ -46,10 +52,11 @@ function burstsOf(spooled: readonly ClockBurst[], hostClock: ReadableClock, gues
 }
 
 function knownOf(bursts: readonly Burst[], guestEpoch: bigint, wanderPpm: number): KnownOffset {
+  const found = erasOf(bursts, wanderPpm);
   return {
-    range: rangeBetween(bursts, wanderPpm),
-    other: otherBetween(bursts, wanderPpm),
-    steps: stepsBetween(bursts, wanderPpm),
+    range: rangeBetween(found, wanderPpm),
+    other: otherBetween(found),
+    steps: found.steps,
     guestEpoch,
     at: bursts.map(({ at }) => at),
   };

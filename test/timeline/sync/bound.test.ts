@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { timelineLimits } from "../../../src/timeline/limits.ts";
 import { MachineClock } from "../../../src/timeline/machine-clock.ts";
-import { otherBetween, rangeBetween, stepsBetween } from "../../../src/timeline/sync/known-range.ts";
+import { erasOf } from "../../../src/timeline/sync/eras.ts";
+import { otherBetween, rangeBetween } from "../../../src/timeline/sync/known-range.ts";
 import type { Burst } from "../../../src/timeline/sync/round-trips.ts";
 import { synchronise, type Synchronisation } from "../../../src/timeline/sync/synchronise.ts";
 import { type MadeEvent, madeRecording } from "./made-recording.ts";
@@ -39,12 +40,13 @@ function synchronised(schedule: Schedule, bursts: readonly Burst[]): Synchronisa
     ),
   );
   const between = Number(hostEpoch - guestEpoch);
-  const relative = rangeBetween(bursts, syncWanderPpm);
+  const found = erasOf(bursts, syncWanderPpm);
+  const relative = rangeBetween(found, syncWanderPpm);
   const range: typeof relative = (time) => {
     const { low, high } = relative(time);
     return { low: low + between, high: high + between };
   };
-  const otherOf = otherBetween(bursts, syncWanderPpm);
+  const otherOf = otherBetween(found);
   const other: typeof otherOf = (time) => {
     const found = otherOf(time);
     return found && { low: found.low + between, high: found.high + between };
@@ -52,7 +54,7 @@ function synchronised(schedule: Schedule, bursts: readonly Burst[]): Synchronisa
   const known = {
     range,
     other,
-    steps: stepsBetween(bursts, syncWanderPpm),
+    steps: found.steps,
     guestEpoch,
     at: bursts.map(({ at }) => at),
   };

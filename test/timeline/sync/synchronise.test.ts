@@ -70,7 +70,7 @@ function knownFrom(world: World, seconds: readonly number[]): Parameters<typeof 
     };
     return burstOf([trip, trip])!;
   });
-  return { range: rangeBetween(bursts, 50), guestEpoch: 0n };
+  return { range: rangeBetween(erasOf(bursts, 50), 50), guestEpoch: 0n };
 }
 
 function errorsOf({ samples }: ReturnType<typeof synchronise>, { offset }: World): number[] {
@@ -247,13 +247,13 @@ describe("bursts", () => {
   });
 
   test("leave between them what both allow, and outside what a drift may make of the nearer", () => {
-    const range = rangeBetween([at(10, 0, 10), at(20, 100, 120)], 50);
+    const range = rangeBetween(erasOf([at(10, 0, 10), at(20, 100, 120)], 50), 50);
     expect(range(15e9)).toEqual({ low: 50 - 125_000, high: 65 + 125_000 });
     expect(range(20e9)).toEqual({ low: 100, high: 120 });
     // They drift apart by 9 to 12 ns a second, and may by 50 us more or less.
     expect(range(9e9)).toEqual({ low: -50_012, high: 10 + 49_991 });
     expect(range(21e9)).toEqual({ low: 100 + 9 - 50_000, high: 120 + 12 + 50_000 });
     // Of one alone no drift is known.
-    expect(rangeBetween([at(10, 0, 10)], 50)(11e9)).toEqual({ low: -500_000, high: 500_010 });
+    expect(rangeBetween(erasOf([at(10, 0, 10)], 50), 50)(11e9)).toEqual({ low: -500_000, high: 500_010 });
   });
 });
