@@ -118,6 +118,8 @@ export const hostLimits = {
    */
   heapSettleMs: 500,
   settleEveryMs: 5_000,
+  /** So often, then, what is mapped of the executable is given back: to find it takes 4 ms. */
+  pagesEveryMs: 60_000,
   /** Of a machine's name: with a number and ".dat" it is a file's name, which may have 255. */
   machineNameBytes: 240,
   /**
@@ -168,7 +170,7 @@ export const hostLimits = {
   burstRounds: 64,
   burstMs: 250,
   /** The same at a cut, which must know whether a clock stepped before it. */
-  cutRounds: 4,
+  cutRounds: 2,
   /** How long one answer to a clock order is waited for; without one the burst ends. */
   burstAnswerMs: 2_000,
   /** Between two bursts: clocks drift apart by 1 ms in it at most. Longer in a recording of more than a day, whose bursts are few then. */

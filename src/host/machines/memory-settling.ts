@@ -4,6 +4,7 @@ import { hostLimits } from "../limits.ts";
 
 export class MemorySettling {
   #nextMs = performance.now() + hostLimits.heapSettleMs;
+  #pagesMs = 0;
   /** Machines have begun since what they leave was collected. */
   #hasBegun = true;
 
@@ -20,7 +21,11 @@ export class MemorySettling {
     this.#nextMs = now + (haveStarted ? hostLimits.settleEveryMs : hostLimits.heapSettleMs);
     // What ran at a start is not needed again; later `true` would throw away what each cut needs, and make it anew.
     Bun.gc(this.#hasBegun);
+    // Most of what goes on is mapped again within a second.
+    if (this.#hasBegun || now >= this.#pagesMs) {
+      releaseExecutablePages();
+      this.#pagesMs = now + hostLimits.pagesEveryMs;
+    }
     this.#hasBegun = !haveStarted;
-    releaseExecutablePages();
   }
 }

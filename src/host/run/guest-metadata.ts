@@ -6,13 +6,14 @@ import { ClockReading } from "../../../ffi/clocks.ts";
 import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { BodyTarget } from "../../protocol/framed-body.ts";
+import type { KnownOrder } from "../../protocol/orders.ts";
 import type { HelloReply } from "../../protocol/replies.ts";
 import type { Section } from "../../protocol/sections.ts";
 import { readMetadata } from "../../trace-dat/spool/metadata-read.ts";
 import { guestTitle } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
 import { ringBufferKbOf } from "./drain.ts";
-import type { SymbolsStore } from "./run-sink.ts";
+import type { CutCounters, SymbolsStore } from "./run-sink.ts";
 import type { Session } from "./session.ts";
 import { SymbolCache, symbolCachePath, type SymbolsKey } from "./symbol-cache.ts";
 import { systemsOfEvents } from "./wanted-systems.ts";
@@ -64,11 +65,20 @@ export class GuestMetadata {
     return this.#stamped(() => (bySections ? this.#order(["formats", "tasks", "stats"]) : this.#all()));
   }
 
-  /** During the run: the tasks that came meanwhile, and the counters. */
-  async takeNames(): Promise<Uint8Array> {
-    return (
-      await this.#session.request({ order: "metadata", sections: ["tasks", "stats"] }, "sections", hostLimits.cutReply)
-    ).body;
+  /** During the run: the counters, and the tasks that came meanwhile. Of an agent that knows no sections counters alone. */
+  async takeCounters(): Promise<CutCounters> {
+    const session = this.#session;
+    const status: KnownOrder = { order: "status" };
+    if (!session.knows("sections"))
+      return { status: (await session.request(status, "status", hostLimits.cutReply)).reply, body: undefined };
+    const earlier = session.lastStatus;
+    const names: KnownOrder = { order: "metadata", sections: ["tasks", "stats"] };
+    // The agent answers one order after the other: both at once are one turn of either side instead of two.
+    const { body } = await session.request(names, "sections", hostLimits.cutReply, { before: status });
+    const { lastStatus } = session;
+    if (lastStatus === undefined || lastStatus === earlier)
+      throw new AgentError("unavailable", `${guestTitle(session.guest)} does not tell its counters`);
+    return { status: lastStatus, body };
   }
 
   async #all(): Promise<Uint8Array> {
@@ -147,7 +157,8 @@ export class GuestMetadata {
   }
 
   async #order(sections: readonly Section[], target?: BodyTarget): Promise<Uint8Array> {
-    return (await this.#session.request({ order: "metadata", sections }, "sections", hostLimits.reply, target)).body;
+    return (await this.#session.request({ order: "metadata", sections }, "sections", hostLimits.reply, { target }))
+      .body;
   }
 }
 

@@ -151,7 +151,7 @@ export class GuestRun {
       await pump.turns(turnMs, () => stopAsked() || this.#sink.full() !== held, this.#sink.patient);
       watch.poll();
       if (watch.ended === undefined) await this.#clocks?.takeIfDue(stopAsked);
-      if (watch.ended === undefined && this.#sink.wantsCounters?.() === true) await this.#takeCounters();
+      if (watch.ended === undefined && this.#sink.wantsCounters?.() === true) await this.#takeCounters(watch);
     }
     pump.isFull = undefined;
     pump.hold(false);
@@ -160,12 +160,12 @@ export class GuestRun {
   }
 
   /** In the middle of the run. An agent that knows no sections would send all of its metadata: then names stay as they were. */
-  async #takeCounters(): Promise<void> {
+  async #takeCounters(watch: RecordingWatch): Promise<void> {
     try {
-      const { reply: status } = await this.#session.request({ order: "status" }, "status", hostLimits.cutReply);
-      const body = this.#session.knows("sections") ? await this.#metadata.takeNames() : undefined;
+      watch.asks();
+      const counters = await this.#metadata.takeCounters();
       await this.#clocks?.take(() => this.#options.stopAsked() !== "no", hostLimits.cutRounds);
-      this.#sink.counters?.({ status, body });
+      this.#sink.counters?.(counters);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       // It may answer again before the end.

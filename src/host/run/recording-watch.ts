@@ -110,6 +110,14 @@ export class RecordingWatch {
     else if (this.#start !== undefined) this.#lookAtStatus(this.#start);
   }
 
+  /** Somebody else asks for the counters now: to ask once more would tell the same. */
+  asks(): void {
+    if (!this.#answered) return;
+    this.#askedMs = performance.now();
+    this.#unansweredMs = this.#askedMs;
+    this.#answered = false;
+  }
+
   #lookAtStatus(start: StartReply): void {
     const now = performance.now();
     const status = this.session.lastStatus;

@@ -128,20 +128,24 @@ export class Session {
     return asked === "abort" || (asked === "stop" && this.untouched);
   }
 
-  send(order: KnownOrder): void {
-    this.#control.send(writeOrder(order));
+  /** Several at once are one call, and wake the agent once. */
+  send(...orders: readonly KnownOrder[]): void {
+    this.#control.send(orders.map(writeOrder).join("\n"));
   }
 
   close(): void {
     this.#reader.close();
   }
 
-  /** Sends an order and returns its reply with the body, which goes to `target` where there is one. Throws the guest's refusal, or on silence. */
+  /**
+   * Sends an order and returns its reply with the body, which goes to `target` where there is one. Throws the guest's refusal, or on silence.
+   * `before`: an order that goes before it, whose reply is not waited for.
+   */
   async request<K extends Kind>(
     order: KnownOrder,
     kind: K,
     limits: PatienceLimits = hostLimits.reply,
-    target?: BodyTarget,
+    { target, before }: { target?: BodyTarget | undefined; before?: KnownOrder } = {},
   ): Promise<{ reply: ReplyOf<K>; body: Uint8Array }> {
     const text = writeOrder(order);
     const word = text.split(" ", 1)[0] ?? text;
@@ -149,7 +153,7 @@ export class Session {
     this.#reader.broken = undefined;
     this.#reader.bodyTarget = target;
     this.#reader.skipsBodies = kind !== "metadata" && kind !== "sections";
-    this.send(order);
+    this.send(...(before === undefined ? [] : [before]), order);
     const patience = new Patience(limits, this.pump.cameBytes);
     const found = await this.#await(kind, word, patience, performance.now());
     this.#reader.bodyTarget = undefined;
