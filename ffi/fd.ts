@@ -29,6 +29,8 @@ const SEEK_SET = 0;
 const SEEK_END = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
+/** include/uapi/linux/fcntl.h. */
+const F_DUPFD_CLOEXEC = 1030;
 
 /** A path as libc takes it, for a file that is opened again and again, or when time counts. */
 export type PreparedPath = { path: string; name: Uint8Array<ArrayBuffer> };
@@ -52,6 +54,13 @@ export function openFd(path: string | PreparedPath, flags: number, mode = 0): nu
 export function closeFd(fd: number): void {
   if (!(fd >= 0)) throw new RangeError(`cannot close fd ${fd}`);
   libc.close(fd);
+}
+
+/** A further fd of the same open file, with the same position; the caller closes it. */
+export function duplicateFd(fd: number): number {
+  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw new SystemError("fcntl", `${fd}, F_DUPFD_CLOEXEC`, errno());
+  return copy;
 }
 
 /** Bytes read (0 at the end of the data), or -errno. `buffer` must have an ArrayBuffer of its own, see FFI notes in libc.ts. */

@@ -208,6 +208,8 @@ export class OutputFile {
     if (directory === undefined) return;
     try {
       this.flush();
+      const isNew = this.place.options.isNew === true && this.#temporary === undefined;
+      if (isNew && directory.name(this.#fd, name)) return;
       // Most often nothing is there: then its first name is its own.
       if (this.place.checkAgain() && this.#temporary === undefined && directory.name(this.#fd, name)) return;
       const temporary = this.#temporary?.name ?? temporaryName(name);

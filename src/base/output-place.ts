@@ -29,6 +29,8 @@ export type OutputOptions = {
   fleeting?: boolean;
   /** A file of the system, not of whoever runs this: it belongs to us, and another user's file there is replaced. */
   system?: boolean;
+  /** Made from no inputs, and nothing of its name is expected: a look before it appears would only cost. */
+  isNew?: boolean;
   /** What to do where it is a directory, which other forms of the command write into. */
   directoryRemedy?: string;
 };

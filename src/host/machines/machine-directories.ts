@@ -19,7 +19,7 @@ export class MachineDirectories {
 
   /** Of FILE of "MACHINE/FILE"; the machine's directory is made where there is none. Throws an AgentError. */
   place(machine: string, file: string): OutputPlace {
-    return OutputPlace.in(this.#directory(machine), basename(file), { group: this.#group });
+    return OutputPlace.in(this.#directory(machine), basename(file), { group: this.#group, isNew: true });
   }
 
   /** Throws an AgentError where the machine's entry is no directory: nothing is known of its files then. */

@@ -5,7 +5,7 @@
  * before the recording begins is dropped: it belongs to an earlier one.
  */
 import { E, SystemError } from "../../../ffi/errno.ts";
-import { closeFd, O, openFd } from "../../../ffi/fd.ts";
+import { closeFd, duplicateFd, O, openFd } from "../../../ffi/fd.ts";
 import { type Pipe, pipeSize } from "../../../ffi/pipe.ts";
 import { SPLICE, splice } from "../../../ffi/splice.ts";
 import { hostLimits } from "../limits.ts";
@@ -24,6 +24,9 @@ export const Moved = {
   little: 4,
 } as const;
 export type Moved = (typeof Moved)[keyof typeof Moved];
+
+/** Of a stream: what came of it, or was left by a recorder that was killed. */
+export type StreamReader = Pick<DataPortReader, "cpu" | "received"> & Partial<Pick<DataPortReader, "openPiece">>;
 
 export class DataPortReader {
   readonly cpu: number;
@@ -48,6 +51,8 @@ export class DataPortReader {
   #pieces: { bytes: number; make: (index: number) => number } | undefined;
   /** Bytes that the present one still takes. */
   #room = Infinity;
+  /** Its number. */
+  #piece = 0;
 
   /** `pipe`: for a socket; readers may share it, because it is empty after every call. */
   constructor(cpu: number, fd: number, pipe: Pipe | undefined) {
@@ -76,6 +81,12 @@ export class DataPortReader {
     this.spoolTo(make(0));
     this.#pieces = { bytes, make };
     this.#room = bytes;
+  }
+
+  /** To read that piece, where it is the one that is filled now; the caller closes it. To open it by its name costs more. */
+  openPiece(index: number): number | undefined {
+    if (this.#pieces === undefined || index !== this.#piece) return undefined;
+    return duplicateFd(this.#target);
   }
 
   /** From now on at most this many bytes are kept; further ones are dropped. */
@@ -134,9 +145,11 @@ export class DataPortReader {
     if (this.#pieces === undefined) return true;
     const { bytes, make } = this.#pieces;
     try {
-      const next = make(Math.round(this.received / bytes));
+      const index = Math.round(this.received / bytes);
+      const next = make(index);
       closeFd(this.#target);
       this.#target = next;
+      this.#piece = index;
       this.#room = bytes;
       return true;
     } catch (error) {
@@ -149,6 +162,7 @@ export class DataPortReader {
   close(): void {
     closeFd(this.fd);
     closeFd(this.#target);
+    this.#pieces = undefined;
   }
 
   #moveFifo(): number {

@@ -16,7 +16,7 @@ import type { Spool } from "../../trace-dat/spool/spool.ts";
 import type { SpoolEnd, SpoolSession } from "../../trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../trace-dat/write/recording.ts";
 import type { PackedSection } from "../../trace-dat/write/v7-sections.ts";
-import type { DataPortReader } from "../run/data-port-reader.ts";
+import type { StreamReader } from "../run/data-port-reader.ts";
 import type { RunObserver } from "../run/run-observer.ts";
 import type { CutCounters } from "../run/run-sink.ts";
 import { HeldPieces } from "./held-pieces.ts";
@@ -51,7 +51,7 @@ export class MachineStream {
   readonly #pieceBytesFor: (cpus: number, subBufferBytes: number) => number;
   #pieceBytes = 0;
   readonly #told: StreamMetadata;
-  #readers: readonly Pick<DataPortReader, "cpu" | "received">[] = [];
+  #readers: readonly StreamReader[] = [];
   /** By CPU, the first piece that is still there, and when the next ones were begun (performance.now()). */
   readonly #first = new Map<number, number>();
   readonly #begun = new Map<number, Map<number, number>>();
@@ -155,10 +155,8 @@ export class MachineStream {
 
   /** That lie on the disk. */
   get spoolBytes(): number {
-    return this.#readers.reduce(
-      (sum, { cpu, received }) => sum + received - (this.#first.get(cpu) ?? 0) * this.#pieceBytes,
-      0,
-    );
+    const removed = (cpu: number): number => (this.#first.get(cpu) ?? 0) * this.#pieceBytes;
+    return this.#readers.reduce((sum, { cpu, received }) => sum + received - removed(cpu), 0);
   }
 
   /** That lie there beside these, because somebody reads them. */
@@ -211,11 +209,13 @@ export class MachineStream {
   }
 
   streams(from: Positions, to: Positions): RecordedStream[] {
-    return [...to].map(([cpu, end]) => {
+    return [...to].map(([cpu, end], nth) => {
       const begin = Math.min(from.get(cpu) ?? 0, end);
-      const open = (index: number): number => this.spool.openPiece(cpu, index);
-      const pieces = { pieceBytes: this.#pieceBytes, open };
-      return { cpu, path: `${this.spool.path}/cpu${cpu}.*`, skipBytes: begin, bytes: end - begin, pieces };
+      // One of them by its name: a directory that was removed is told so.
+      const reader = nth === 0 ? undefined : this.#readers.find((one) => one.cpu === cpu);
+      const open = (index: number): number => reader?.openPiece?.(index) ?? this.spool.openPiece(cpu, index);
+      const [path, pieces] = [`${this.spool.path}/cpu${cpu}.*`, { pieceBytes: this.#pieceBytes, open }];
+      return { cpu, path, skipBytes: begin, bytes: end - begin, pieces };
     });
   }
 

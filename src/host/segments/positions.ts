@@ -7,6 +7,8 @@ import { StreamFile } from "../../trace-dat/write/stream-file.ts";
 export type Positions = ReadonlyMap<number, number>;
 
 const stampBytes = 8;
+const stamp = new Uint8Array(new ArrayBuffer(stampBytes));
+const view = new DataView(stamp.buffer);
 
 /** Looks into the streams of one machine. */
 export class Places {
@@ -56,11 +58,9 @@ function withTimes<R>(
   use: (timeOf: (index: number) => bigint) => R,
 ): R {
   const file = new StreamFile(stream);
-  const stamp = new Uint8Array(new ArrayBuffer(stampBytes));
-  const view = new DataView(stamp.buffer);
   try {
     return use((index) => {
-      file.readAt(stamp, index * layout.sizeBytes);
+      file.readFew(stamp, index * layout.sizeBytes);
       return view.getBigUint64(0, layout.littleEndian);
     });
   } finally {
