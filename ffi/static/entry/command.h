@@ -16,8 +16,19 @@ static int reads_recording(const word *block)
   return same_text(command, "report") || same_text(command, "export") || same_text(command, "open");
 }
 
+/* Whether it goes on for long: a recorder that keeps files, or the newest part, or is told what to do by a file. */
+static int stays(const word *block)
+{
+  if (!same_text((const char *)block[2], "record")) return 0;
+  for (word i = 3; i <= block[0]; i++) {
+    const char *option = (const char *)block[i];
+    if (begins(option, "--rotate") || begins(option, "--last") || begins(option, "--config")) return 1;
+  }
+  return 0;
+}
+
 /* Whether it may be over soon: not the agent of this machine, which compiles its loops while it is armed. */
 static int is_command(const word *block)
 {
-  return !is_agent(block) && !same_text((const char *)block[2], "local-agent");
+  return !is_agent(block) && !same_text((const char *)block[2], "local-agent") && !stays(block);
 }

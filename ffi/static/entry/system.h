@@ -34,6 +34,12 @@ static int same_text(const char *a, const char *b)
   return *a == *b;
 }
 
+static int begins(const char *text, const char *start)
+{
+  while (*start && *text == *start) text++, start++;
+  return !*start;
+}
+
 static void copy_bytes(char *to, const char *from, word count)
 {
   while (count--) *to++ = *from++;

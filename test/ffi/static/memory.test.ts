@@ -36,6 +36,14 @@ describe("the runtime of the executable", () => {
     expect(environment("record")).toEqual(commandVariables);
   });
 
+  test("compiles as the runtime does in a recorder that goes on for days", () => {
+    const environment = (...args: string[]): unknown => reportOf(execute([sample.static, ...args])).environment;
+    for (const option of ["--rotate", "--rotate=1G", "--last", "--config"])
+      expect(environment("record", "vm1", option, "x")).toEqual(localAgentVariables);
+    expect(environment("status", "--last")).toEqual(commandVariables);
+    expect(environment("record", "--rot", "vm1--rotate")).toEqual(commandVariables);
+  });
+
   test("compiles late in a command, later still where it reads a recording, and early as the agent of this machine", () => {
     expect(reportOf(execute([sample.static, "status"])).environment).toEqual(commandVariables);
     expect(reportOf(execute([sample.static, "local-agent"])).environment).toEqual(localAgentVariables);
