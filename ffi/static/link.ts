@@ -1,13 +1,17 @@
 /** Compiles entry.c for a machine into the flat block of code that bundle.ts puts into the executable. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "./build-error.ts";
+import { cacheFolder } from "./cache.ts";
 import { type Machine, readElf, segmentTypes } from "./elf.ts";
 import { run } from "./run.ts";
 import { hostMachine, type Target } from "./targets.ts";
 
 const folder = join(import.meta.dir, "entry");
+/** Of SHA-256. */
+const hashBytes = 32;
 
 /** Freestanding, and nothing that needs set-up which has not happened: no stack protector, no vector registers. */
 const compilerFlags = [
@@ -50,11 +54,38 @@ export function compilerVersion(compiler: string): string {
 }
 
 /**
- * The code for a target. It must run at whatever address it is put, so it is linked at two and both must be the same
- * bytes: a pointer in the data would differ.
+ * The code for a target, compiled once: it is kept under what it depends on, since a build that has nothing to do would take longer
+ * for it than for all else.
  */
 export function linkEntry(target: Target): Uint8Array {
   const compiler = findCompiler(target);
+  const key = createHash("sha256").update(JSON.stringify([compiler, compilerVersion(compiler), compilerFlags]));
+  for (const name of readdirSync(folder).sort()) key.update(`${name}\0`).update(readFileSync(join(folder, name)));
+  const kept = join(cacheFolder("entry"), `${target.machine}-${key.digest("hex").slice(0, 32)}`);
+  return readWhole(kept) ?? writeWhole(kept, compileEntry(target, compiler));
+}
+
+/** Undefined where it is not there, or damaged: its hash stands in front. */
+function readWhole(path: string): Uint8Array | undefined {
+  if (!existsSync(path)) return undefined;
+  const bytes = readFileSync(path);
+  const code = new Uint8Array(bytes.subarray(hashBytes));
+  return hashOf(code).equals(bytes.subarray(0, hashBytes)) ? code : undefined;
+}
+
+function writeWhole(path: string, code: Uint8Array): Uint8Array {
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, Buffer.concat([hashOf(code), code]));
+  renameSync(fresh, path);
+  return code;
+}
+
+function hashOf(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
+
+/** It must run at whatever address it is put, so it is linked at two and both must be the same bytes: a pointer in the data would differ. */
+function compileEntry(target: Target, compiler: string): Uint8Array {
   const scratch = mkdtempSync(join(tmpdir(), "trace-agent-entry-"));
   try {
     const object = join(scratch, "entry.o");

@@ -1,6 +1,15 @@
 /** `bun build.ts` as a person runs it: what it says when it cannot build, and that it does nothing twice. */
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeContents } from "../../../ffi/static/contents.ts";
@@ -10,6 +19,12 @@ import { hostMachine, targets } from "../../../ffi/static/targets.ts";
 import { execute, type Outcome } from "./support/sample.ts";
 
 const project = join(import.meta.dir, "../../..");
+
+const linking = `
+  import { linkEntry } from "./ffi/static/link.ts";
+  import { hostMachine, targets } from "./ffi/static/targets.ts";
+  console.log(Buffer.from(linkEntry(targets[hostMachine()])).toString("base64"));
+`;
 
 function build(flags: string[], path = process.env["PATH"] ?? ""): Outcome {
   return execute([process.execPath, "build.ts", ...flags], {
@@ -46,6 +61,31 @@ describe("bun build.ts", () => {
       expect(exitCode).toBe(1);
     } finally {
       rmSync(tools, { recursive: true });
+    }
+  });
+
+  test("compiles the entry code once", () => {
+    const folder = mkdtempSync(join(tmpdir(), "trace-agent-compiler-"));
+    try {
+      const [compiler, calls] = [join(folder, "gcc"), join(folder, "calls")];
+      writeFileSync(compiler, `#!/bin/sh\necho "$*" >>${calls}\nexec gcc "$@"\n`, { mode: 0o755 });
+      const linked = (): Outcome =>
+        execute([process.execPath, "-e", linking], {
+          cwd: project,
+          env: { PATH: process.env["PATH"] ?? "", CC: compiler, TRACE_AGENT_CACHE: folder },
+        });
+      const compilations = (): number => readFileSync(calls, "utf8").match(/ -c /g)?.length ?? 0;
+      const first = linked();
+      expect({ exitCode: first.exitCode, stderr: first.stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(linked().stdout).toBe(first.stdout);
+      expect(compilations()).toBe(1);
+      // One that is damaged is made again.
+      const [kept = ""] = readdirSync(join(folder, "entry"));
+      truncateSync(join(folder, "entry", kept), 100);
+      expect(linked().stdout).toBe(first.stdout);
+      expect(compilations()).toBe(2);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 
