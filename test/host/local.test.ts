@@ -7,7 +7,7 @@ import { eventually, executable } from "../support/agent-process.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { reasonWithoutTracefs } from "../support/tracefs.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
-import { recordingCounts, reportLines, reportStats, traceCmd } from "../support/trace-cmd.ts";
+import { linesIn, recordingCounts, reportLines, reportStats, traceCmd } from "../support/trace-cmd.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-local-`);
 afterAll(() => rmSync(base, { recursive: true }));
@@ -45,16 +45,18 @@ describe.skipIf(reason !== undefined)("record --local", () => {
         "irq",
         "-b",
         "16384",
-        "-d",
-        "1",
         "--format",
         format,
         "-o",
         output,
       ]);
+      await recorder.recording(output);
+      runProcesses();
+      recorder.kill("SIGINT");
       expect(await recorder.ended()).toMatchObject({ code: 0, stderr: "" });
       expect(traceCmd("dump", "-v", "-i", output)).toContain("is a valid trace-cmd file");
-      const lines = reportLines(output);
+      const theirs = traceCmd("report", "-i", output);
+      const lines = linesIn(theirs, output);
       expect(lines.filter(({ text }) => text.startsWith("sched_switch:")).length).toBeGreaterThan(20);
       expect(
         [...reportStats(output).values()].map(({ entries }) => entries).filter((entries) => entries !== 0),
@@ -69,7 +71,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
       const own = await traceAgentText("report", output);
       expect([...own.matchAll(heads)].length).toBe(lines.length);
       expect([...own.matchAll(heads)].map((head) => head.slice(1))).toEqual(
-        [...traceCmd("report", "-i", output).matchAll(heads)].map((head) => head.slice(1)),
+        [...theirs.matchAll(heads)].map((head) => head.slice(1)),
       );
     }, 300_000);
   }

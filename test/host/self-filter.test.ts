@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { filterAgainst } from "../../src/host/self-filter.ts";
 import { eventually, executable } from "../support/agent-process.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { RecorderProcess, traceAgentText } from "../support/recorder-process.ts";
 import { reasonWithoutTracefs } from "../support/tracefs.ts";
 
@@ -38,6 +39,9 @@ function threadsOf(pid: number): number[] {
   }
 }
 
+/** What is looked at of a recording, at its end. Its threads wake some ten times in it. */
+const settledMs = inQuickForm(500, 1000);
+
 type Shown = { event: string; time: number; pid: number; fields: Record<string, number> };
 
 /** Those that the recorder has set, of the events that it does not record whole. */
@@ -62,17 +66,18 @@ async function ownEvents(...options: string[]): Promise<Set<string>> {
     threads = [...threadsOf(recorder.pid), ...threadsOf(agent)].sort((x, y) => x - y);
     return keepsAll || filtersIn(recorder.pid).every((text) => text === filterAgainst(threads));
   }, "the filters name all threads");
-  await Bun.sleep(1_500); // To record what both do meanwhile.
+  await Bun.sleep(settledMs + 500); // To record what both do meanwhile.
   recorder.kill("SIGINT");
   expect((await recorder.ended()).code).toBe(0);
-  const all = (await traceAgentText("report", "--json", output))
+  const own = ["--pid", threads.join(",")];
+  const all = (await traceAgentText("report", "--json", ...own, output))
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Shown)
     // Some tell of a loss, which a busy machine may have.
     .filter(({ fields }) => (fields as unknown) !== undefined);
   const end = all.at(-1)?.time ?? 0;
-  const settled = all.filter(({ time, pid }) => time > end - 1_000_000_000 && threads.includes(pid));
+  const settled = all.filter(({ time, pid }) => time > end - settledMs * 1e6 && threads.includes(pid));
   return new Set(settled.map(({ event }) => event));
 }
 
@@ -99,7 +104,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
     const output = `${base}/one-cpu.dat`;
     // On one CPU, and before all others: no thread of another program comes between two of its own.
     const pinned = ["-c", "0", "chrt", "--rr", "1"];
-    const args = [executable, "record", "--local", "-e", "sched", "-d", "2", "-o", output];
+    const args = [executable, "record", "--local", "-e", "sched", "-d", inQuickForm("1", "2"), "-o", output];
     const recorder = Bun.spawn(["taskset", ...pinned, ...args], { stdout: "ignore", stderr: "ignore" });
     let threads = new Set<number>();
     await eventually(() => {

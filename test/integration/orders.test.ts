@@ -14,6 +14,7 @@ import { eventually } from "../support/agent-process.ts";
 import { writeMarkers } from "../support/markers.ts";
 import { testUnless } from "../support/test-unless.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const fixture = new AgentFixture("orders");
 const { cpus } = fixture;
@@ -120,7 +121,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a body", () => {
     ["in one piece to a host that said host 2", "host 2", false],
     ["in one piece to a host of protocol 1", undefined, false],
   ])("goes %s", async (_, host, frames) => {
-    const { agent, ports } = await fixture.startOnPorts();
+    const { agent, ports } = await fixture.startOnPorts({ through: fixture.withFewSymbols() });
     const reader = new ReplyReader("x");
     ports.order(`hello x\n${host === undefined ? "" : `${host}\n`}metadata\n`);
     let bytes = "";
@@ -186,7 +187,8 @@ describe.skipIf(fixture.skipReason !== undefined)("a body", () => {
 });
 
 describe.skipIf(fixture.skipReason !== undefined)("a flood of orders", () => {
-  const kilobytes = inLongForm(200, 10_000);
+  /** Twice what a FIFO holds, at least. */
+  const kilobytes = inQuickForm(130, inLongForm(200, 10_000));
   test.each([
     ["10"],
     ["metadata\n"],
@@ -197,7 +199,7 @@ describe.skipIf(fixture.skipReason !== undefined)("a flood of orders", () => {
   ])(
     "of %p keeps nobody waiting, and does not fill the log",
     async (orders) => {
-      const { agent, ports } = await fixture.startOnPorts();
+      const { agent, ports } = await fixture.startOnPorts({ through: fixture.withFewSymbols() });
       await ports.ask("hello first", "hello", () => agent.log);
       const begin = performance.now();
       await flood(ports, orders.repeat(Math.ceil((kilobytes * 1000) / orders.length)));

@@ -1,6 +1,6 @@
 /** Hosts and agents of protocol 1 and of today understand each other, in both directions. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
@@ -15,22 +15,6 @@ if ("skipReason" in old) console.log(`skipped: protocol 1: ${old.skipReason}`);
 const oldPath = "path" in old ? old.path : "";
 
 const set = ["-e", "sched:sched_switch", "-b", "8192", "-C", "mono"];
-
-const fewSymbols = join(fixture.scratch, "kallsyms");
-writeFileSync(fewSymbols, readFileSync("/proc/kallsyms", "latin1").split("\n", 1000).join("\n"));
-/**
- * What an agent of either kind tells a host of the other is packed, 0.2 s of CPU for each time that it tells all of the kernel's
- * symbols: it finds fewer, but for the tests of the whole.
- */
-const withFewSymbols = (agentPath: string): string[] => [
-  "unshare",
-  "--mount",
-  "sh",
-  "-c",
-  'mount --bind "$0" /proc/kallsyms && exec "$@"',
-  fewSymbols,
-  agentPath,
-];
 
 function setUp(): void {
   fixture.tracefs.write("set_event", "irq:irq_handler_entry");
@@ -81,7 +65,7 @@ describe.skipIf("skipReason" in old).each([
 
   test("is not robbed of its events by a mistyped one, where one of the two knows better", async () => {
     setUp();
-    const { directory } = await startInstanceGuest(fixture, { through: withFewSymbols(agentPath) });
+    const { directory } = await startInstanceGuest(fixture, { through: fixture.withFewSymbols(agentPath) });
     const output = join(fixture.scratch, "mistyped.dat");
     for (const command of ["record", "stream"]) {
       const file = command === "record" ? ["-o", output] : [];
@@ -95,7 +79,7 @@ describe.skipIf("skipReason" in old).each([
 
   test("is recorded again after a recorder that was killed with -9", async () => {
     setUp();
-    const { directory, agent } = await startInstanceGuest(fixture, { through: withFewSymbols(agentPath) });
+    const { directory, agent } = await startInstanceGuest(fixture, { through: fixture.withFewSymbols(agentPath) });
     const output = join(fixture.scratch, "killed.dat");
     const recorder = new RecorderProcess(["record", directory, ...set, "-o", output], hostPath);
     await recorder.recording(output);

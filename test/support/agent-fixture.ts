@@ -1,17 +1,18 @@
 /** What the integration tests of the agent share: one tracefs instance per file, and an end to all that a test started. */
 import { afterAll, afterEach, beforeEach, setDefaultTimeout } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { notesFolder } from "../../src/guest/control/session-notes.ts";
 import { tracedCpus } from "../../src/tracefs/cpus.ts";
 import { layoutOf, type SubBufferLayout } from "../../src/ring-buffer/sub-buffer.ts";
 import { subBufferSizeBytes } from "../../src/tracefs/tracefs.ts";
-import { AgentProcess, type AgentProcessOptions, PortDirectory } from "./agent-process.ts";
+import { AgentProcess, type AgentProcessOptions, executable, PortDirectory } from "./agent-process.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "./tracefs.ts";
 
 /** Against hanging only. Without it a test run by hand has 5 s, which a loaded machine needs. */
 const testTimeoutMs = 300_000;
+const symbolsOfFew = 1000;
 
 export class AgentFixture {
   /** Why the tests of this file cannot run here; undefined when they can. */
@@ -53,6 +54,17 @@ export class AgentFixture {
     return agent;
   }
 
+  /**
+   * For `through`: an agent that finds a thousand of the kernel's symbols. To tell all of them takes 0.1 s of CPU, 0.2 where they are
+   * packed, and as much of who reads them.
+   */
+  withFewSymbols(program = executable): string[] {
+    const file = join(this.scratch, "kallsyms");
+    if (!existsSync(file))
+      writeFileSync(file, readFileSync("/proc/kallsyms", "latin1").split("\n", symbolsOfFew).join("\n"));
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/kallsyms && exec "$@"', file, program];
+  }
+
   makePorts(options: { paused?: boolean; cpus?: readonly number[] } = {}): PortDirectory {
     const ports = new PortDirectory(options.cpus ?? this.cpus, options);
     this.#ports.push(ports);
@@ -61,10 +73,14 @@ export class AgentFixture {
 
   /** An armed agent on FIFOs. */
   async startOnPorts(
-    options: { paused?: boolean; args?: string[] } = {},
+    options: { paused?: boolean; args?: string[] } & Pick<AgentProcessOptions, "through"> = {},
   ): Promise<{ agent: AgentProcess; ports: PortDirectory }> {
     const ports = this.makePorts(options);
-    const agent = this.launch(["--ports", ports.path, ...(options.args ?? [])]);
+    const { through } = options;
+    const agent = this.launch(
+      ["--ports", ports.path, ...(options.args ?? [])],
+      through === undefined ? {} : { through },
+    );
     await agent.says("armed: ");
     return { agent, ports };
   }

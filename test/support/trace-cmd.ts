@@ -25,8 +25,13 @@ export type ReportLine = { task: string; pid: number; cpu: number; text: string 
 
 /** The events of a file; throws when a line is none. */
 export function reportLines(path: string): ReportLine[] {
+  return linesIn(traceCmd("report", "-i", path), path);
+}
+
+/** The same of what trace-cmd has said of that file. */
+export function linesIn(report: string, path: string): ReportLine[] {
   const lines: ReportLine[] = [];
-  for (const line of traceCmd("report", "-i", path).split("\n")) {
+  for (const line of report.split("\n")) {
     if (
       line === "" ||
       line.startsWith("cpus=") ||
