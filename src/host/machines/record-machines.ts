@@ -40,7 +40,8 @@ export async function recordMachines(plan: MachinesPlan, options: MachinesOption
     control.isFinishing = true;
     const made = { format: options.format, remove: true };
     missing.push(...run.missing, ...(await finishMachines(directory, run.machines.flatMap(unfinished), made)));
-    tellEnd(directory, run.machines, missing, run.mayBeNone);
+    const isRing = options.cut !== undefined && "ring" in options.cut;
+    tellEnd(directory, run.machines, missing, { mayBeNone: run.mayBeNone, isRing });
   } finally {
     control?.close();
     directory.close();
@@ -68,28 +69,31 @@ function unfinished({
   return isCut || recording === undefined || spool === undefined ? [] : [{ machine: entry, recording, spool, trouble }];
 }
 
-/** `mayBeNone`: machines may come, and none may have come. */
+/** `mayBeNone`: machines may come, and none may have come. `isRing`: what is received is not kept, but for snapshots. */
 function tellEnd(
   directory: SessionDirectory,
   machines: readonly MachineRecording[],
   missing: readonly string[],
-  mayBeNone: boolean,
+  { mayBeNone, isRing }: { mayBeNone: boolean; isRing: boolean },
 ): void {
   const { file, path } = directory;
+  const isEmpty = file.machines.every(({ recordings }) => recordings.length === 0);
   const recorded = machines.filter(({ recording }) => recording !== undefined);
   const refused = machines.filter((machine) => machine.refused !== undefined);
   file.ended = new Date().toISOString();
   const unsaved = saved(directory);
   if (recorded.length === 0) {
-    if (file.machines.every(({ recordings }) => recordings.length === 0)) directory.discard();
+    if (isEmpty) directory.discard();
     const [first] = mayBeNone ? refused.filter(({ request }) => request.named) : refused;
     if (first === undefined && mayBeNone) return log.info("no guest came");
     throw first?.refused ?? new AgentError("unavailable", "no machine was recorded");
   }
   // One that came again has several recordings.
   const names = [...new Set(recorded.map(({ name }) => name))];
-  writeAsIs(Buffer.from(`${path}: ${counted(names.length, "machine")} (${names.join(", ")}). Open it with:\n`));
-  writeAsIs(Buffer.from(`  trace-agent report ${path}\n  trace-agent export ${path}\n`));
+  const how = isEmpty
+    ? `Nothing is in it: ${isRing ? "no snapshot was taken" : "nothing came"}\n`
+    : `Open it with:\n  trace-agent report ${path}\n  trace-agent export ${path}\n`;
+  writeAsIs(Buffer.from(`${path}: ${counted(names.length, "machine")} (${names.join(", ")}). ${how}`));
   // How one ended that was recorded, and tried again in vain, is told already.
   const never = refused.filter(({ name }) => !names.includes(name));
   const wanted = never.filter(({ request }) => request.named || request.name === hostName);
@@ -97,7 +101,7 @@ function tellEnd(
   for (const what of all) log.warn(what);
   if (all.length > 0)
     throw new AgentError("io", `the recording is incomplete: ${all.join("; ")}`, {
-      remedy: `${path} holds everything that was received`,
+      remedy: `${path} holds ${isRing ? "the snapshots that were taken" : "everything that was received"}`,
     });
 }
 

@@ -122,6 +122,14 @@ describe("record --last", () => {
     source.close();
   });
 
+  test("says that nothing is kept where no snapshot was taken", async () => {
+    const world = newWorld();
+    await startGuest(world.guest("vm1"), { ...clocks, numbered: 1 });
+    const end = await traceAgent("record", world.guest("vm1"), "--last", "1h", "-d", "0.5", "-o", world.out);
+    expect({ code: end.code, stderr: end.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(end.stdout).toBe(`${world.out}: 1 machine (vm1). Nothing is in it: no snapshot was taken\n`);
+  });
+
   test("that is killed leaves its ring to be recovered", async () => {
     const world = newWorld();
     await startGuest(world.guest("vm1"), { ...clocks, numbered: 2 });
