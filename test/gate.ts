@@ -9,14 +9,15 @@
  * Groups run side by side, each in a process of its own (support/gate/groups.ts), so that one that crashes or hangs costs only
  * itself. What a group says is shown when it has ended. Nothing is tried twice.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../ffi/static/cache.ts";
 import { fetchAll } from "./support/gate/downloads.ts";
 import { GroupFolder, removeLeftFolders } from "./support/gate/group-folder.ts";
 import { build, type Group, groupsOf } from "./support/gate/groups.ts";
 import { runInLanes } from "./support/gate/lanes.ts";
+import { memoryFolder, memoryPlace } from "./support/gate/memory-folder.ts";
 import { killRunning, type LimitedRun, runLimited } from "./support/gate/run-limited.ts";
 import { forbiddenSkips, readAllowedSkips } from "./support/gate/skips.ts";
 import { reportOf, type TestReport } from "./support/gate/test-report.ts";
@@ -36,6 +37,9 @@ const runtimeVariables = { BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000" 
 
 /** Of a group that test/times.json does not have: it begins before those that are known to be short. */
 const unknownWallSeconds = 100;
+
+/** Where gates have their groups' folders, also those that were killed. */
+const temporaryFolders = [tmpdir(), memoryPlace].filter((path) => existsSync(path));
 
 const flags = ["--quick", "--long", "--ci", "--record-times"] as const;
 type Flag = (typeof flags)[number];
@@ -70,7 +74,10 @@ async function main(words: readonly string[]): Promise<number> {
   // Why it cannot be used, each test that needs it says itself.
   reasonWithoutTracefs();
   removeLeftInstances();
-  removeLeftFolders();
+  for (const parent of temporaryFolders) removeLeftFolders({ parent });
+  // Where the caller names no other.
+  const isFree = given.has("--quick") && process.env["TMPDIR"] === undefined;
+  const parent = (isFree ? memoryFolder() : undefined) ?? tmpdir();
   const begin = performance.now();
   const limitMs = given.has("--long") ? longGroupLimitMs : groupLimitMs;
   const env = {
@@ -94,7 +101,7 @@ async function main(words: readonly string[]): Promise<number> {
     );
   const runOne = async (group: Group): Promise<void> => {
     const alone = groups.length === 1;
-    const { run, report } = await runGroup(group, { limitMs, env, show: alone });
+    const { run, report } = await runGroup(group, { limitMs, env, parent, show: alone });
     times.push({ name: group.name, wallSeconds: run.wallSeconds, cpuSeconds: run.cpuSeconds });
     console.log(`\n== ${group.name}: ${summary(report)} (${seconds(run.wallSeconds)}, CPU ${seconds(run.cpuSeconds)})`);
     if (!alone) process.stdout.write(run.output);
@@ -135,9 +142,9 @@ async function download(groups: readonly Group[]): Promise<void> {
 
 async function runGroup(
   group: Group,
-  options: { limitMs: number; env: Record<string, string>; show: boolean },
+  options: { limitMs: number; env: Record<string, string>; parent: string; show: boolean },
 ): Promise<{ run: LimitedRun; report: TestReport }> {
-  const folder = new GroupFolder();
+  const folder = new GroupFolder(options.parent);
   try {
     const run = await runLimited(group.command, {
       limitMs: options.limitMs,
@@ -191,7 +198,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     killRunning();
     removeLeftInstances();
-    removeLeftFolders({ own: true });
+    for (const parent of temporaryFolders) removeLeftFolders({ own: true, parent });
     unmountTracefs();
     process.exit(1);
   });

@@ -17,6 +17,7 @@ import { testUnless } from "../test-unless.ts";
 import { filesUnder, projectFolder, reaches } from "../imports.ts";
 import { GroupFolder, removeLeftFolders } from "./group-folder.ts";
 import { groupsOf, type Selection } from "./groups.ts";
+import { mayRunPrograms } from "./memory-folder.ts";
 import { runInLanes } from "./lanes.ts";
 import { runLimited } from "./run-limited.ts";
 import { forbiddenSkips, parseSkips, readAllowedSkips } from "./skips.ts";
@@ -157,6 +158,15 @@ describe("the folder of a group", () => {
     removeLeftFolders({ parent: folder, own: true });
     expect(existsSync(group.path)).toBe(false);
   });
+});
+
+test("temporary files lie in memory where programs may run there", () => {
+  const shm = (options: string): string => `tmpfs /dev/shm tmpfs ${options} 0 0\n`;
+  const root = "/dev/vda / ext4 rw,noexec 0 0\n";
+  expect(mayRunPrograms(root + shm("rw,nosuid,size=4k"))).toBe(true);
+  expect(mayRunPrograms(root + shm("rw,nosuid,noexec"))).toBe(false);
+  expect(mayRunPrograms(shm("rw") + shm("rw,noexec"))).toBe(false);
+  expect(mayRunPrograms(root)).toBe(false);
 });
 
 test("two streams of a process do not cut each other's lines, and its time is told", async () => {

@@ -9,7 +9,11 @@ import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts
 import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-perfetto-"));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+/** Events of file systems and of disks come from there: the quick form's temporary files lie in memory. */
+const onDisk = mkdtempSync("/var/tmp/trace-agent-export-");
+afterAll(() => {
+  for (const path of [directory, onDisk]) rmSync(path, { recursive: true, force: true });
+});
 
 const traceProcessor = findTraceProcessor();
 const reason = noRecordingReason() ?? ("reason" in traceProcessor ? traceProcessor.reason : undefined);
@@ -21,8 +25,8 @@ const folder = "folder" in traceProcessor ? traceProcessor.folder : "";
  * machine has more events than the ring buffer holds, the first ones are lost.
  */
 const workload = `
-  find /usr/share -maxdepth 1 > /dev/null; head -c 300000 /proc/self/exe > ${directory}/junk
-  sync ${directory}/junk; ls -l /usr/lib/systemd > /dev/null 2>&1; sleep 0.05
+  find /usr/share -maxdepth 1 > /dev/null; head -c 300000 /proc/self/exe > ${onDisk}/junk
+  sync ${onDisk}/junk; ls -l /usr/lib/systemd > /dev/null 2>&1; sleep 0.05
   i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done
   echo 'plain words' > $I/trace_marker
   echo 'B|1|a slice' > $I/trace_marker; sleep 0.02; echo 'E|1' > $I/trace_marker`;

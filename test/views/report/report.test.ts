@@ -12,7 +12,11 @@ import { inQuickForm } from "../../support/quick.ts";
 import { executable } from "../../support/agent-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trace-agent-report-"));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+/** Events of file systems and of disks come from there: the quick form's temporary files lie in memory. */
+const onDisk = mkdtempSync("/var/tmp/trace-agent-report-");
+afterAll(() => {
+  for (const path of [directory, onDisk]) rmSync(path, { recursive: true, force: true });
+});
 
 const reason = noRecordingReason() ?? noTraceCmdReason();
 if (reason !== undefined) console.log(`report against trace-cmd: skipped: ${reason}`);
@@ -22,13 +26,13 @@ const workload = `
   for i in 1 2 3; do echo "marker $i" > $I/trace_marker; done
   printf '\\001\\000\\000\\000abcdefgh' > $I/trace_marker_raw
   find /usr/share -maxdepth 1 > /dev/null
-  head -c 300000 /proc/self/exe > ${directory}/junk
-  sync ${directory}/junk
-  dd if=${directory}/junk of=/dev/null iflag=direct bs=64k 2>/dev/null
+  head -c 300000 /proc/self/exe > ${onDisk}/junk
+  sync ${onDisk}/junk
+  dd if=${onDisk}/junk of=/dev/null iflag=direct bs=64k 2>/dev/null
   ls -l /usr/lib/systemd > /dev/null 2>&1
   sleep 0.1
   bash -c 'exec 3<>/dev/tcp/127.0.0.1/1' 2>/dev/null
-  rm -f ${directory}/junk`;
+  rm -f ${onDisk}/junk`;
 
 /** What the workload makes in every run. */
 const usual = [
