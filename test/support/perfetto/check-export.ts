@@ -45,10 +45,11 @@ function namingsIn(kind: EventType): Naming[] {
   });
 }
 
-export type ExportCheck = { counts: Map<string, number>; stats: Row[]; trace: string };
+/** `answers`: to what the test asks beside. */
+export type ExportCheck = { counts: Map<string, number>; stats: Row[]; answers: Row[][] };
 
 /** Counts by name and CPU, stats, slices and names of threads. Returns what tests of single recordings look at further. */
-export function checkExport(folder: string, path: string): ExportCheck {
+export function checkExport(folder: string, path: string, queries: readonly string[] = []): ExportCheck {
   const trace = `${path}.pftrace`;
   const source = openTraceDat(path);
   const parts: Buffer[] = [];
@@ -74,12 +75,13 @@ export function checkExport(folder: string, path: string): ExportCheck {
     }
   }
   source.close();
-  const [byName = [], stats = [], threads = [], open = [], ...slices] = askTrace(folder, trace, [
+  const [byName = [], stats = [], threads = [], open = [], ...rest] = askTrace(folder, trace, [
     "select f.name || ' ' || cpu as key, count(*) as n from ftrace_event f group by f.name, cpu",
     "select name, idx, severity, value from stats where value != 0 and severity in ('error', 'data_loss')",
     "select tid, name from thread where name is not null",
     "select count(*) n from slice where dur < -1",
     ...slicePairs.map(({ slices }) => slices),
+    ...queries,
   ]);
   expect(Object.fromEntries(byName.map((row) => [String(row["key"]), row["n"]]))).toEqual(Object.fromEntries(counts));
   expect(result.events).toBe([...counts.values()].reduce((sum, count) => sum + count, 0));
@@ -93,8 +95,8 @@ export function checkExport(folder: string, path: string): ExportCheck {
     // Workers' names change with their work, of which trace_processor keeps the constant part.
     if (known !== undefined && row["tid"] !== 0 && !name.startsWith("kworker/")) expect([...known]).toContain(name);
   }
-  checkSlices(counts, slices, lossyCpus.size > 0);
-  return { counts, stats, trace };
+  checkSlices(counts, rest.slice(0, slicePairs.length), lossyCpus.size > 0);
+  return { counts, stats, answers: rest.slice(slicePairs.length) };
 }
 
 /** A slice for each begin, but for ends and begins that were not both recorded. */

@@ -45,17 +45,26 @@ function fetchPackage(cache: string, folder: string): void {
 
 /** The rows that each query gives on the trace. */
 export function askTrace(folder: string, trace: string, queries: readonly string[]): Row[][] {
+  return askTraces(folder, [{ trace, queries }])[0] ?? [];
+}
+
+/** Of several traces, by one trace_processor: its start is most of the work. */
+export function askTraces(
+  folder: string,
+  questions: readonly { trace: string; queries: readonly string[] }[],
+): Row[][][] {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(import.meta.dir, "trace-processor.ts"), folder, trace],
+    [join(import.meta.dir, "trace-processor.ts"), folder],
     {
       // The best code for WebAssembly costs more than it saves within a second.
       env: { ...process.env, BUN_JSC_useOMGJIT: "0" },
-      input: JSON.stringify(queries),
+      input: JSON.stringify(questions),
       encoding: "utf8",
       maxBuffer: 1 << 28,
     },
   );
-  if (status !== 0) throw new Error(`trace_processor on ${trace}: ${status}\n${stderr}`);
-  return JSON.parse(stdout) as Row[][];
+  if (status !== 0)
+    throw new Error(`trace_processor on ${questions.map(({ trace }) => trace).join(", ")}: ${status}\n${stderr}`);
+  return JSON.parse(stdout) as Row[][][];
 }

@@ -3,7 +3,7 @@ import { ProtoWriter } from "../../../src/views/perfetto/proto-writer.ts";
 
 export type Row = Record<string, string | number | null>;
 
-const Method = { append: 1, finalize: 2, query: 3 } as const;
+const Method = { append: 1, finalize: 2, query: 3, reset: 11 } as const;
 let sequence = 0;
 
 function request(method: number, body: (out: ProtoWriter) => void, size: number): Uint8Array {
@@ -19,6 +19,8 @@ function request(method: number, body: (out: ProtoWriter) => void, size: number)
 export const appendData = (bytes: Uint8Array): Uint8Array =>
   request(Method.append, (out) => out.bytesField(101, bytes), bytes.length);
 export const finalize = (): Uint8Array => request(Method.finalize, () => {}, 0);
+/** Forgets the trace, for another one. */
+export const reset = (): Uint8Array => request(Method.reset, () => {}, 0);
 export const query = (sql: string): Uint8Array => {
   const text = Buffer.from(sql);
   return request(

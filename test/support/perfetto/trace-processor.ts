@@ -1,12 +1,12 @@
 /**
- * Perfetto's own trace_processor, as WebAssembly: loads a trace and answers SQL. Run as a program of its own, since it
- * needs globals that a page has: `bun trace-processor.ts ASSETS TRACE`, with a JSON list of queries on stdin; a JSON list of
- * lists of rows on stdout.
+ * Perfetto's own trace_processor, as WebAssembly: loads traces and answers SQL. Run as a program of its own, since it
+ * needs globals that a page has: `bun trace-processor.ts ASSETS`, with a JSON list of { trace: PATH, queries } on stdin; a JSON list
+ * with the lists of rows of each on stdout.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import vm from "node:vm";
-import { appendData, decodeQueryResult, finalize, type Row, query, splitStream } from "./rpc.ts";
+import { appendData, decodeQueryResult, finalize, query, reset, type Row, splitStream } from "./rpc.ts";
 
 type Bridge = {
   reqBufferAddr?: number;
@@ -46,8 +46,8 @@ async function loadBridge(assets: string): Promise<Bridge> {
   return bridge;
 }
 
-async function main(assets: string, trace: string): Promise<void> {
-  const queries = JSON.parse(await Bun.stdin.text()) as string[];
+async function main(assets: string): Promise<void> {
+  const questions = JSON.parse(await Bun.stdin.text()) as { trace: string; queries: string[] }[];
   const bridge = await loadBridge(assets);
   let replies: Uint8Array[] = [];
   bridge.messagePort = { postMessage: (data) => void replies.push(data.slice()) };
@@ -56,15 +56,18 @@ async function main(assets: string, trace: string): Promise<void> {
     bridge.onMessage({ data: request });
     return splitStream(replies);
   };
-  const bytes = readFileSync(trace);
-  for (let at = 0; at < bytes.length; at += chunkBytes) call(appendData(bytes.subarray(at, at + chunkBytes)));
-  call(finalize());
-  const results: Row[][] = queries.map((sql) => decodeQueryResult(call(query(sql)), sql));
+  const results = questions.map(({ trace, queries }, index): Row[][] => {
+    if (index > 0) call(reset());
+    const bytes = readFileSync(trace);
+    for (let at = 0; at < bytes.length; at += chunkBytes) call(appendData(bytes.subarray(at, at + chunkBytes)));
+    call(finalize());
+    return queries.map((sql) => decodeQueryResult(call(query(sql)), sql));
+  });
   process.stdout.write(JSON.stringify(results));
 }
 
-const [assets = "", trace = ""] = process.argv.slice(2);
+const [assets = ""] = process.argv.slice(2);
 // What the module logs on stdout is no answer.
 console.log = (...parts: unknown[]) => console.error(...parts);
-await main(assets, trace);
+await main(assets);
 process.exit(0);

@@ -8,7 +8,7 @@ import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
 import { sessionParts } from "../../support/parquet.ts";
-import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { askTraces, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { openedGuest, openedHost } from "../vcpus/opened.ts";
 
@@ -30,31 +30,27 @@ testUnless(
   "a trace says whose it is, as trace_processor shows it: of a machine, and of a host with its guest",
   () => {
     const folder = "folder" in traceProcessor ? traceProcessor.folder : "";
-    const attributes = (path: string): Record<string, unknown> => {
-      const sql = "select name, str_value v from metadata where name like 'trace_attribute.trace_agent.%'";
-      const [rows = []] = askTrace(folder, path, [sql]);
-      return Object.fromEntries(
-        rows.map((row) => [String(row["name"]).replace("trace_attribute.trace_agent.", ""), row["v"]]),
+    const sql = "select name, str_value v from metadata where name like 'trace_attribute.trace_agent.%'";
+    const attributes = (paths: readonly string[]): Record<string, unknown>[] =>
+      askTraces(
+        folder,
+        paths.map((trace) => ({ trace, queries: [sql] })),
+      ).map(([rows = []]) =>
+        Object.fromEntries(
+          rows.map((row) => [String(row["name"]).replace("trace_attribute.trace_agent.", ""), row["v"]]),
+        ),
       );
-    };
     const source = openTraceDat(fixturePath("linux-6.18-lost"));
     const session = "20261130T080000Z";
     const lone = { machine: "vm\x01 é", source, segment: 7 };
-    expect(attributes(exported("lone.pftrace", sessionParts([lone])))).toEqual({
-      guest: "vm? é",
-      session,
-      segment: "7",
-      date: "2026-11-30",
-    });
+    const ofLone = exported("lone.pftrace", sessionParts([lone]));
     source.close();
     const world = makeVcpus();
     const both = sessionParts([{ ...openedHost(world.host), kind: "host" }, openedGuest(world.guest)]);
-    expect(attributes(exported("both.pftrace", both))).toEqual({
-      guest: "host,vm1",
-      session,
-      segment: "1",
-      date: "2026-11-30",
-    });
+    expect(attributes([ofLone, exported("both.pftrace", both)])).toEqual([
+      { guest: "vm? é", session, segment: "7", date: "2026-11-30" },
+      { guest: "host,vm1", session, segment: "1", date: "2026-11-30" },
+    ]);
   },
   300_000,
 );

@@ -8,7 +8,8 @@ import { writeTraceDat } from "../../../src/trace-dat/write/write.ts";
 import { madeMetadata, type MadeSched, madeStreams } from "../../support/made-machine.ts";
 import { madeLayout } from "../../support/made-sub-buffers.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";
-import { askTrace, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { askTraces, findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import type { Row } from "../../support/perfetto/rpc.ts";
 import { ourReport } from "../../support/trace-cmd-report.ts";
 import { guestEpoch, guestId, guests, hostEpoch, hostId, timeShift } from "./opened.ts";
 
@@ -50,23 +51,42 @@ describe.skipIf(reason !== undefined)("tracks of vCPUs", () => {
   const host = writeMachine("host", world.host, hostEpoch, { traceId: hostId, guests });
   const guest = writeMachine("vm1", world.guest, guestEpoch, { traceId: guestId, timeShift });
 
+  const ofBoth = [
+    "select t.name track, iif(s.name = 'running', 'ran', 'waited') what, sum(s.dur) ns, count(*) n from slice s join track t on s.track_id = t.id where t.name glob 'vm1 vCPU *' group by 1, 2 order by 1, 2",
+    "select distinct s.name name from slice s join track t on s.track_id = t.id where t.name glob 'vm1 vCPU *' order by 1",
+    "select name, value from stats where value != 0 and severity in ('error', 'data_loss')",
+    "select p.name, count(*) n from track t join track p on t.parent_id = p.id where t.name glob 'vm1 vCPU *' group by 1",
+    "select count(*) n from ftrace_event e join cpu c using (ucpu) where c.machine_id != 0 and c.machine_id is not null",
+    inside(ofTracks),
+    inside(ofThreads),
+    inside(ofThreads, 100_000),
+  ];
+  const ofHost = [
+    "select sum(s.dur) ns from slice s join track t on s.track_id = t.id where t.name = 'vm1 vCPU 1' and s.name = 'running'",
+    "select name, value from stats where value != 0 and severity in ('error', 'data_loss')",
+  ];
+  let answers: { both: Row[][]; alone: Row[][] } | undefined;
+  /** Both traces, of one trace_processor. */
+  const asked = (): { both: Row[][]; alone: Row[][] } => {
+    if (answers !== undefined) return answers;
+    const exported = (name: string, recordings: string | string[]): string => {
+      const trace = join(folder, name);
+      writeFileSync(trace, ourReport(recordings, { form: "perfetto" }), "latin1");
+      return trace;
+    };
+    const [both = [], alone = []] = askTraces(assets, [
+      { trace: exported("both.pftrace", [host, guest]), queries: ofBoth },
+      { trace: exported("host.pftrace", host), queries: ofHost },
+    ]);
+    return (answers = { both, alone });
+  };
+
   test("hold what a summary says, by whom a vCPU waited, and all of the guest's events in the times in which it ran", () => {
-    const trace = join(folder, "both.pftrace");
-    writeFileSync(trace, ourReport([host, guest], { form: "perfetto" }), "latin1");
     const { parts } = JSON.parse(ourReport([host, guest], { form: "summary-json" })) as {
       parts: [{ guests: [{ threads: { runNs: number; waitNs: number; stalls: number }[] }] }];
     };
     const [sums = [], names = [], errors = [], group = [], all = [], byTrack = [], bySched = [], byWrongClock = []] =
-      askTrace(assets, trace, [
-        "select t.name track, iif(s.name = 'running', 'ran', 'waited') what, sum(s.dur) ns, count(*) n from slice s join track t on s.track_id = t.id where t.name glob 'vm1 vCPU *' group by 1, 2 order by 1, 2",
-        "select distinct s.name name from slice s join track t on s.track_id = t.id where t.name glob 'vm1 vCPU *' order by 1",
-        "select name, value from stats where value != 0 and severity in ('error', 'data_loss')",
-        "select p.name, count(*) n from track t join track p on t.parent_id = p.id where t.name glob 'vm1 vCPU *' group by 1",
-        "select count(*) n from ftrace_event e join cpu c using (ucpu) where c.machine_id != 0 and c.machine_id is not null",
-        inside(ofTracks),
-        inside(ofThreads),
-        inside(ofThreads, 100_000),
-      ]);
+      asked().both;
     expect(errors).toEqual([]);
     expect(sums).toEqual(
       parts[0].guests[0].threads.flatMap(({ runNs, waitNs, stalls }, vcpu) => [
@@ -82,12 +102,7 @@ describe.skipIf(reason !== undefined)("tracks of vCPUs", () => {
   });
 
   test("are there when the host is exported alone, too", () => {
-    const trace = join(folder, "host.pftrace");
-    writeFileSync(trace, ourReport(host, { form: "perfetto" }), "latin1");
-    const [sums = [], errors = []] = askTrace(assets, trace, [
-      "select sum(s.dur) ns from slice s join track t on s.track_id = t.id where t.name = 'vm1 vCPU 1' and s.name = 'running'",
-      "select name, value from stats where value != 0 and severity in ('error', 'data_loss')",
-    ]);
+    const [sums = [], errors = []] = asked().alone;
     expect({ sums, errors }).toEqual({ sums: [{ ns: world.truth[1]?.runNs ?? 0 }], errors: [] });
   });
 });
