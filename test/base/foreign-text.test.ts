@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { foreignAscii, foreignBytes, foreignLines, foreignText } from "../../src/base/foreign-text.ts";
+import { anyText } from "../support/any-text.ts";
 import { hostileTexts, steersTerminal } from "../support/hostile-text.ts";
 
 const latin1 = (text: string): string => Buffer.from(text).toString("latin1");
@@ -24,7 +25,7 @@ describe("foreignText", () => {
       }),
     );
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText(), (text) => {
         expect(steersTerminal(Buffer.from(foreignText(text)))).toBe(false);
       }),
     );

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { ByteWriter } from "../../src/base/byte-writer.ts";
 import { eventLimits } from "../../src/events/limits.ts";
 import { TaskNames } from "../../src/events/task-names.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { testSeed as seed } from "../support/seed.ts";
 
 const comm = new Uint8Array(16);
@@ -50,7 +51,7 @@ test("Of too many tasks those that were told first are forgotten, whatever their
   /** Of the model, from the one that was told first on. */
   const order: number[] = [];
   let oldest = 0;
-  for (let step = 0; step < 3 * eventLimits.taskNames; step++) {
+  for (let step = 0; step < inQuickForm(2, 3) * eventLimits.taskNames; step++) {
     // Some pids come again and again, some share their last digits, most are new.
     const kind = random() % 4;
     const pid = kind === 0 ? 1 + (random() % 64) : kind === 1 ? 1 + (random() % 4096) * 65_536 : 1 + (random() >>> 1);
