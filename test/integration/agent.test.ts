@@ -246,7 +246,7 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
 
   test("a flood of random bytes into the control port neither ends it nor grows it, and the next order counts", async () => {
     const { agent, ports } = await fixture.startOnPorts();
-    const megabytes = inLongForm(16, 1024);
+    const megabytes = inQuickForm(8, inLongForm(16, 1024));
     const flood = openSync(join(ports.path, "agent-ctl-path.in"), "w");
     const noise = Buffer.alloc(1 << 16);
     const random = new Random(testSeed);

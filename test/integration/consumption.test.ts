@@ -5,6 +5,7 @@ import { AgentFixture, sequence } from "../support/agent-fixture.ts";
 import { type AgentProcess, eventually } from "../support/agent-process.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { threadStatuses } from "../support/threads.ts";
 
 const fixture = new AgentFixture("consumption");
@@ -70,7 +71,7 @@ describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () =
   });
 
   test("memory and descriptors stay where they are under a soak at full rate", async () => {
-    const seconds = inLongForm(5, 600);
+    const seconds = inQuickForm(2, inLongForm(5, 600));
     const { agent, ports } = await fixture.startOnPorts();
     ports.order("1\n");
     await agent.says("started");

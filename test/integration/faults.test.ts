@@ -10,6 +10,7 @@ import { PipeQuota, withinQuota } from "../support/pipe-quota.ts";
 import { testUnless } from "../support/test-unless.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const fixture = new AgentFixture("faults");
 const { cpus, layout } = fixture;
@@ -27,7 +28,7 @@ async function recordMarkers(
 }
 
 describe.skipIf(fixture.skipReason !== undefined)("faults", () => {
-  const rounds = inLongForm(8, 100);
+  const rounds = inQuickForm(3, inLongForm(8, 100));
   test(`killed with SIGKILL in any state and started again, ${rounds} rounds under load`, async () => {
     const ports = fixture.makePorts();
     const load = setInterval(() => writeMarkers(fixture.tracefs.path, [0], 0, 500), 50);

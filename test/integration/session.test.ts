@@ -6,12 +6,13 @@ import { AgentFixture, notesFile, sequence } from "../support/agent-fixture.ts";
 import { eventually } from "../support/agent-process.ts";
 import { startInstanceGuest } from "../support/instance-guest.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
 import { RecorderProcess, traceAgent } from "../support/recorder-process.ts";
 
 const fixture = new AgentFixture("session");
 const { cpus } = fixture;
-const rounds = inLongForm(4, 15);
+const rounds = inQuickForm(2, inLongForm(4, 15));
 /** None comes while a machine runs. */
 const quietEvent = "initcall:initcall_level";
 

@@ -4,13 +4,14 @@ import fc from "fast-check";
 import { type EarlierValue, Settings } from "../../src/guest/control/settings.ts";
 import { parseOrder } from "../../src/protocol/orders.ts";
 import { inLongForm } from "../support/long.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../support/tracefs.ts";
 import { tracingState } from "../support/tracing-state.ts";
 
 const reason = reasonWithoutTracefs();
 const instance = reason === undefined ? new TracefsInstance("settings") : undefined;
 afterAll(async () => await instance?.remove());
-const runs = inLongForm(15, 500);
+const runs = inQuickForm(5, inLongForm(15, 500));
 const systems = ["sched", "irq"];
 
 const events = fc.constantFrom(

@@ -7,6 +7,7 @@ import { readElf, segmentTypes } from "../../../ffi/static/elf.ts";
 import { withoutPreloadFile } from "../../../ffi/static/loader.ts";
 import { header, partsOfLibrary, machineCodes, programParts, tinyElf, type TinyElf } from "./support/tiny-elf.ts";
 import { inLongForm } from "../../support/long.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
 const library = tinyElf(partsOfLibrary);
 const parts: Parts = {
@@ -184,7 +185,7 @@ describe("makeStatic refuses", () => {
       fc.property(fc.nat(64 + 7 * 56 - 1), fc.nat(255), (at, value) => {
         expect(typeof refusal(patched(at, value))).toBe("string");
       }),
-      { numRuns: inLongForm(500, 20_000) },
+      { numRuns: inQuickForm(100, inLongForm(500, 20_000)) },
     );
   });
 });
