@@ -71,7 +71,7 @@ describe.skipIf(fixture.skipReason !== undefined)("what an agent consumes", () =
   });
 
   test("memory and descriptors stay where they are under a soak at full rate", async () => {
-    const seconds = inQuickForm(2, inLongForm(5, 600));
+    const seconds = inQuickForm(1, inLongForm(5, 600));
     const { agent, ports } = await fixture.startOnPorts();
     ports.order("1\n");
     await agent.says("started");

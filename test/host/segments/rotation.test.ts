@@ -8,9 +8,9 @@ import { bytesUnder } from "../../support/bytes-under.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
 import { inLongForm } from "../../support/long.ts";
-import { inQuickForm } from "../../support/quick.ts";
 import { type Numbers, numbersIn } from "../../support/numbered.ts";
 import { whyNoTools } from "../../support/packages.ts";
+import { isQuick } from "../../support/quick.ts";
 import { Random } from "../../support/random.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { testSeed } from "../../support/seed.ts";
@@ -92,7 +92,7 @@ describe("record --rotate", () => {
           if (to !== undefined) expect(stamp).toBeLessThanOrEqual(BigInt(to));
         }
         source.close();
-        expect(theirCount(path)).toBe(count);
+        if (!isQuick || file === all[0]?.file) expect(theirCount(path)).toBe(count);
       }
     }
     // One cut, one number: both machines have it.
@@ -198,7 +198,7 @@ describe("record --rotate", () => {
 
   test("that is killed at any moment has all that was spooled in segments, and goes on in the same directory", async () => {
     const random = new Random(testSeed);
-    for (let round = 0; round < inQuickForm(1, inLongForm(2, 60)); round++) {
+    for (let round = 0; round < inLongForm(2, 60); round++) {
       const world = newWorld();
       await startGuest(world.guest("vm1"), { ...clocks, numbered: 3, transport: random.pick(["fifo", "socket"]) });
       const args = ["record", world.guest("vm1"), "--rotate", "1M", "-o", world.out];
