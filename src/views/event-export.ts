@@ -141,5 +141,5 @@ function whyNothing(iterators: readonly EventIterator[]): string[] {
   const begun = iterators.find(({ first }) => first !== undefined);
   if (begun?.first === undefined) return ["the recording holds no events"];
   const at = shownTime(begun.first, begun.inSeconds);
-  return [`no event matches what was selected; the first of the recording is at ${at}`];
+  return [`no event matches what was selected; the first that was read is at ${at}`];
 }

@@ -124,7 +124,7 @@ describe("an output without events", () => {
     expect({ status, stdout, stderr }).toEqual({
       status: 0,
       stdout: "cpus=2\n",
-      stderr: `trace-agent: warning: no event matches what was selected; the first of the recording is at ${first}\n`,
+      stderr: `trace-agent: warning: no event matches what was selected; the first that was read is at ${first}\n`,
     });
   });
 });

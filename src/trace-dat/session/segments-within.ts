@@ -14,7 +14,8 @@ const driftPart = 2_000n;
 
 /**
  * The files of those within the range and of one more on either side, which tell how the clock went; in any case the last, which has what is
- * told of all. One of which it is not known how its times are shown is within any range.
+ * told of all. One of which it is not known how its times are shown is within any range. Where none is within, the first too: it tells when the
+ * recording begins.
  */
 export function segmentsWithin(
   segments: readonly Segment[],
@@ -26,6 +27,7 @@ export function segmentsWithin(
     if (times === undefined) return true;
     return (to === undefined || times.first <= to) && (from === undefined || times.last >= from);
   });
+  if (!within.includes(true)) within[0] = true;
   return segments
     .filter(
       (_, index) =>
