@@ -51,6 +51,7 @@ export class Rotation implements Cutter {
   #cut: { cut: Cut; asked: Asked[] } | undefined;
   #asked: Asked[] = [];
   #lastCutMs = 0;
+  #counts = false;
   #freeMs = 0;
   /** Of so many more reads each finds room: to look takes a sum over all ports. What else takes room makes it 0. */
   #readsAhead = 0;
@@ -111,7 +112,9 @@ export class Rotation implements Cutter {
     this.#readsAhead = 0;
     const now = performance.now();
     // A file's time begins when what it is of does: its machines may be waited for, at first and when all were gone.
-    if (!haveStarted || !this.#members.some(isReceived)) this.#lastCutMs = now;
+    const counts = haveStarted && this.#members.some(isReceived);
+    if (!counts || !this.#counts) this.#lastCutMs = now;
+    this.#counts = counts;
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
       if (!this.#store.keepFree(0, this.#ports) && !this.#writer.isWorking)
