@@ -160,6 +160,16 @@ export class Directory {
     return removeDirectoryAt(this.fd, name);
   }
 
+  /** This one, if it has this name still and is empty; directories that it lies in may have been renamed. */
+  removeItself(name: string): void {
+    const parent = this.child("..");
+    try {
+      if (parent.statusOf(name)?.ino === this.status.ino) parent.removeDirectory(name);
+    } finally {
+      parent.close();
+    }
+  }
+
   /** Writes new and changed names to the disk, if the file system can. */
   sync(): void {
     try {

@@ -2,17 +2,17 @@
 import type { Stats } from "node:fs";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError } from "../../base/errors.ts";
-import { directoryPath, type Located, locate } from "../../base/locate.ts";
+import { directoryPath, locate } from "../../base/locate.ts";
 import { requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
 import { owned } from "./machine-directories.ts";
 
 export class SessionPlace {
   readonly directory: Directory;
-  /** Where it was made. */
-  readonly #made: Pick<Located, "directory" | "name"> | undefined;
+  /** If it was made: its name. */
+  readonly #made: string | undefined;
 
-  private constructor(directory: Directory, made: Pick<Located, "directory" | "name"> | undefined) {
+  private constructor(directory: Directory, made: string | undefined) {
     this.directory = directory;
     this.#made = made;
   }
@@ -26,34 +26,24 @@ export class SessionPlace {
     try {
       if (status !== undefined) requireOwn(status, path, action);
       else parent.makeDirectory(name, 0o700);
-      const directory = new Directory(parent.child(name).fd, path);
-      place = new SessionPlace(directory, status === undefined ? { directory: parent, name } : undefined);
-      if (status === undefined) owned(directory, parent.status.uid, group);
-      else parent.close();
+      place = new SessionPlace(new Directory(parent.child(name).fd, path), status === undefined ? name : undefined);
+      if (status === undefined) owned(place.directory, parent.status.uid, group);
       return place;
     } catch (cause) {
-      if (place === undefined) parent.close();
-      else place.close();
+      place?.close();
       throw cause instanceof AgentError ? cause : placeError(path, action, cause);
+    } finally {
+      parent.close();
     }
   }
 
   close(): void {
-    this.#takeAway();
-    this.#made?.directory.close();
-    this.directory.close();
-  }
-
-  #takeAway(): void {
-    if (this.#made === undefined) return;
-    const { directory: parent, name } = this.#made;
     try {
-      // Somebody may have moved it, and have put another one there.
-      if (parent.statusOf(name)?.ino === this.directory.status.ino && this.directory.list().length === 0)
-        parent.removeDirectory(name);
+      if (this.#made !== undefined && this.directory.list().length === 0) this.directory.removeItself(this.#made);
     } catch {
       // It stays: something came into it, or it may not be removed. How the recording ended is not to be hidden by that.
     }
+    this.directory.close();
   }
 }
 

@@ -13,7 +13,7 @@
  *
  * Reading it creates nothing in it.
  */
-import { rmdirSync } from "node:fs";
+import { basename } from "node:path";
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { closeFd } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
@@ -271,13 +271,13 @@ export class Spool {
       if (fileNames.has(name) || isStream(name)) this.#files.directory.remove(name);
       else others.push(name);
     }
-    this.close();
-    if (others.length > 0) return log.warn(`${this.path} stays: it also holds ${others.slice(0, 5).join(", ")}`);
     try {
-      rmdirSync(this.path);
+      if (others.length > 0) log.warn(`${this.path} stays: it also holds ${others.slice(0, 5).join(", ")}`);
+      else this.#files.directory.removeItself(basename(this.path));
     } catch (error) {
       log.warn(`cannot remove "${this.path}": ${messageOf(error)}`);
     }
+    this.close();
   }
 
   close(): void {

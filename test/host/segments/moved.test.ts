@@ -28,7 +28,12 @@ describe.each([
     const taken = await traceAgent("snapshot", moved.out);
     expect({ code: taken.code, stderr: taken.stderr }).toEqual({ code: 0, stderr: "" });
     expect((await traceAgent("stop", moved.out)).code).toBe(0);
-    expect((await recorder.ended()).code).toBe(0);
+    const end = await recorder.ended();
+    expect({ code: end.code, stderr: end.stderr }).toEqual({
+      code: 0,
+      stderr: expect.not.stringContaining("cannot remove"),
+    });
+    expect(existsSync(`${moved.out}/.spool`)).toBe(false);
     const { recordings = [] } = sessionOf(moved).machines[0] ?? {};
     expect(recordings.length).toBeGreaterThan(0);
     for (const { file, state } of recordings)
