@@ -4,8 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setLogLevel } from "../../src/base/log.ts";
-import type { SessionOffset } from "../../src/trace-dat/session/session-file.ts";
-import { sessionText } from "../../src/trace-dat/session/session-text.ts";
+import { type SessionOffset, sessionText } from "../../src/trace-dat/session/session-file.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 import { traceAgent } from "../support/recorder-process.ts";
 import { differenceOf } from "../support/trace-cmd-differences.ts";

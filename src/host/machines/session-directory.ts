@@ -25,8 +25,8 @@ import {
   type SessionFile,
   type SessionMachine,
   type SessionRecording,
+  sessionText,
 } from "../../trace-dat/session/session-file.ts";
-import { sessionText } from "../../trace-dat/session/session-text.ts";
 import { sessionControl, sessionFileName, sessionSpools } from "../../trace-dat/session/names.ts";
 import { Spool } from "../../trace-dat/spool/spool.ts";
 import { type ControlAnswer, ControlServer, removeDeadSocket } from "../control/control-server.ts";

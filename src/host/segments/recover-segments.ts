@@ -5,7 +5,6 @@ import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { openTraceDat } from "../../trace-dat/read/reader.ts";
 import type { SessionRecording } from "../../trace-dat/session/session-file.ts";
-import { amendRecording } from "../../trace-dat/session/session-text.ts";
 import { parseRecordingCounts } from "../../trace-dat/recording-counts.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import type { Unfinished } from "../machines/unfinished.ts";
@@ -145,6 +144,6 @@ function measuresOf(path: string): { bytes: number; events: number } {
 function told({ machine, recording, trouble }: Unfinished): string[] {
   if (trouble === undefined) return [];
   const last = machine.recordings.findLast(({ traceId }) => traceId === recording.traceId);
-  if (last !== undefined) amendRecording(last, { state: "incomplete", reason: `it ended early: ${trouble}` });
+  if (last !== undefined) Object.assign(last, { state: "incomplete", reason: `it ended early: ${trouble}` });
   return [`${machine.name}: it ended early: ${trouble}`];
 }

@@ -3,7 +3,6 @@
  * received. What cannot be written yet stays in the spool; where the disk's bound leaves no room for that, the ports wait.
  */
 import { writeAsIs } from "../../base/standard-output.ts";
-import { amendRecording } from "../../trace-dat/session/session-text.ts";
 import { recordedTable } from "../../views/recorded-text.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { hostLimits } from "../limits.ts";
@@ -284,7 +283,7 @@ export class Rotation implements Cutter {
     const reasons = missingOf(finished);
     const last = machine.entry.recordings.findLast(({ traceId }) => traceId === `${stream.session.traceId}`);
     if (last !== undefined && reasons.length > 0)
-      amendRecording(last, { state: "incomplete", reason: reasons.join("; ") });
+      Object.assign(last, { state: "incomplete", reason: reasons.join("; ") });
     file.clocks[name] = clockOf(finished.metadata);
     file.losses[name] = sumOfLosses(file.losses[name], finished);
     this.#missing.push(...reasons.map((what) => `${name}: ${what}`));

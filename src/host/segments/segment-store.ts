@@ -4,7 +4,6 @@ import { log } from "../../base/log.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { toldSteps } from "../../timeline/sync/told-offset.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
-import { settleRecording } from "../../trace-dat/session/session-text.ts";
 import { hostLimits } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import { KeptSegments } from "./kept-segments.ts";
@@ -39,9 +38,7 @@ export class SegmentStore {
       most = Math.max(most, machine.removed?.number ?? 0);
       for (const recording of machine.recordings) {
         most = Math.max(most, recording.number ?? 0);
-        if (recording.state === "recording") continue;
-        settleRecording(recording);
-        this.#kept.add(machine, recording);
+        if (recording.state !== "recording") this.#kept.add(machine, recording);
       }
     }
     this.#number = most + 1;
@@ -189,7 +186,6 @@ export class SegmentStore {
     const { recordings } = machine;
     const place = open === undefined ? -1 : recordings.lastIndexOf(open);
     recordings.splice(place < 0 ? recordings.length : place, 0, recording);
-    settleRecording(recording);
     this.#kept.add(machine, recording);
   }
 

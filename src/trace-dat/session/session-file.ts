@@ -9,7 +9,7 @@ import { AgentError, messageOf } from "../../base/errors.ts";
 import { traceDatLimits } from "../limits.ts";
 import { sessionKind } from "./names.ts";
 
-export const sessionVersion = 1;
+const sessionVersion = 1;
 
 const text = v.pipe(v.string(), v.maxLength(traceDatLimits.sessionTextChars));
 /** Also of a directory below this one, which must be no other. */
@@ -167,4 +167,8 @@ export function readSessionFile(bytes: Uint8Array, where: string): SessionFile {
 
 export function isMachineName(word: string): boolean {
   return v.is(name, word);
+}
+
+export function sessionText(file: SessionFile): string {
+  return `${JSON.stringify({ kind: sessionKind, version: sessionVersion, ...file }, undefined, 2)}\n`;
 }

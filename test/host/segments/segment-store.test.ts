@@ -6,8 +6,7 @@ import { hostLimits } from "../../../src/host/limits.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
 import { SegmentStore } from "../../../src/host/segments/segment-store.ts";
 import { traceDatLimits } from "../../../src/trace-dat/limits.ts";
-import { readSessionFile } from "../../../src/trace-dat/session/session-file.ts";
-import { sessionText } from "../../../src/trace-dat/session/session-text.ts";
+import { readSessionFile, sessionText } from "../../../src/trace-dat/session/session-file.ts";
 
 test("numbers go on where they were when all segments were removed", () => {
   const folder = mkdtempSync(`${tmpdir()}/ta-segment-store-`);

@@ -15,7 +15,7 @@ import type { TimeSample } from "../../../src/events/trace-metadata.ts";
 import { syncFiles, type SyncOptions } from "../../../src/timeline/sync/sync-files.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { readSession, sessionFiles } from "../../../src/trace-dat/session/read-session.ts";
-import { sessionText } from "../../../src/trace-dat/session/session-text.ts";
+import { sessionText } from "../../../src/trace-dat/session/session-file.ts";
 import type { Recording } from "../../../src/trace-dat/write/recording.ts";
 import type { TraceDatFormat } from "../../../src/trace-dat/write/write.ts";
 import { made, madeTasks as tasks, write } from "./made-files.ts";

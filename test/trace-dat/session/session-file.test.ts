@@ -1,7 +1,6 @@
 /** session.json: what is written is read back, what is newer is passed over, what is hostile is refused. */
 import { describe, expect, test } from "bun:test";
-import { readSessionFile, type SessionFile } from "../../../src/trace-dat/session/session-file.ts";
-import { sessionText } from "../../../src/trace-dat/session/session-text.ts";
+import { readSessionFile, type SessionFile, sessionText } from "../../../src/trace-dat/session/session-file.ts";
 
 const file: SessionFile = {
   recorder: "trace-agent 0.1.0",
