@@ -4,13 +4,14 @@ import { readCpuStats } from "../../src/tracefs/cpu-stats.ts";
 import { countEvents } from "../../src/ring-buffer/event-count.ts";
 import { AgentFixture } from "../support/agent-fixture.ts";
 import { findMarkers, writeMarkers } from "../support/markers.ts";
+import { inQuickForm } from "../support/quick.ts";
 import { Random } from "../support/random.ts";
 import { testSeed } from "../support/seed.ts";
 import { inLongForm } from "../support/long.ts";
 
 const fixture = new AgentFixture("accounting");
 const { cpus, layout } = fixture;
-const rounds = inLongForm(6, 200);
+const rounds = inQuickForm(3, inLongForm(6, 200));
 
 describe.skipIf(fixture.skipReason !== undefined)("accounting", () => {
   for (let round = 0; round < rounds; round++) {

@@ -2,6 +2,7 @@
 import { commonFields } from "./common-fields.ts";
 import { switchFields } from "./made-formats.ts";
 import { type KernelFiles, plainTraceDat } from "./plain-trace-dat.ts";
+import { inQuickForm } from "./quick.ts";
 import { joinTraceDat, type Section } from "./trace-dat-sections.ts";
 
 const MiB = 1024 * 1024;
@@ -89,9 +90,12 @@ const oneCpu = [{ cpu: 0, chunks: [page(1_000_000_000n, [eventData(5, 1)])] }];
 const hugeSubBuffer = Buffer.alloc(8 * MiB);
 const lines = (bytes: number, text = "\n"): Buffer => Buffer.alloc(bytes, text);
 
+/** A third in the quick form. */
+const many = (count: number): number => inQuickForm(Math.round(count / 3), count);
+
 const tinyChunks = (chunk: Buffer): Buffer =>
   joinTraceDat({ sections: packedSections({}), options: [] }, [
-    { cpu: 0, chunks: Array.from({ length: 130_000 }, () => chunk) },
+    { cpu: 0, chunks: Array.from({ length: many(130_000) }, () => chunk) },
   ]);
 
 /** A switch to another task in each event. */
@@ -196,18 +200,18 @@ export const hostileFiles: Record<string, () => Buffer> = {
       },
       oneCpu,
     ),
-  "130,000 chunks of a byte": () => tinyChunks(Buffer.alloc(1)),
-  "130,000 empty chunks": () => tinyChunks(Buffer.alloc(0)),
+  "chunks of a byte by the ten thousand": () => tinyChunks(Buffer.alloc(1)),
+  "empty chunks by the ten thousand": () => tinyChunks(Buffer.alloc(0)),
   "a chunk of 64 MiB": () =>
     joinTraceDat({ sections: packedSections({}), options: [] }, [{ cpu: 0, chunks: [Buffer.alloc(64 * MiB)] }]),
   "a gigabyte of empty sub-buffers": () =>
     joinTraceDat({ sections: packedSections({}), options: [] }, [
       { cpu: 0, chunks: Array.from({ length: 4_000 }, () => emptyChunk) },
     ]),
-  "1,000 CPUs of large chunks": () =>
+  "CPUs of large chunks by the hundred": () =>
     joinTraceDat(
       { sections: packedSections({}), options: [] },
-      Array.from({ length: 1_000 }, (_, cpu) => ({
+      Array.from({ length: many(1_000) }, (_, cpu) => ({
         cpu,
         chunks: [largeChunk],
       })),
@@ -216,8 +220,8 @@ export const hostileFiles: Record<string, () => Buffer> = {
     joinTraceDat({ sections: packedSections({}), options: [] }, [
       { cpu: 2 ** 32 - 2, chunks: [page(1_000_000_000n, [eventData(5, 1)])] },
     ]),
-  "a new task in each of 300,000 events": () => {
-    const { sections, chunks } = switching(300_000);
+  "a new task in each of a hundred thousand events": () => {
+    const { sections, chunks } = switching(many(300_000));
     return joinTraceDat({ sections, options: [] }, [{ cpu: 0, chunks }]);
   },
   "8 MiB sub-buffers of 500 CPUs": () =>

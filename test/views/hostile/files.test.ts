@@ -20,9 +20,9 @@ const reports = [["report"], ["report", "--json"], ["report", "--stat"]];
 /** Those that cost a second in each form: read in the form that they are made against; in every one in the long form. */
 const costly: Record<string, string[][]> = {
   "formats by the ten thousand": [["report"]],
-  "1,000 CPUs of large chunks": [["report"]],
+  "CPUs of large chunks by the hundred": [["report"]],
   "64 MiB of statistics": [["report", "--stat"]],
-  "a new task in each of 300,000 events": [["report", "--stat"]],
+  "a new task in each of a hundred thousand events": [["report", "--stat"]],
 };
 /** Each file is read in one form, each form reads a third of them: the quick form. */
 const inTurn = (number: number): string[][] => reports.slice(number % 3, (number % 3) + 1);
