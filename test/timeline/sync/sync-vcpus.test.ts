@@ -50,26 +50,23 @@ function sync(paths: string[], offsets: SyncOptions["offsets"], directory: strin
 }
 
 test.each([
-  { how: "one after the other", first: [201, 202], second: [301, 302], quickly: "unknown" },
-  { how: "at once", first: [201, 203], second: [202, 204], quickly: "known" },
-])(
-  "several guests are placed by the threads that their events fit: QEMUs started $how",
-  ({ first, second, quickly }) => {
-    const ran = [first, second];
-    const named = ran.flatMap((threads) => threads.map((task, cpu) => `${task} CPU ${cpu}/KVM`));
-    const paths = record(ran, named);
-    const known = new Map(["vm1", "vm2"].map((name) => [name, offset]));
-    const unknown = new Map<string, typeof offset>();
-    for (const offsets of inQuickForm(quickly === "known" ? [known] : [unknown], [unknown, known])) {
-      const out = `out${offsets.size}`;
-      const [, ...guests] = sync(paths, offsets, out);
-      expect(guests.map((guest) => guest.offset?.method)).toEqual(["causality", "causality"]);
-      const host = openTraceDat(`${folder}/${out}/host.dat`);
-      expect(host.metadata.guests?.map(({ tasks }) => tasks)).toEqual(ran);
-      host.close();
-    }
-  },
-);
+  { how: "one after the other", first: [201, 202], second: [301, 302], quick: 0 },
+  { how: "at once", first: [201, 203], second: [202, 204], quick: 1 },
+])("several guests are placed by the threads that their events fit: QEMUs started $how", ({ first, second, quick }) => {
+  const ran = [first, second];
+  const named = ran.flatMap((threads) => threads.map((task, cpu) => `${task} CPU ${cpu}/KVM`));
+  const paths = record(ran, named);
+  const ways: SyncOptions["offsets"][] = [new Map(), new Map(["vm1", "vm2"].map((name) => [name, offset]))];
+  // One of the two in the quick form.
+  for (const offsets of inQuickForm(ways.slice(quick, quick + 1), ways)) {
+    const out = `out${offsets.size}`;
+    const [, ...guests] = sync(paths, offsets, out);
+    expect(guests.map((guest) => guest.offset?.method)).toEqual(["causality", "causality"]);
+    const host = openTraceDat(`${folder}/${out}/host.dat`);
+    expect(host.metadata.guests?.map(({ tasks }) => tasks)).toEqual(ran);
+    host.close();
+  }
+});
 
 test("guests of which one thread runs all CPUs, as of QEMU's tcg,thread=single, are placed by that thread", () => {
   const ran = [
