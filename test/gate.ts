@@ -117,6 +117,8 @@ async function main(words: readonly string[]): Promise<number> {
   if (given.has("--ci")) {
     for (const { file, name } of forbiddenSkips(total.skippedTests, readAllowedSkips()))
       fail(`${file}: skipped, and test/skips does not allow it: ${name}`);
+    const nameless = total.skipped - total.skippedTests.length;
+    if (nameless !== 0) fail(`of the skipped tests ${nameless} more were counted than named`);
   }
   console.log(`\n== times: ${seconds((performance.now() - begin) / 1000)} for all, downloads apart`);
   for (const line of timeTable(times, record)) console.log(line);

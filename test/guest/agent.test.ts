@@ -93,6 +93,7 @@ for (const kernel of ["6.12", "6.1"] satisfies KernelName[]) {
             expect(countEvents(stream, layout).events).toBeGreaterThan(20);
             expect(stream.length % layout.sizeBytes).toBe(0);
           }
+          // Three times as long as a running agent would wait with what comes.
           await guest().run("usleep 1500000; ls /bin >/dev/null");
           expect(cpus.map((cpu) => ends.reader(cpu).length)).toEqual([0, 0]);
           ends.order("1\n");

@@ -101,6 +101,7 @@ describe.skipIf(reason !== undefined)("the service under OpenRC", () => {
     async () => {
       await guest.run(startEarlyAgent);
       await guest.run("rc-service trace-agent start");
+      // One that does not wait for the early agent would run at once.
       await guest.run("sleep 2");
       expect(await guest.text("pidof trace-agent", { mayFail: true })).toBe("");
       expect(await guest.text("rc-service trace-agent status")).toContain("started");
@@ -165,6 +166,7 @@ await describeWithGuest("the init script under BusyBox", { kernel: "6.12", files
     async () => {
       await guest().run(startEarlyAgent);
       await guest().run(`${busyboxScript} start >/dev/null 2>&1`);
+      // One that does not wait for the early agent would run at once.
       await guest().run("sleep 2");
       expect(await guest().text("pidof trace-agent", { mayFail: true })).toBe("");
       await guest().run("kill -KILL $(cat /run/trace-agent.early)");

@@ -13,6 +13,7 @@ import { guestProgram } from "../support/guest-program.ts";
 import { LiveProcess } from "../support/live-process.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
+import { testUnless } from "../support/test-unless.ts";
 import { traceCmd } from "../support/trace-cmd.ts";
 import { words } from "../support/words.ts";
 
@@ -83,7 +84,8 @@ await describeWithGuest(
       guestTestTimeoutMs,
     );
 
-    test.skipIf(noCompiler !== undefined)(
+    testUnless(
+      noCompiler ?? noTraceCmd,
       "record and report --wakeups tell who delayed the task, when and by how much",
       async () => {
         const recorder = new RecorderProcess([
@@ -105,12 +107,11 @@ await describeWithGuest(
         expect(Number(us)).toBeGreaterThan(10_000);
         expect(text).toMatch(/ woken by sh-\d+ on CPU 1\n +meanwhile CPU 0 ran hog-\d+ \[89\] \d/);
         // It woke where trace-cmd has its wake-up.
-        if (noTraceCmd === undefined)
-          expect(
-            traceCmd("report", "-i", output)
-              .split("\n")
-              .filter((line) => line.includes(`${time}: sched_waking:`)),
-          ).toContainEqual(expect.stringContaining("comm=victim "));
+        expect(
+          traceCmd("report", "-i", output)
+            .split("\n")
+            .filter((line) => line.includes(`${time}: sched_waking:`)),
+        ).toContainEqual(expect.stringContaining("comm=victim "));
         const all = await traceAgentText(...command("trace-agent report --wakeups"), "--json", output);
         const { longestWoken } = JSON.parse(all) as { longestWoken: { comm: string; meanwhile: { comm: string }[] }[] };
         expect(longestWoken.find(({ comm }) => comm === "victim")?.meanwhile[0]?.comm).toBe("hog");
@@ -143,7 +144,8 @@ await describeWithGuest(
       guestTestTimeoutMs,
     );
 
-    test.skipIf(noCompiler !== undefined)(
+    testUnless(
+      noCompiler,
       "stream and top show it while it happens",
       async () => {
         const stream = new LiveProcess(command("trace-agent stream vm1 -e sched"));

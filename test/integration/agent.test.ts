@@ -22,6 +22,7 @@ describe.skipIf(fixture.skipReason !== undefined)("the agent on a tracefs instan
   test("moves nothing while armed, all from start to stop, and nothing more until the next start", async () => {
     const { agent, ports } = await fixture.startOnPorts();
     writeMarkers(fixture.tracefs.path, cpus, 0, 100);
+    // Longer than a running agent would wait with them (latency_ms, 500).
     await Bun.sleep(600);
     expect(cpus.map((cpu) => ports.reader(cpu).length)).toEqual(cpus.map(() => 0));
     ports.order("1\n");

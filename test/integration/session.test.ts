@@ -131,6 +131,7 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session", () =>
     await ports.ask("hello one", "hello", () => agent.log);
     await ports.ask("set lease 10", "set", () => agent.log);
     await ports.ask("1", "start", () => agent.log);
+    // As long as the lease, which is looked at six times, and one look more.
     await Bun.sleep(12_000);
     expect(await ports.ask("hello two", "hello", () => agent.log)).toMatchObject({ state: "running" });
     expect(await ports.ask("status", "status", () => agent.log)).toMatchObject({ state: "running" });

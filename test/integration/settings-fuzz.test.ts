@@ -1,6 +1,7 @@
 /** Whatever a host sets, in whatever order and however hostile, is restored to the last byte. On an instance of this machine. */
 import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { AgentError } from "../../src/base/errors.ts";
 import { type EarlierValue, Settings } from "../../src/guest/control/settings.ts";
 import { parseOrder } from "../../src/protocol/orders.ts";
 import { inLongForm } from "../support/long.ts";
@@ -100,7 +101,8 @@ describe.skipIf(instance === undefined)("settings of a session", () => {
             try {
               settings.set(order.key, order.value);
               done++;
-            } catch {
+            } catch (error) {
+              expect(error).toBeInstanceOf(AgentError);
               expect([steps, line, steady(state())]).toEqual([steps, line, then]);
             }
           }

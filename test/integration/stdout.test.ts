@@ -111,6 +111,7 @@ describe.skipIf(fixture.skipReason !== undefined)("trace-agent --stdout", () => 
     closeSync(fd);
     await agent.says("armed: ");
     writeMarkers(fixture.tracefs.path, cpus, 0, 10);
+    // Longer than a running agent would wait with them (latency_ms, 500).
     await Bun.sleep(600);
     expect(statSync(path).size).toBe(0);
     ports.order("1\n0\n");

@@ -83,7 +83,7 @@ describe("a hostile guest", () => {
   test("that floods stream is followed for no longer than -d and a while", async () => {
     const end = await new Attacked(world, await world.guestOf("flood"), stream).end();
     // On a machine that is too slow to write all of it in time, that is said.
-    expect([0, 74]).toContain(end.code);
+    expect(end.code).toBe(end.stderr.includes("they came faster than stdout takes them") ? 74 : 0);
     expect(end.seconds).toBeLessThan(forSeconds + hostLimits.drainMostMs / 1000 + slackSeconds);
     expect(end.peakMiB).toBeLessThan(256);
   }, 300_000);

@@ -65,6 +65,17 @@ describe("balanceOf()", () => {
     );
     const noPort = imbalances(balanceOf({ ...begun, stop: stopped(8192), after }, came(50)));
     expect(noPort).toEqual(["CPU 1 was not recorded: the host has no port for it; 9 events stayed in its ring buffer"]);
+    // What its agent had read of it by then is in no file either.
+    const read = balanceOf(
+      {
+        before: status({}, { cpu: 1, readEvents: 3 }),
+        start: undefined,
+        stop: undefined,
+        after: status({}, { cpu: 1, entries: 9, readEvents: 8 }),
+      },
+      came(0),
+    );
+    expect(read[1]?.notServed?.events).toBe(14);
     const notServed = [{ cpu: 1, events: 4, reason: "no data port" }];
     const told = imbalances(balanceOf({ ...begun, stop: stopped(8192, 0, notServed), after }, came(50)));
     expect(told).toEqual(["CPU 1 was not recorded: no data port; 4 events stayed in its ring buffer"]);

@@ -1,5 +1,5 @@
 /** Events of the tracers, which not every machine allows itself: in a guest, against trace-cmd and trace_processor here. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,32 +7,30 @@ import { describeWithGuest, guestTestTimeoutMs } from "../../support/describe-gu
 import { recordInGuest } from "../../support/guest-recording.ts";
 import { checkExport } from "../../support/perfetto/check-export.ts";
 import { findTraceProcessor } from "../../support/perfetto/perfetto.ts";
+import { testUnless } from "../../support/test-unless.ts";
 import { compareReports, noTraceCmdReason, ourReport } from "../../support/trace-cmd-report.ts";
 
 const directory = process.env["TA_KEEP"] ?? mkdtempSync(join(tmpdir(), "trace-agent-report-"));
 afterAll(() => {
   if (process.env["TA_KEEP"] === undefined) rmSync(directory, { recursive: true, force: true });
 });
-const reason = noTraceCmdReason();
-if (reason !== undefined) console.log(`reports of tracers' events against trace-cmd: skipped: ${reason}`);
 const traceProcessor = findTraceProcessor();
-if ("reason" in traceProcessor) console.log(`exports of tracers' events: skipped: ${traceProcessor.reason}`);
+const reason = noTraceCmdReason() ?? ("reason" in traceProcessor ? traceProcessor.reason : undefined);
 
 function check(path: string, mustShow: readonly RegExp[]): void {
   const lines = ourReport(path).split("\n");
   for (const pattern of mustShow) expect(lines.filter((line) => pattern.test(line)).length).toBeGreaterThan(0);
-  if (reason === undefined) {
-    const { known, others } = compareReports(path);
-    console.log(`${path}: ${lines.length} lines, known differences:`, known);
-    expect(others.slice(0, 5)).toEqual([]);
-  }
-  if ("folder" in traceProcessor) checkExport(traceProcessor.folder, path);
+  const { known, others } = compareReports(path);
+  console.log(`${path}: ${lines.length} lines, known differences:`, known);
+  expect(others.slice(0, 5)).toEqual([]);
+  checkExport("folder" in traceProcessor ? traceProcessor.folder : "", path);
 }
 
 await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2 }, (guest) => {
   const work = "ls -l /bin > /dev/null; (sleep 0.05); cat /proc/self/status > /dev/null";
 
-  test(
+  testUnless(
+    reason,
     "with the function tracer prints as trace-cmd report does",
     async () => {
       const path = join(directory, "function.dat");
@@ -49,7 +47,8 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
     guestTestTimeoutMs,
   );
 
-  test(
+  testUnless(
+    reason,
     "with function_graph prints as trace-cmd report does",
     async () => {
       const path = join(directory, "graph.dat");
@@ -74,7 +73,8 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
     guestTestTimeoutMs,
   );
 
-  test(
+  testUnless(
+    reason,
     "with kprobe events, stack traces and markers prints as trace-cmd report does",
     async () => {
       const path = join(directory, "kprobe.dat");
@@ -101,7 +101,8 @@ await describeWithGuest("a recording of a 6.12 guest", { kernel: "6.12", cpus: 2
 });
 
 await describeWithGuest("a recording of a 6.1 guest with 8 CPUs", { kernel: "6.1", cpus: 8 }, (guest) => {
-  test(
+  testUnless(
+    reason,
     "that lost events prints and exports as it should",
     async () => {
       const path = join(directory, "eight.dat");
