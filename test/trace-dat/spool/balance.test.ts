@@ -76,6 +76,15 @@ describe("balanceOf()", () => {
       came(0),
     );
     expect(read[1]?.notServed?.events).toBe(14);
+    // An agent that does not tell, and whose port failed, or never was.
+    for (const [port, why] of [
+      ["closed", "its data port failed"],
+      ["absent", "it has no data port"],
+    ] as const) {
+      const failed = status({ port, entries: 6, readEvents: 150, overrun: 7 });
+      const untold = imbalances(balanceOf({ ...begun, stop: stopped(8192), after: failed }, came(50)));
+      expect(untold).toEqual([`CPU 0 was not recorded: ${why}; 6 events stayed in its ring buffer`]);
+    }
     const notServed = [{ cpu: 1, events: 4, reason: "no data port" }];
     const told = imbalances(balanceOf({ ...begun, stop: stopped(8192, 0, notServed), after }, came(50)));
     expect(told).toEqual(["CPU 1 was not recorded: no data port; 4 events stayed in its ring buffer"]);
