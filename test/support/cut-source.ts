@@ -7,7 +7,7 @@ import type { CutMachine, Cutter } from "../../src/host/machines/cutter.ts";
 import type { SessionDirectory } from "../../src/host/machines/session-directory.ts";
 import type { Spool } from "../../src/trace-dat/spool/spool.ts";
 import { fakeHeaderPage, fakeHello } from "./fake-replies.ts";
-import { numberedEvents, numberedSubBuffer } from "./numbered.ts";
+import { numberedEvents, numberedNs, numberedSubBuffer } from "./numbered.ts";
 import { bodyOf, subBufferBytes } from "./sub-buffers.ts";
 
 function hostNow(): bigint {
@@ -96,7 +96,7 @@ export class CutSource {
   }
 
   get #now(): bigint {
-    return 1_000_000n + BigInt(this.#number) * 100n + this.aheadNs + this.laterNs;
+    return 1_000_000n + BigInt(this.#number * numberedNs) + this.aheadNs + this.laterNs;
   }
 
   /** Of its stream. */

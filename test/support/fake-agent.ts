@@ -1,6 +1,6 @@
 /**
- * An agent that behaves as a test tells it, in a process of its own: `bun fake-agent.ts DIRECTORY SCRIPT(JSON)`. It serves the
- * ports of DIRECTORY as QEMU does, FIFOs or sockets, and says "ready" on stdout. Of several such pairs it is several agents.
+ * An agent that behaves as a test tells it: it serves the ports of DIRECTORY as QEMU does, FIFOs or sockets. Tests have it in a process
+ * with others (served-guest.ts); `bun fake-agent.ts DIRECTORY SCRIPT(JSON)` is one by itself, which says "ready" on stdout.
  */
 import { appendFileSync, writeSync } from "node:fs";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
@@ -25,12 +25,12 @@ export type FakeAgentScript = {
   staleReplies?: string;
   /** An earlier host's start order was never taken back. */
   running?: boolean;
-  /** Reboots so long after the start; and at SIGUSR2. */
+  /** Reboots so long after the start. */
   rebootMs?: number;
   /** Ends so long after the start, when all that it sent was taken: the VM is gone. */
   endMs?: number;
-  /** Sends data without end, so fast as they are taken: from the start on, or from SIGUSR1 on. */
-  endless?: boolean | "SIGUSR1";
+  /** Sends data without end, so fast as they are taken: from the start on, or when the test says so. */
+  endless?: boolean | "later";
   /** Sends so many sub-buffers per CPU in each poll, stamped with mono_raw, whose events bear numbers (numbered.ts). */
   numbered?: number;
   /** The first of these numbers. */
@@ -75,6 +75,7 @@ export class FakeAgent {
   #heardHello = false;
   #events = "irq:*";
   #starts = 0;
+  readonly #timers: NodeJS.Timeout[] = [];
   #isEndless: boolean;
   /** By CPU, that of its next event. */
   readonly #numbers: number[] = [];
@@ -94,9 +95,23 @@ export class FakeAgent {
     this.#control(staleReplies);
     this.#toAll(() => Array.from({ length: stale }, staleSubBuffer), false);
     if (this.#script.endless !== undefined || this.#script.numbered !== undefined)
-      setInterval(() => this.#sendMore(), pollMs);
-    process.on("SIGUSR1", () => (this.#isEndless = true));
-    process.on("SIGUSR2", () => this.#reboot());
+      this.#timers.push(setInterval(() => this.#sendMore(), pollMs));
+  }
+
+  /** As a VM that is killed. */
+  end(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const port of this.#ports.values()) port.close();
+  }
+
+  sendWithoutEnd(): void {
+    this.#isEndless = true;
+  }
+
+  reboot(): void {
+    this.#state = "armed";
+    this.#bytes = this.#bytes.map(() => 0);
+    this.#heardHello = false;
   }
 
   #sendMore(): void {
@@ -105,7 +120,7 @@ export class FakeAgent {
       for (const [name, port] of this.#ports) {
         const cpu = cpuOfDataPort(name);
         if (cpu === undefined || port.pending.length > 64) continue;
-        for (let index = 0; index < 256; index++) this.#data(cpu, subBuffer(300, fillOf(cpu, index)), true);
+        for (let index = 0; index < 256; index++) this.#data(cpu, fullSubBuffer(fillOf(cpu, index)), true);
       }
     }
     this.#sendNumbered(this.#script.numbered ?? 0);
@@ -212,8 +227,8 @@ export class FakeAgent {
     this.#toAll((cpu) => Array.from({ length: subBuffers }, (_, index) => subBuffer(5, fillOf(cpu, index))), true);
     if (this.#script.damaged === true) this.#toAll(() => [Buffer.alloc(subBufferBytes, 0xff)], true);
     if (partBytes > 0) this.#toAll(() => [subBuffer(5).subarray(0, partBytes)], true);
-    if (rebootMs !== undefined) setTimeout(() => this.#reboot(), rebootMs);
-    if (endMs !== undefined) setTimeout(() => this.#end(), endMs);
+    if (rebootMs !== undefined) this.#timers.push(setTimeout(() => this.reboot(), rebootMs));
+    if (endMs !== undefined) this.#timers.push(setTimeout(() => this.#endWhenTaken(), endMs));
   }
 
   #startPositions(): { cpu: number; bytes: number; time?: string }[] {
@@ -222,15 +237,9 @@ export class FakeAgent {
   }
 
   /** When the host, or what lies between, has taken all. */
-  #end(): void {
-    if ([...this.#ports.values()].every(({ pending }) => pending.length === 0)) process.exit(0);
-    setTimeout(() => this.#end(), pollMs);
-  }
-
-  #reboot(): void {
-    this.#state = "armed";
-    this.#bytes = this.#bytes.map(() => 0);
-    this.#heardHello = false;
+  #endWhenTaken(): void {
+    if ([...this.#ports.values()].every(({ pending }) => pending.length === 0)) return this.end();
+    this.#timers.push(setTimeout(() => this.#endWhenTaken(), pollMs));
   }
 
   #toAll(make: (cpu: number) => Uint8Array[], counted: boolean): void {
@@ -257,6 +266,13 @@ export class FakeAgent {
   }
 }
 
+const full: Uint8Array[] = [];
+
+/** Made once for each fill. */
+function fullSubBuffer(fill: number): Uint8Array {
+  return (full[fill] ??= subBuffer(300, fill));
+}
+
 function staleSubBuffer(): Uint8Array {
   const bytes = subBuffer(5, staleFill);
   bytes.writeBigUInt64LE(1000n, 0);
@@ -268,8 +284,7 @@ function positions(bytes: readonly number[]): { cpu: number; bytes: number }[] {
 }
 
 if (import.meta.main) {
-  const words = process.argv.slice(2);
-  for (let at = 0; at < words.length; at += 2)
-    new FakeAgent(words[at] ?? "", JSON.parse(words[at + 1] ?? "{}") as FakeAgentScript).serve();
+  const [directory = "", script = "{}"] = process.argv.slice(2);
+  new FakeAgent(directory, JSON.parse(script) as FakeAgentScript).serve();
   writeSync(1, "ready\n");
 }

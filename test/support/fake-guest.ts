@@ -1,10 +1,10 @@
 /** Guests whose agent behaves as a test tells it (fake-agent.ts), and what a recording of one holds. */
 import { readFileSync } from "node:fs";
-import { expect } from "bun:test";
 import type { HostTransport } from "../../src/transport/transports.ts";
 import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
 import { planSetup } from "../../src/host/setup/setup-plan.ts";
 import { type FakeAgentScript, fillOf } from "./fake-agent.ts";
+import { ServedGuests } from "./served-guest.ts";
 import { subBufferBytes } from "./sub-buffers.ts";
 
 export type FakeGuest = { directory: string; output: string };
@@ -13,7 +13,7 @@ export class FakeGuests {
   /** The number of the newest one. */
   count = 0;
   readonly #base: string;
-  readonly #started: Bun.Subprocess[] = [];
+  readonly #started: ServedGuests[] = [];
 
   /** `base`: a directory of the test's own. */
   constructor(base: string) {
@@ -27,22 +27,12 @@ export class FakeGuests {
   ): Promise<FakeGuest> {
     const directory = `${this.#base}/vm${++this.count}`;
     makeGuestDirectory(directory, planSetup(cpus), transport, undefined);
-    const text = JSON.stringify({ ...script, transport, cpus } satisfies FakeAgentScript);
-    const agent = Bun.spawn([process.execPath, `${import.meta.dir}/fake-agent.ts`, directory, text], {
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    this.#started.push(agent);
-    const { value } = await agent.stdout.getReader().read();
-    expect(Buffer.from(value ?? []).toString()).toBe("ready\n");
+    this.#started.push(await ServedGuests.startAgents({ [directory]: { ...script, transport, cpus } }));
     return { directory, output: `${this.#base}/out${this.count}.dat` };
   }
 
   async end(): Promise<void> {
-    for (const process of this.#started.splice(0)) {
-      process.kill("SIGKILL");
-      await process.exited;
-    }
+    for (const guest of this.#started.splice(0)) await guest.end();
   }
 }
 

@@ -1,5 +1,5 @@
 /** Fake guests of a test of several machines, and the directory that they are recorded into. */
-import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { afterAll, afterEach, beforeAll } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
@@ -7,9 +7,10 @@ import { planSetup } from "../../src/host/setup/setup-plan.ts";
 import { readSessionFile, type SessionFile } from "../../src/trace-dat/session/session-file.ts";
 import { eventually } from "./agent-process.ts";
 import type { FakeAgentScript } from "./fake-agent.ts";
+import { ServedGuests } from "./served-guest.ts";
 
 let base = "";
-const started: Bun.Subprocess[] = [];
+const started: ServedGuests[] = [];
 let count = 0;
 
 /** In a file that has fake guests: they end with their test, and their directories with the file. */
@@ -18,10 +19,7 @@ export function endsGuests(): void {
     base = mkdtempSync(`${tmpdir()}/ta-machines-`);
   });
   afterEach(async () => {
-    for (const process of started.splice(0)) {
-      process.kill("SIGKILL");
-      await process.exited;
-    }
+    for (const guests of started.splice(0)) await guests.end();
   });
   afterAll(() => rmSync(base, { recursive: true }));
 }
@@ -34,33 +32,30 @@ export function newWorld(): World {
   return { folder, out: `${folder}/out`, guest: (name) => `${folder}/${name}` };
 }
 
-export async function startGuest(directory: string, script: Partial<FakeAgentScript> = {}): Promise<Bun.Subprocess> {
+export async function startGuest(directory: string, script: Partial<FakeAgentScript> = {}): Promise<ServedGuests> {
   return await startAgents({ [directory]: script });
 }
 
-/** By name. In one process: they cost what one costs, and end together. */
+/** By name. */
 export async function startGuests(
   world: World,
   scripts: Record<string, Partial<FakeAgentScript>>,
-): Promise<Bun.Subprocess> {
+): Promise<ServedGuests> {
   return await startAgents(
     Object.fromEntries(Object.entries(scripts).map(([name, script]) => [world.guest(name), script])),
   );
 }
 
-async function startAgents(scripts: Record<string, Partial<FakeAgentScript>>): Promise<Bun.Subprocess> {
-  const words = Object.entries(scripts).flatMap(([directory, script]) => {
-    const whole: FakeAgentScript = { cpus: 2, transport: "fifo", subBuffers: 20, ...script };
-    if (!existsSync(directory)) makeGuestDirectory(directory, planSetup(whole.cpus), whole.transport, undefined);
-    return [directory, JSON.stringify(whole)];
-  });
-  const agent = Bun.spawn([process.execPath, `${import.meta.dir}/fake-agent.ts`, ...words], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  started.push(agent);
-  expect(Buffer.from((await agent.stdout.getReader().read()).value ?? []).toString()).toBe("ready\n");
-  return agent;
+async function startAgents(scripts: Record<string, Partial<FakeAgentScript>>): Promise<ServedGuests> {
+  const whole: Record<string, FakeAgentScript> = {};
+  for (const [directory, script] of Object.entries(scripts)) {
+    const one: FakeAgentScript = { cpus: 2, transport: "fifo", subBuffers: 20, ...script };
+    if (!existsSync(directory)) makeGuestDirectory(directory, planSetup(one.cpus), one.transport, undefined);
+    whole[directory] = one;
+  }
+  const guests = await ServedGuests.startAgents(whole);
+  started.push(guests);
+  return guests;
 }
 
 export function sessionOf({ out }: Pick<World, "out">): SessionFile {

@@ -1,9 +1,9 @@
 /** The guest's side of ports for fake guests, as QEMU has it: FIFOs that are open both ways, or sockets that it listens on. */
-import { constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, linkSync, openSync, renameSync, writeSync } from "node:fs";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 
-/** `pending`: what the host has not taken yet. */
-export type Port = { write: (bytes: Uint8Array) => void; pending: Uint8Array[] };
+/** `pending`: what the host has not taken yet. `close` leaves it as a process that is killed does. */
+export type Port = { write: (bytes: Uint8Array) => void; pending: Uint8Array[]; close: () => void };
 
 /** How often what the host has not taken is offered again. A guest with nothing to say sleeps: dozens of them wait in the tests. */
 export const pollMs = 5;
@@ -42,37 +42,50 @@ function ordersTo(carryOut: (order: string) => void): (bytes: Uint8Array) => voi
 function fifoPort(directory: string, name: string, hear: (bytes: Uint8Array) => void): Port {
   const out = openSync(`${directory}/${name}.out`, constants.O_RDWR | constants.O_NONBLOCK);
   const orders = openSync(`${directory}/${name}.in`, constants.O_RDWR | constants.O_NONBLOCK);
+  const reader = Bun.file(orders).stream().getReader();
   void (async () => {
-    for await (const bytes of Bun.file(orders).stream()) hear(bytes);
+    for (let read = await reader.read(); !read.done; read = await reader.read()) hear(read.value);
   })();
-  return queued((bytes) => {
+  const give = (bytes: Uint8Array): number => {
     try {
       return writeSync(out, bytes);
     } catch {
       return 0;
     }
+  };
+  return queued(give, () => {
+    void reader.cancel();
+    for (const fd of [out, orders]) closeSync(fd);
   });
 }
 
 function socketPort(directory: string, name: string, hear: (bytes: Uint8Array) => void): Port {
+  const path = `${directory}/${name}.sock`;
   let client: { write: (bytes: Uint8Array) => number } | undefined;
-  Bun.listen({
-    unix: `${directory}/${name}.sock`,
+  const server = Bun.listen({
+    unix: path,
     socket: {
       open: (socket) => void (client = socket),
       data: (_, bytes) => hear(bytes),
       close: () => void (client = undefined),
     },
   });
-  return queued((bytes) => Math.max(0, client?.write(bytes) ?? 0));
+  const give = (bytes: Uint8Array): number => Math.max(0, client?.write(bytes) ?? 0);
+  return queued(give, () => {
+    // The server removes its name, which one that is killed leaves.
+    linkSync(path, `${path}.left`);
+    server.stop(true);
+    renameSync(`${path}.left`, path);
+  });
 }
 
-function queued(write: (bytes: Uint8Array) => number): Port {
+function queued(give: (bytes: Uint8Array) => number, release: () => void): Port {
   const pending: Uint8Array[] = [];
   let timer: NodeJS.Timeout | undefined;
+  let isOpen = true;
   const flush = (): void => {
     for (let first = pending[0]; first !== undefined; first = pending[0]) {
-      const count = write(first);
+      const count = give(first);
       if (count < first.length) {
         pending[0] = first.subarray(count);
         timer ??= setTimeout(() => {
@@ -87,8 +100,15 @@ function queued(write: (bytes: Uint8Array) => number): Port {
   return {
     pending,
     write: (bytes) => {
+      if (!isOpen) return;
       pending.push(bytes);
       flush();
+    },
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      clearTimeout(timer);
+      release();
     },
   };
 }

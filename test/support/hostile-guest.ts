@@ -1,42 +1,40 @@
-/**
- * A guest that means harm to its host: `bun hostile-guest.ts DIRECTORY KIND CPUS`. It serves the FIFOs of DIRECTORY, says
- * "ready" on stdout, answers as an agent does but where its kind says otherwise, and ends by itself after two minutes.
- */
-import { writeSync } from "node:fs";
+/** A guest that means harm to its host: it serves the FIFOs of a directory, and answers as an agent does but where its kind says otherwise. */
 import { commonFields } from "./common-fields.ts";
 import { openPorts, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { inQuickForm } from "./quick.ts";
 import { bodyOf, subBuffer } from "./sub-buffers.ts";
 
-const lifeMs = 600_000;
 export class HostileGuest {
   readonly cpus: number;
   readonly #ports: Map<string, Port>;
   readonly #answers: Record<string, Answer>;
   readonly #onStart: (guest: HostileGuest) => void;
+  readonly #timers: NodeJS.Timeout[] = [];
   nonce = "";
   state: "armed" | "running" = "armed";
   #bytes: number[];
 
-  constructor(directory: string, kind: Kind, cpus: number) {
+  constructor(directory: string, kind: HostileKind, cpus: number) {
+    const { answers = {}, onStart = (): void => {} }: Kind = kinds[kind];
     this.cpus = cpus;
-    this.#answers = kind.answers ?? {};
-    this.#onStart = kind.onStart ?? ((): void => {});
+    this.#answers = answers;
+    this.#onStart = onStart;
     this.#bytes = Array.from({ length: cpus }, () => 0);
     this.#ports = openPorts(directory, cpus, "fifo", (order) => this.#carryOut(order));
   }
 
-  serve(): void {
-    setTimeout(() => process.exit(3), lifeMs);
-    writeSync(1, "ready\n");
+  end(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const port of this.#ports.values()) port.close();
   }
 
   /** Does it again and again, as long as the host takes what there is. */
   every(ms: number, step: () => void): void {
-    setInterval(() => {
+    const turn = (): void => {
       if ([...this.#ports.values()].every(({ pending }) => pending.length < 64)) step();
-    }, ms);
+    };
+    this.#timers.push(setInterval(turn, ms));
   }
 
   control(text: string): void {
@@ -134,7 +132,9 @@ const absurdStop: Answer = (guest) =>
   guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
 const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
 
-export const kinds = {
+export type HostileKind = keyof typeof kinds;
+
+const kinds = {
   /** Half a byte. */
   fraction: { answers: { metadata: says('{"reply":"metadata","bytes":0.5,"encoding":"gzip"}\nxxxxxxxx') } },
   /** Counts that are none. */
@@ -242,10 +242,3 @@ export const kinds = {
     onStart: (guest) => atOnceAndEvery(guest, 1, () => void (guest.state === "running" && guest.data(0, flood))),
   },
 } satisfies Record<string, Kind>;
-
-if (import.meta.main) {
-  const [directory = "", kind = "", cpus = "1"] = process.argv.slice(2);
-  const found = Object.entries(kinds).find(([name]) => name === kind)?.[1];
-  if (found === undefined) throw new Error(`no kind of guest ${kind}`);
-  new HostileGuest(directory, found, Number(cpus)).serve();
-}

@@ -1,15 +1,14 @@
 /** Guests that mean harm (hostile-guest.ts), and the host's commands on them. */
-import { expect } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
 import { planSetup } from "../../src/host/setup/setup-plan.ts";
 import { executable, eventually } from "./agent-process.ts";
-import type { kinds } from "./hostile-guest.ts";
+import type { HostileKind } from "./hostile-guest.ts";
+import { ServedGuests } from "./served-guest.ts";
 import { signalTaken } from "./signals.ts";
 
-export type HostileKind = keyof typeof kinds;
 export type AttackEnd = { code: number; seconds: number; peakMiB: number; stdout: string; stderr: string };
 
 /** What a loaded machine adds to any time: start, the hello, writing the file. */
@@ -22,28 +21,20 @@ const lastWordsMs = 10_000;
 export class HostileWorld {
   readonly base = mkdtempSync(join(tmpdir(), "ta-hostile-"));
   readonly output = `${this.base}/out.dat`;
-  readonly started: Bun.Subprocess[] = [];
+  readonly started: (() => Promise<unknown>)[] = [];
   #count = 0;
 
   async guestOf(kind: HostileKind, cpus = 1): Promise<string> {
     const directory = `${this.base}/vm${++this.#count}`;
     makeGuestDirectory(directory, planSetup(cpus), "fifo", undefined);
-    const guest = Bun.spawn([process.execPath, `${import.meta.dir}/hostile-guest.ts`, directory, kind, `${cpus}`], {
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    this.started.push(guest);
-    const { value } = await guest.stdout.getReader().read();
-    expect(Buffer.from(value ?? []).toString()).toBe("ready\n");
+    const guest = await ServedGuests.startHostile(directory, kind, cpus);
+    this.started.push(() => guest.end());
     return directory;
   }
 
   /** Ends what a test started, and removes what it wrote. */
   async endAll(): Promise<void> {
-    for (const process of this.started.splice(0)) {
-      process.kill("SIGKILL");
-      await process.exited;
-    }
+    for (const end of this.started.splice(0)) await end();
     this.removeOutput();
   }
 
@@ -73,7 +64,10 @@ export class Attacked {
       stdout: stdout ?? "pipe",
       stderr: "pipe",
     });
-    world.started.push(this.#process);
+    world.started.push(() => {
+      this.#process.kill("SIGKILL");
+      return this.#process.exited;
+    });
     const take = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> => {
       for await (const chunk of stream) add(Buffer.from(chunk).toString("latin1"));
     };

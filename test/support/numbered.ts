@@ -1,18 +1,22 @@
 /** Sub-buffers whose events bear numbers, so that a test sees whether one is lost or there twice; and what a recording holds of them. */
 import { SubBufferCursor } from "../../src/ring-buffer/sub-buffer.ts";
 import type { TraceSource } from "../../src/trace-dat/trace-source.ts";
+import { inQuickForm } from "./quick.ts";
 import { subBufferBytes } from "./sub-buffers.ts";
 
-export const numberedEvents = 300;
+/** Of a sub-buffer; with fewer of them the same bytes are read sooner. */
+export const numberedEvents = inQuickForm(30, 300);
+/** Between two events: a sub-buffer's last 30 us. */
+export const numberedNs = 30_000 / numberedEvents;
 
-/** As the kernel lays it out (4 KiB, 64 bit): events of 8 bytes, the CPU and a number, 100 ns apart. */
+/** As the kernel lays it out (4 KiB, 64 bit): events of 8 bytes, the CPU and a number. */
 export function numberedSubBuffer(time: bigint, cpu: number, first: number): Buffer {
   const bytes = Buffer.alloc(subBufferBytes);
   bytes.writeBigUInt64LE(time, 0);
   bytes.writeUInt32LE(numberedEvents * 12, 8);
   for (let event = 0; event < numberedEvents; event++) {
     const at = 16 + event * 12;
-    bytes.writeUInt32LE(2 | (100 << 5), at);
+    bytes.writeUInt32LE(2 | (numberedNs << 5), at);
     bytes.writeUInt32LE(cpu, at + 4);
     bytes.writeUInt32LE(first + event, at + 8);
   }

@@ -72,7 +72,7 @@ describe("record of two guests", () => {
     await recording(world, ["vm1", "vm2"]);
     await allSpooled(world, "vm1");
     // It boots again.
-    vm1.kill("SIGUSR2");
+    await vm1.reboot();
     const ofVm1 = (): unknown => sessionOf(world).machines[0]?.recordings[0];
     await eventually(
       () => JSON.stringify(ofVm1() ?? "").includes("booted again"),
@@ -94,12 +94,11 @@ describe("record of two guests", () => {
   test("ends at the size of the whole", async () => {
     const world = newWorld();
     const guests = [world.guest("vm1"), world.guest("vm2")];
-    const agents: Bun.Subprocess[] = [];
-    for (const guest of guests) agents.push(await startGuest(guest, { endless: "SIGUSR1" }));
+    const agents = await startGuests(world, { vm1: { endless: "later" }, vm2: { endless: "later" } });
     const recorder = new RecorderProcess(["record", ...guests, "-m", "8M", "-o", world.out]);
     // One that sends as much at once would end it before the other has started.
     await recording(world, ["vm1", "vm2"]);
-    for (const agent of agents) agent.kill("SIGUSR1");
+    await agents.sendWithoutEnd();
     const end = await recorder.ended();
     expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
     const bytes = sessionOf(world).machines.flatMap(({ recordings }) => recordings.map((one) => one.bytes ?? 0));
@@ -213,8 +212,7 @@ describe("a machine that comes later", () => {
         await recording(world, ["vm1"]);
         const agent = await startGuest(directory, { transport: "socket", subBuffers: 5 });
         await recording(world, [name]);
-        agent.kill("SIGKILL");
-        await agent.exited;
+        await agent.end();
         await eventually(
           () =>
             sessionOf(world).machines.some(

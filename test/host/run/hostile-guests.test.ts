@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { hostLimits } from "../../../src/host/limits.ts";
-import { type AttackEnd, Attacked, type HostileKind, HostileWorld, slackSeconds } from "../../support/hostile-world.ts";
+import type { HostileKind } from "../../support/hostile-guest.ts";
+import { type AttackEnd, Attacked, HostileWorld, slackSeconds } from "../../support/hostile-world.ts";
 
 const world = new HostileWorld();
 afterEach(() => world.endAll());
@@ -47,7 +48,7 @@ const waitingCases = cases.filter(({ withinSeconds }) => withinSeconds >= silenc
 
 describe("a hostile guest", () => {
   const waiting = new Map<Case, Promise<AttackEnd>>();
-  const waitingProcesses: Bun.Subprocess[] = [];
+  const endOfWaiting: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
     for (const entry of waitingCases) {
       const own = entry.command.map((word) =>
@@ -55,11 +56,10 @@ describe("a hostile guest", () => {
       );
       waiting.set(entry, new Attacked(world, await world.guestOf(entry.kind), own).end());
     }
-    waitingProcesses.push(...world.started.splice(0));
+    endOfWaiting.push(...world.started.splice(0));
   });
   afterAll(async () => {
-    for (const process of waitingProcesses) process.kill("SIGKILL");
-    await Promise.all(waitingProcesses.map(({ exited }) => exited));
+    await Promise.all(endOfWaiting.map((end) => end()));
   });
 
   test.each(

@@ -4,7 +4,8 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { makeFifo } from "../../../ffi/pipe.ts";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { eventually } from "../../support/agent-process.ts";
-import { Attacked, type HostileKind, HostileWorld, slackSeconds } from "../../support/hostile-world.ts";
+import type { HostileKind } from "../../support/hostile-guest.ts";
+import { Attacked, HostileWorld, slackSeconds } from "../../support/hostile-world.ts";
 
 const world = new HostileWorld();
 afterEach(() => world.endAll());

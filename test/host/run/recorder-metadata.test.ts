@@ -6,20 +6,18 @@ import { makeGuestDirectory } from "../../../src/host/setup/setup.ts";
 import { planSetup } from "../../../src/host/setup/setup-plan.ts";
 import { traceAgent } from "../../support/recorder-process.ts";
 import type { FakeAgentScript } from "../../support/fake-agent.ts";
+import { ServedGuests } from "../../support/served-guest.ts";
 import { sectionsBody } from "../../support/sub-buffers.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-metadata-`);
 const guest = `${base}/vm`;
 const cache = process.env["CACHE_DIRECTORY"] ?? "";
-const started: Bun.Subprocess[] = [];
+const started: ServedGuests[] = [];
 makeGuestDirectory(guest, planSetup(1), "fifo", undefined);
 let count = 0;
 
 const endAll = async (): Promise<void> => {
-  for (const process of started.splice(0)) {
-    process.kill("SIGKILL");
-    await process.exited;
-  }
+  for (const agent of started.splice(0)) await agent.end();
 };
 afterEach(endAll);
 afterAll(() => rmSync(base, { recursive: true }));
@@ -50,13 +48,7 @@ async function recordOnce(
     answers: { metadata },
     ordersTo,
   };
-  const fake = `${import.meta.dir}/../../support/fake-agent.ts`;
-  const agent = Bun.spawn([process.execPath, fake, directory, JSON.stringify(script)], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  started.push(agent);
-  await agent.stdout.getReader().read();
+  started.push(await ServedGuests.startAgents({ [directory]: script }));
   const args = events.flatMap((event) => ["-e", event]);
   const { code, stderr } = await traceAgent("record", directory, ...args, "-d", "0.1", "-o", output);
   expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });

@@ -11,31 +11,25 @@ import { eventually, executable } from "../../support/agent-process.ts";
 import type { FakeAgentScript } from "../../support/fake-agent.ts";
 import { LiveProcess } from "../../support/live-process.ts";
 import { traceAgent } from "../../support/recorder-process.ts";
+import { ServedGuests } from "../../support/served-guest.ts";
 
 const base = mkdtempSync(join(tmpdir(), "ta-waiting-"));
-const started: Bun.Subprocess[] = [];
+const started: ServedGuests[] = [];
 let count = 0;
 afterEach(async () => {
-  for (const process of started.splice(0)) {
-    process.kill("SIGKILL");
-    await process.exited;
-  }
+  for (const guest of started.splice(0)) await guest.end();
 });
 afterAll(() => rmSync(base, { recursive: true }));
 
 async function withAgent(
   script: Partial<FakeAgentScript>,
   cpus = 1,
-): Promise<{ directory: string; agent: Bun.Subprocess }> {
+): Promise<{ directory: string; agent: ServedGuests }> {
   const directory = `${base}/vm${++count}`;
   makeGuestDirectory(directory, planSetup(cpus), "fifo", undefined);
-  const text = JSON.stringify({ subBuffers: 4, ...script, transport: "fifo", cpus });
-  const agent = Bun.spawn([process.execPath, `${import.meta.dir}/../../support/fake-agent.ts`, directory, text], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
+  const whole: FakeAgentScript = { subBuffers: 4, ...script, transport: "fifo", cpus };
+  const agent = await ServedGuests.startAgents({ [directory]: whole });
   started.push(agent);
-  await agent.stdout.getReader().read();
   return { directory, agent };
 }
 
@@ -105,9 +99,9 @@ test("a guest that hangs is told of, and goes on when it answers again", async (
     "it records",
     () => recorder.stderr,
   );
-  agent.kill("SIGSTOP");
+  agent.hang();
   await recorder.says("the guest has not answered for");
-  agent.kill("SIGCONT");
+  agent.goOn();
   await recorder.says("the guest answers again");
   recorder.process.kill("SIGINT");
   expect(await recorder.ended()).toBe(0);

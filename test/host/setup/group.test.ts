@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { executable } from "../../support/agent-process.ts";
 import type { FakeAgentScript } from "../../support/fake-agent.ts";
 import { type CommandEnd, traceAgent } from "../../support/recorder-process.ts";
+import { ServedGuests } from "../../support/served-guest.ts";
 
 const nobody = "65534";
 const group = "60123";
@@ -22,12 +23,14 @@ if (reason === undefined) {
   chmodSync(program, 0o755);
 }
 const started: Bun.Subprocess[] = [];
+const agents: ServedGuests[] = [];
 let count = 0;
 afterEach(async () => {
   for (const process of started.splice(0)) {
     process.kill("SIGKILL");
     await process.exited;
   }
+  for (const agent of agents.splice(0)) await agent.end();
 });
 afterAll(() => rmSync(base, { recursive: true }));
 
@@ -49,13 +52,7 @@ async function guest(): Promise<{ directory: string; own: string }> {
   const { code, stderr } = await traceAgent("setup", "vm", "--dir", directory, "--cpus", "2", "--group", group);
   expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
   const script = { transport: "fifo", cpus: 2, subBuffers: 10 } satisfies FakeAgentScript;
-  const fake = join(import.meta.dir, "../../support/fake-agent.ts");
-  const agent = Bun.spawn([process.execPath, fake, directory, JSON.stringify(script)], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  started.push(agent);
-  await agent.stdout.getReader().read();
+  agents.push(await ServedGuests.startAgents({ [directory]: script }));
   return { directory, own };
 }
 

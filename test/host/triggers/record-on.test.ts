@@ -76,7 +76,7 @@ describe("record --last", () => {
     const world = newWorld();
     const agent = await startGuest(world.guest("vm1"));
     const recorder = await record(world, "--on", "guest-gone");
-    agent.kill("SIGKILL");
+    await agent.end();
     expect((await recorder.ended()).code).toBe(74);
     expect(triggersIn(world)).toEqual(["guest-gone"]);
   });
@@ -89,14 +89,14 @@ describe("record --last", () => {
     // A second without an answer is a long one, and still a busy machine may have others.
     const gone = (): number => triggersIn(world).length;
     const first = gone();
-    agent.kill("SIGSTOP");
+    agent.hang();
     await eventually(() => gone() > first, "a snapshot of the silence");
     const orders = (): number => readFileSync(ordersTo, "latin1").split("\n").length;
     const before = orders();
-    agent.kill("SIGCONT");
+    agent.goOn();
     await eventually(() => orders() > before + 2, "it answers again");
     const second = gone();
-    agent.kill("SIGUSR2");
+    await agent.reboot();
     expect((await recorder.ended()).code).toBe(74);
     expect(gone()).toBeGreaterThan(second);
     expect(new Set(triggersIn(world))).toEqual(new Set(["guest-gone"]));
