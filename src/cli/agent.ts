@@ -1,7 +1,6 @@
 /** `trace-agent` without a command: the guest agent, with the options of the kernel's own and more. */
 import { pageSize } from "../../ffi/sysconf.ts";
 import { AgentError } from "../base/errors.ts";
-import { runAgent } from "../guest/agent.ts";
 import { type AgentOptions, type StdoutFormat, stdoutFormats } from "../guest/options.ts";
 import { parseCpuList } from "../tracefs/cpu-list.ts";
 import { transportLimits } from "../transport/limits.ts";
@@ -74,6 +73,8 @@ export const agentCommand = makeCommand({
       setLogLevel(known);
     }
     log.debug(`options ${JSON.stringify(options)}`);
+    // Not for --help and --version.
+    const { runAgent } = await import("../guest/agent.ts");
     await runAgent(options);
   },
 });

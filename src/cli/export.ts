@@ -70,7 +70,7 @@ export const exportCommand = makeCommand({
       return;
     }
     const form = "perfetto";
-    const output = readOutput(values, defaultOutput(paths, form), ...paths);
+    const output = readOutput(values, await defaultOutput(paths, form), ...paths);
     const { isWhole, name, amount, streamed } = await exportRecording({
       paths,
       chosen: readParts(values),

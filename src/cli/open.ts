@@ -71,7 +71,7 @@ type Exported = { trace: string; remove: () => void };
 async function exported(path: string): Promise<Exported> {
   const remove = (): void => {};
   if (!isRecording(path)) return { trace: path, remove };
-  const output = defaultOutput([path], form);
+  const output = await defaultOutput([path], form);
   if (existsSync(output) && statSync(output).mtimeMs >= statSync(path).mtimeMs) return { trace: output, remove };
   try {
     return { trace: await exportTo([path], {}, output), remove };
@@ -89,7 +89,7 @@ async function exportedTogether(paths: readonly string[], chosen: PartSelection)
     throw new AgentError("usage", `cannot open "${other}" with others, or a part of it: it is no recording`, {
       remedy: "open it alone",
     });
-  return await exportedApart(paths, chosen, basename(defaultOutput(paths, form)));
+  return await exportedApart(paths, chosen, basename(await defaultOutput(paths, form)));
 }
 
 /** In a temporary directory. */

@@ -5,7 +5,6 @@ import { withLocalGuest } from "../host/local.ts";
 import type { MachineRequest, MachinesPlan } from "../host/machines/machine-request.ts";
 import type { MachinesOptions } from "../host/machines/machines-options.ts";
 import { qmpVcpus } from "../host/machines/qmp-vcpus.ts";
-import { recordMachines } from "../host/machines/record-machines.ts";
 import type { TraceConfig } from "../host/run/trace-config.ts";
 import { eventsOf, type TriggerOptions } from "../host/triggers/trigger.ts";
 import type { RecordOptions } from "../host/run/run-record.ts";
@@ -123,6 +122,8 @@ export async function recordPlanned(
   running?: MachinesOptions["running"],
 ): Promise<void> {
   const all = running === undefined ? options : { ...options, running };
+  // Half of all that `record` is, which a lone guest does not need.
+  const { recordMachines } = await import("../host/machines/record-machines.ts");
   if (!host) return recordMachines(plan, all);
   await withLocalGuest({ keepSelf }, (guest) => {
     const requests = plan.requests.map((request) => (request.kind === "host" ? hostRequest(guest) : request));

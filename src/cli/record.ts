@@ -1,6 +1,5 @@
 /** `trace-agent record GUEST`: a guest's events into a trace.dat. */
 import { AgentError } from "../base/errors.ts";
-import { recordCommand as recordCommandOfUser } from "../host/command/record-command.ts";
 import { guestDirectory } from "../host/guest-directory.ts";
 import { withLocalGuest } from "../host/local.ts";
 import { runRecord } from "../host/run/run-record.ts";
@@ -11,7 +10,6 @@ import { keepFlags } from "./keep-flags.ts";
 import { requireLocal } from "./live-flags.ts";
 import { metricsFlags } from "./metrics-flags.ts";
 import { outputFlags } from "./output-flags.ts";
-import { recordConfigured } from "./record-configured.ts";
 import { areSeveral, recordSeveral } from "./record-machines.ts";
 import { readOptions, recordFlags, type RecordValues } from "./record-options.ts";
 import { traceGroups } from "./trace-flags.ts";
@@ -61,6 +59,7 @@ export const recordCommand = makeCommand({
     if (values.config !== undefined) {
       if (values.local)
         throw new AgentError("usage", "--local records this machine alone", { remedy: "host = true in the file" });
+      const { recordConfigured } = await import("./record-configured.ts");
       await recordConfigured(values.config, { values, guests, order });
       return;
     }
@@ -96,6 +95,7 @@ export const recordCommand = makeCommand({
       }
       if (command === undefined) await withLocalGuest({ keepSelf }, (local) => runRecord(local, options));
       else {
+        const { recordCommand: recordCommandOfUser } = await import("../host/command/record-command.ts");
         process.exitCode = await recordCommandOfUser(
           { asRoot: values["as-root"], only: onlyOf(values), keepSelf },
           (local, recorded) => runRecord(local, { ...options, command: recorded }),

@@ -108,7 +108,7 @@ export const reportCommand = makeCommand({
       form,
       style,
       longest: readLongest(values.wakeups),
-      output: readOutput(values, defaultOutput(paths, form), ...paths),
+      output: readOutput(values, await defaultOutput(paths, form), ...paths),
       selection: {
         events: values.event,
         cpus: values.cpu === undefined ? undefined : parseCpuList(values.cpu),

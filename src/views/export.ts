@@ -12,27 +12,16 @@ import { openRecordings, type Recordings } from "../trace-dat/open-recording.ts"
 import type { PartSelection, RecordedPart } from "../trace-dat/parts.ts";
 import { ExportProgress } from "./export-progress.ts";
 import { type Exporter, type Export, type ExportResult, finishExport } from "./exporter.ts";
-import { exporters, type Form } from "./exporters.ts";
-import type { LineStyle } from "./line-style.ts";
+import { exporters, type Form, type FormOptions } from "./exporters.ts";
 import { unplacedTexts } from "./offset-text.ts";
-import { perfettoExporter } from "./perfetto/perfetto-exporter.ts";
-import type { GivenNames } from "./recorded-names.ts";
-import { textExporter } from "./text-exporter.ts";
-import { wakeupsExporter, wakeupsJsonExporter } from "./wakeups-exporter.ts";
 import { viewLimits } from "./limits.ts";
 
-export type ExportRequest = {
+export type ExportRequest = FormOptions & {
   /** Files, spools and directories of sessions. */
   paths: readonly string[];
   /** Of several machines and ring buffers. */
   chosen?: PartSelection;
   form: Form;
-  /** Of the form "text". */
-  style?: LineStyle;
-  /** Of the forms of wake-ups: how many are shown. */
-  longest?: number | undefined;
-  /** Of the form "perfetto". */
-  names?: GivenNames;
   selection?: EventSelection;
   output: OutputRequest;
 };
@@ -44,8 +33,8 @@ type Work = { parts: readonly RecordedPart[]; exporter: Exporter; selection: Eve
 
 /** A file appears when it is complete. Logs what the user should know. Throws an AgentError, or ReaderGone. */
 export async function exportRecording(request: ExportRequest): Promise<Exported> {
-  const { paths, chosen, selection = {}, output } = request;
-  const exporter = exporterOf(request);
+  const { paths, chosen, form, selection = {}, output } = request;
+  const exporter = await exporters[form](request);
   const recordings = await openRecordings(paths, chosen, { times: timeRangeBefore(selection) });
   for (const text of unplacedTexts(recordings.parts)) log.warn(text);
   const progress = new ExportProgress();
@@ -71,14 +60,6 @@ export async function exportRecording(request: ExportRequest): Promise<Exported>
     progress.clear();
     recordings.close();
   }
-}
-
-function exporterOf({ form, style, longest, names }: ExportRequest): Exporter {
-  if (form === "text") return textExporter(style);
-  if (form === "wakeups") return wakeupsExporter(longest);
-  if (form === "wakeups-json") return wakeupsJsonExporter(longest);
-  if (form === "perfetto") return perfettoExporter(names);
-  return exporters[form];
 }
 
 /** Whole only if everything that was opened is. */
@@ -145,7 +126,7 @@ export function tell({ warnings }: ExportResult, progress: ExportProgress): void
 }
 
 /** Default output: trace.dat -> trace.pftrace, or stdout; of several files it has the first one's name. */
-export function defaultOutput([path = ""]: readonly string[], form: Form): string {
-  const { ending }: Exporter = exporters[form];
+export async function defaultOutput([path = ""]: readonly string[], form: Form): Promise<string> {
+  const { ending } = await exporters[form]();
   return ending === undefined ? "-" : `${path.replace(/\/+$/, "").replace(/\.dat$/, "")}${ending}`;
 }

@@ -1,21 +1,26 @@
-/** All forms of a recording, one line each. */
+/** All forms of a recording, one line each. Each is loaded when it is asked for: a report as text needs no page, no Perfetto. */
 import type { Exporter } from "./exporter.ts";
-import { htmlExporter } from "./html/html-exporter.ts";
-import { jsonExporter } from "./json-exporter.ts";
-import { perfettoExporter } from "./perfetto/perfetto-exporter.ts";
-import { summaryExporter, summaryJsonExporter } from "./summary-exporter.ts";
-import { textExporter } from "./text-exporter.ts";
-import { wakeupsExporter, wakeupsJsonExporter } from "./wakeups-exporter.ts";
+import type { LineStyle } from "./line-style.ts";
+import type { GivenNames } from "./recorded-names.ts";
+
+export type FormOptions = {
+  /** Of the form "text". */
+  style?: LineStyle;
+  /** Of the forms of wake-ups: how many are shown. */
+  longest?: number | undefined;
+  /** Of the form "perfetto". */
+  names?: GivenNames;
+};
 
 export const exporters = {
-  text: textExporter(),
-  json: jsonExporter,
-  summary: summaryExporter,
-  "summary-json": summaryJsonExporter,
-  wakeups: wakeupsExporter(),
-  "wakeups-json": wakeupsJsonExporter(),
-  perfetto: perfettoExporter(),
-  html: htmlExporter,
-} as const satisfies Record<string, Exporter>;
+  text: async ({ style } = {}) => (await import("./text-exporter.ts")).textExporter(style),
+  json: async () => (await import("./json-exporter.ts")).jsonExporter,
+  summary: async () => (await import("./summary-exporter.ts")).summaryExporter,
+  "summary-json": async () => (await import("./summary-exporter.ts")).summaryJsonExporter,
+  wakeups: async ({ longest } = {}) => (await import("./wakeups-exporter.ts")).wakeupsExporter(longest),
+  "wakeups-json": async ({ longest } = {}) => (await import("./wakeups-exporter.ts")).wakeupsJsonExporter(longest),
+  perfetto: async ({ names } = {}) => (await import("./perfetto/perfetto-exporter.ts")).perfettoExporter(names),
+  html: async () => (await import("./html/html-exporter.ts")).htmlExporter,
+} as const satisfies Record<string, (options?: FormOptions) => Promise<Exporter>>;
 
 export type Form = keyof typeof exporters;

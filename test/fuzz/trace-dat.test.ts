@@ -10,7 +10,7 @@ import { AgentError } from "../../src/base/errors.ts";
 import { setLogLevel } from "../../src/base/log.ts";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../src/views/exporter.ts";
-import { exporters } from "../../src/views/exporters.ts";
+import { exporters } from "../support/exporters.ts";
 import { inLongForm } from "../support/long.ts";
 import { inQuickForm } from "../support/quick.ts";
 import { Random } from "../support/random.ts";

@@ -11,7 +11,8 @@ import { runTraceCmd } from "./trace-cmd.ts";
 import { differenceOf } from "./trace-cmd-differences.ts";
 import type { EventSelection } from "../../src/timeline/event-selection.ts";
 import { finishExport } from "../../src/views/exporter.ts";
-import { exporters, type Form } from "../../src/views/exporters.ts";
+import type { Form } from "../../src/views/exporters.ts";
+import { exporters } from "./exporters.ts";
 import type { LineStyle } from "../../src/views/line-style.ts";
 import { textExporter } from "../../src/views/text-exporter.ts";
 

@@ -5,7 +5,7 @@ import type { EventSelection } from "../../src/timeline/event-selection.ts";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import type { SubBufferReader } from "../../src/trace-dat/trace-source.ts";
 import { finishExport } from "../../src/views/exporter.ts";
-import { exporters } from "../../src/views/exporters.ts";
+import { exporters } from "../support/exporters.ts";
 import { fixturePath, fixtures } from "../fixtures/fixtures.ts";
 import { ourReport } from "../support/trace-cmd-report.ts";
 import { executable } from "../support/agent-process.ts";

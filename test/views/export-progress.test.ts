@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { ExportProgress } from "../../src/views/export-progress.ts";
-import { exporters, type Form } from "../../src/views/exporters.ts";
+import type { Form } from "../../src/views/exporters.ts";
+import { exporters } from "../support/exporters.ts";
 import { viewLimits } from "../../src/views/limits.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 

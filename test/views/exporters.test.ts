@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { openTraceDat } from "../../src/trace-dat/read/reader.ts";
 import { defaultOutput } from "../../src/views/export.ts";
 import { type ExportResult } from "../../src/views/exporter.ts";
-import { exporters, type Form } from "../../src/views/exporters.ts";
+import type { Form } from "../../src/views/exporters.ts";
+import { exporters } from "../support/exporters.ts";
 import { fixturePath } from "../fixtures/fixtures.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,10 +54,10 @@ function countsOf(form: Form): { events: number } {
   return { events: lines.filter((line) => line.includes('"event":')).length };
 }
 
-test("defaultOutput() is a file beside the recording for what has an ending, else stdout", () => {
-  expect(defaultOutput(["dir/trace.dat"], "perfetto")).toBe("dir/trace.pftrace");
-  expect(defaultOutput(["trace.dat.spool/"], "perfetto")).toBe("trace.dat.spool.pftrace");
-  expect(defaultOutput(["trace.dat"], "json")).toBe("-");
+test("defaultOutput() is a file beside the recording for what has an ending, else stdout", async () => {
+  expect(await defaultOutput(["dir/trace.dat"], "perfetto")).toBe("dir/trace.pftrace");
+  expect(await defaultOutput(["trace.dat.spool/"], "perfetto")).toBe("trace.dat.spool.pftrace");
+  expect(await defaultOutput(["trace.dat"], "json")).toBe("-");
 });
 
 test("a step ends with the line that is enough, however long that is", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import type { RecordedPart } from "../../../src/trace-dat/parts.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { isLong } from "../../support/long.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";

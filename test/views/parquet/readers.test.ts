@@ -6,7 +6,7 @@ import { partsOf } from "../../../src/trace-dat/parts.ts";
 import { openRecordings } from "../../../src/trace-dat/open-recording.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { exportTables, filesIn, readers, type Rows } from "../../support/parquet.ts";
 

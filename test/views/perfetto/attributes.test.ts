@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { makeVcpus } from "../../support/made-vcpus.ts";

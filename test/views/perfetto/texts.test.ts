@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 
 function exported(fixture: string): Buffer {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { EventIterator } from "../../../src/timeline/event-iterator.ts";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { SchedulingSummary } from "../../../src/views/scheduling/summary.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { noRecordingReason, recordLocally } from "../../support/local-recording.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { executable } from "../../support/agent-process.ts";
 

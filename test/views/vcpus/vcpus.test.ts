@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { partsOf } from "../../../src/trace-dat/parts.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
-import { exporters, type Form } from "../../../src/views/exporters.ts";
+import type { Form } from "../../../src/views/exporters.ts";
+import { exporters } from "../../support/exporters.ts";
 import type { MadeSched } from "../../support/made-machine.ts";
 import { makeVcpus, vcpuTasks } from "../../support/made-vcpus.ts";
 import { guestId, type Opened, openedGuest, openedHost, shiftedBy, timeShift } from "./opened.ts";
