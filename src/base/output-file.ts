@@ -4,7 +4,6 @@
  * removes it.
  */
 import { fsync, fsyncSync, readSync, writeSync } from "node:fs";
-import { promisify } from "node:util";
 import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O } from "../../ffi/fd.ts";
 import { copyFileRange, reserveSpace, startWriteback } from "../../ffi/file-space.ts";
@@ -17,9 +16,8 @@ import { baseLimits } from "./limits.ts";
 import { type OutputOptions, OutputPlace } from "./output-place.ts";
 import { SmallPieces } from "./small-pieces.ts";
 import { writeAll } from "./standard-output.ts";
+import { synced } from "./synced.ts";
 import { temporaryName } from "./temporary-name.ts";
-
-const synced = promisify(fsync);
 
 /** Errors of open(2) if a file system, or a kernel, has no unnamed files. */
 const noUnnamedFiles: ReadonlySet<number> = new Set([E.EOPNOTSUPP, E.EISDIR, E.EINVAL, E.ENOENT]);

@@ -4,7 +4,6 @@ import { allGuests, type GuestDirectory, guestsDirectory } from "../host/guest-d
 import { withLocalGuest } from "../host/local.ts";
 import type { MachineRequest, MachinesPlan } from "../host/machines/machine-request.ts";
 import type { MachinesOptions } from "../host/machines/machines-options.ts";
-import { qmpVcpus } from "../host/machines/qmp-vcpus.ts";
 import type { TraceConfig } from "../host/run/trace-config.ts";
 import { eventsOf, type TriggerOptions } from "../host/triggers/trigger.ts";
 import type { RecordOptions } from "../host/run/run-record.ts";
@@ -96,7 +95,10 @@ export async function planSeveral(
   ] as const)
     requireGuests(option, names, requests, choice.join);
   const vcpus = new Map<string, readonly number[]>();
-  for (const [name, path] of sockets) vcpus.set(name, await qmpVcpus(path));
+  for (const [name, path] of sockets) {
+    const { qmpVcpus } = await import("../host/machines/qmp-vcpus.ts");
+    vcpus.set(name, await qmpVcpus(path));
+  }
   for (const [name, tasks] of given) vcpus.set(name, tasks);
   const { output, format, until, latency, past, metrics, bounds, on, cut } = options;
   const plan: MachinesPlan = {

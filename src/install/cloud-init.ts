@@ -4,9 +4,9 @@
  * Clouds accept 16 to 64 kB of user-data, so the executable itself comes from a URL, or from the seed image that
  * the user-data came from. Nothing waits for the agent: the service is started without blocking the boot.
  */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { AgentError } from "../base/errors.ts";
+import { sha256 } from "../base/sha256.ts";
 import { version } from "../base/version.ts";
 
 /** The name of a NoCloud seed's file system; cloud-init searches for it. */
@@ -83,5 +83,5 @@ export function readSha256(text: string): string {
 }
 
 export function sha256Of(file: string): string {
-  return createHash("sha256").update(readFileSync(file)).digest("hex");
+  return sha256(readFileSync(file));
 }

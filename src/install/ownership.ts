@@ -2,8 +2,8 @@
  * Whether a file is this program's: only those are replaced and removed. The kernel's own agent has the same name,
  * and a unit or a script may have been changed by hand since it was installed.
  */
-import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { sha256 } from "../base/sha256.ts";
 
 /** "changed": ours, but not as we wrote it. */
 export type Ownership = "ours" | "changed" | "foreign";
@@ -35,10 +35,6 @@ export function ownershipOf(text: string): Ownership {
   const at = text.lastIndexOf(markStart);
   if (at < 0) return unmarked.has(sha256(text)) ? "ours" : "foreign";
   return marked(text.slice(0, at)) === text ? "ours" : "changed";
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** This text is in the program's own source, which the executable contains: in the scripts that it writes. */

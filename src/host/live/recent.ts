@@ -1,5 +1,4 @@
 /** The last seconds of all streams, kept in memory and written as a trace.dat on request. */
-import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import type { OutputPlace } from "../../base/output-place.ts";
 import { makePrivateDirectory, removePrivateDirectory } from "../../base/private-directory.ts";
@@ -8,6 +7,7 @@ import { hostLimits } from "../limits.ts";
 import { version } from "../../base/version.ts";
 import { withoutPast } from "../../trace-dat/spool/past.ts";
 import { writeTraceDat } from "../../trace-dat/write/write.ts";
+import { newTraceId } from "../../trace-dat/trace-id.ts";
 import type { LiveGuest } from "./follow.ts";
 
 /** Offset in the ring. */
@@ -74,7 +74,7 @@ export class RecentData {
         cpus: Math.max(trace.cpus, ...cpus.map((cpu) => cpu + 1)),
         streams,
         version: `trace-agent ${version}`,
-        traceId: randomBytes(8).readBigUInt64LE(),
+        traceId: newTraceId(),
       };
       return writeTraceDat(place, recording, "v6").cpus.reduce((sum, { events }) => sum + events, 0);
     } finally {

@@ -1,9 +1,9 @@
 /** One machine of a recording of several: its run, its spool, and what becomes of them. */
-import { randomBytes } from "node:crypto";
 import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
+import { newTraceId } from "../../trace-dat/trace-id.ts";
 import { record, type RecorderOptions } from "../run/recorder.ts";
 import type { RecordingWatch } from "../run/recording-watch.ts";
 import type { Waiting } from "../run/session.ts";
@@ -19,7 +19,7 @@ export type MachineRunOptions = Omit<RecorderOptions, "spool" | "traceId" | "sho
 
 export class MachineRecording {
   readonly request: MachineRequest;
-  readonly traceId = randomBytes(8).readBigUInt64LE();
+  readonly traceId = newTraceId();
   readonly entry: SessionMachine;
   /** Undefined as long as nothing is recorded. */
   recording: SessionRecording | undefined;

@@ -1,5 +1,4 @@
 /** A run into a spool: what must not be lost is on disk at any moment. */
-import { randomBytes } from "node:crypto";
 import { closeFd } from "../../../ffi/fd.ts";
 import { makePipe, type Pipe, setPipeSize } from "../../../ffi/pipe.ts";
 import { messageOf } from "../../base/errors.ts";
@@ -8,6 +7,7 @@ import type { StatusReply } from "../../protocol/replies.ts";
 import type { ClockBurst } from "../../trace-dat/spool/clock-bursts.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
 import type { SpoolSession } from "../../trace-dat/spool/spool-fields.ts";
+import { newTraceId } from "../../trace-dat/trace-id.ts";
 import { transportLimits } from "../../transport/limits.ts";
 import type { GuestDirectory } from "../guest-directory.ts";
 import { hostLimits } from "../limits.ts";
@@ -79,7 +79,7 @@ function withoutOwn<Reply extends StatusReply | undefined>({ guest }: Session, r
 
 function spoolSink(session: Session, options: RecorderOptions, symbols: SpooledSymbols): RunSink {
   const { spool, past, show, showWait, observer } = options;
-  const traceId = options.traceId ?? randomBytes(8).readBigUInt64LE();
+  const traceId = options.traceId ?? newTraceId();
   const spooled: SpoolSession = { guest: session.guest.guest, traceId, past };
   return {
     takesRaw: observer === undefined && (options.takesRaw ?? true),

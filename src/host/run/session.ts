@@ -4,7 +4,6 @@
  * A reply is waited for as long as the guest makes progress, but not for ever: a silence or a total limit ends the
  * wait. A capable agent reports that it is working (`progress`).
  */
-import { randomUUID } from "node:crypto";
 import { ClockReading } from "../../../ffi/clocks.ts";
 import { AgentError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
@@ -63,7 +62,7 @@ export class Session {
   /** An order got no reply: no further one is waited for. */
   unresponsive = false;
   readonly #control: ControlPort;
-  readonly #nonce = randomUUID();
+  readonly #nonce = crypto.randomUUID();
   readonly #reader = new ReplyReader(this.#nonce);
   readonly #inbox = new Inbox();
   #words: readonly string[] = [];

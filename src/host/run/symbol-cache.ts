@@ -2,9 +2,6 @@
  * Symbols and printk formats of guests, kept on the host: they are 5 to 10 MB, the guest's kernel formats them for each reader, and
  * they change only with its boot and its modules. Without a directory that is ours alone nothing is kept.
  */
-import { createHash } from "node:crypto";
-import { promisify } from "node:util";
-import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
 import { E, SystemError } from "../../../ffi/errno.ts";
 import { parseBoundedJson } from "../../base/bounded-json.ts";
 import { Directory } from "../../base/directory.ts";
@@ -12,6 +9,7 @@ import { messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { OutputFile } from "../../base/output-file.ts";
 import { OutputPlace } from "../../base/output-place.ts";
+import { sha256 } from "../../base/sha256.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { hostLimits } from "../limits.ts";
 
@@ -24,7 +22,6 @@ export type SymbolsKey = {
   printkBytes: number;
 };
 
-const compress = promisify(zstdCompress);
 /** Of a guest and a key; earlier versions named the key alone. */
 const ourName = /^symbols-(?:([\da-f]{16})-)?[\da-f]{32}$/;
 const newline = 0x0a;
@@ -147,15 +144,11 @@ function makeMissing(parent: Directory, name: string): void {
 }
 
 function nameOf(key: SymbolsKey): string {
-  return `symbols-${hashOf(key.guest).slice(0, 16)}-${hashOf(keyText(key)).slice(0, 32)}`;
+  return `symbols-${sha256(key.guest).slice(0, 16)}-${sha256(keyText(key)).slice(0, 32)}`;
 }
 
 function guestIn(name: string): string {
   return ourName.exec(name)?.[1] ?? "";
-}
-
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** The same for the same key, whatever the order of its fields. */
@@ -171,8 +164,7 @@ function sumOf(bytes: Uint8Array): string {
 /** In another thread: other guests are served meanwhile. */
 async function pack(key: SymbolsKey, body: Uint8Array): Promise<Buffer> {
   const head: Head = { version: 2, key, bytes: body.length, sum: sumOf(body) };
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), await compress(body, { params })]);
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), await Bun.zstdCompress(body, { level: 1 })]);
 }
 
 function unpack(file: Buffer, key: SymbolsKey): Uint8Array {
@@ -182,6 +174,7 @@ function unpack(file: Buffer, key: SymbolsKey): Uint8Array {
   if (!isHead(head) || keyText(head.key) !== keyText(key)) throw new Error("it was kept for something else");
   if (head.bytes > protocolLimits.metadataBytes) throw new Error("it is too large");
   // In one piece of memory: pieces that are put together cost as much as the unpacking.
+  const { constants, zstdDecompressSync } = process.getBuiltinModule("node:zlib");
   const lengths = { maxOutputLength: head.bytes, chunkSize: Math.max(head.bytes, constants.Z_MIN_CHUNK) };
   const body = zstdDecompressSync(file.subarray(end + 1), lengths);
   if (body.length !== head.bytes || sumOf(body) !== head.sum) throw new Error("it is damaged");

@@ -1,15 +1,11 @@
 /** The tables of segments: packed in another thread, and held once for machines that have the same. */
-import { createHash } from "node:crypto";
-import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
+import { sha256 } from "../../base/sha256.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
 import { SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
 import { describingSections, type Section, wholeBody } from "./sections.ts";
 import type { PackedSection } from "./v7-sections.ts";
 
-const compress = promisify(zstdCompress);
-const options = { params: { [constants.ZSTD_c_compressionLevel]: traceDatLimits.tablesZstdLevel } };
 /** By what they hold. */
 const held = new Map<string, WeakRef<PackedSection>>();
 
@@ -23,7 +19,7 @@ export async function packTables(metadata: Metadata): Promise<readonly PackedSec
 async function packOnce(section: Section): Promise<PackedSection> {
   // Addresses differ even between boots of one kernel.
   if (section.id === SectionId.kallsyms) return pack(section);
-  const key = `${section.id} ${createHash("sha256").update(wholeBody(section)).digest("base64")}`;
+  const key = `${section.id} ${sha256(wholeBody(section))}`;
   const known = held.get(key)?.deref();
   if (known !== undefined) return known;
   for (const [other, reference] of held) if (reference.deref() === undefined) held.delete(other);
@@ -35,5 +31,10 @@ async function packOnce(section: Section): Promise<PackedSection> {
 async function pack(section: Section): Promise<PackedSection> {
   const body = wholeBody(section);
   const { id, name } = section;
-  return { id, name, packed: await compress(body, options), bytes: body.length };
+  return {
+    id,
+    name,
+    packed: await Bun.zstdCompress(body, { level: traceDatLimits.tablesZstdLevel }),
+    bytes: body.length,
+  };
 }

@@ -8,7 +8,6 @@
  * A compressed section holds u32 compressed size, u32 size, data. The data of the CPUs is in one "flyrecord" section, each CPU at a
  * multiple of the sub-buffer size. Option BUFFER says where.
  */
-import { zstdCompressSync } from "node:zlib";
 import type { OutputFile } from "../../base/output-file.ts";
 import type { SubBufferLayout } from "../../ring-buffer/sub-buffer.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
@@ -25,7 +24,7 @@ export type PackedSection = { readonly id: number; readonly name: string; readon
 
 export function packSection(section: Section): PackedSection {
   const body = wholeBody(section);
-  const packed = body.length <= traceDatLimits.storedBytes ? stored(body) : zstdCompressSync(body);
+  const packed = body.length <= traceDatLimits.storedBytes ? stored(body) : Bun.zstdCompressSync(body);
   return { id: section.id, name: section.name, packed, bytes: body.length };
 }
 

@@ -2,7 +2,6 @@
  * trace.dat version 7, compressed with zstd (trace-cmd.dat.v7(5)); a third to a tenth of the size of version 6. Its sections:
  * v7-sections.ts. Compressed data of a CPU are u32 count of chunks, then per chunk u32 compressed size, u32 size, data.
  */
-import { zstdCompressSync } from "node:zlib";
 import { traceDatLimits } from "../limits.ts";
 import { chunkCountBytes } from "../format.ts";
 import { Bytes } from "./bytes.ts";
@@ -36,7 +35,7 @@ function* writeChunks(
   let count = 0;
   for (const chunk of readStream(stream, chunkSize(traceDatLimits.compressBytes, subBufferBytes))) {
     observe(stream.cpu, chunk);
-    const packed = zstdCompressSync(chunk);
+    const packed = Bun.zstdCompressSync(chunk);
     file.write(new Bytes().u32(packed.length).u32(chunk.length).take());
     file.write(packed);
     count++;
