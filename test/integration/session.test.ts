@@ -126,6 +126,44 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session", () =>
     expect(await ports.ask("status", "status", () => agent.log)).toMatchObject({ state: "running" });
   }, 300_000);
 
+  test("are restored when a host that acknowledges says nothing, though its ports still take events", async () => {
+    setUp();
+    const { agent, ports } = await fixture.startOnPorts();
+    const context = (): string => agent.log;
+    await ports.ask("hello x", "hello", context);
+    await ports.ask("host 2 ack", "host", context);
+    await ports.ask("set lease 10", "set", context);
+    await ports.ask(`set events ${quietEvent}`, "set", context);
+    await ports.ask("1", "start", context);
+    // As QEMU takes them for a recorder that was killed: MiB, which are hours of a quiet guest.
+    let first = 0;
+    const write = setInterval(() => writeMarkers(fixture.tracefs.path, cpus, (first += 20), 20), 1000);
+    try {
+      expect(await ports.ask("", "error", context)).toMatchObject({ order: "lease" });
+      await eventually(isAsBefore, "as before", () => JSON.stringify(settings()) + agent.log);
+    } finally {
+      clearInterval(write);
+    }
+  }, 300_000);
+
+  test("stay while a host acknowledges what it takes, though it sends no other order", async () => {
+    setUp();
+    const { agent, ports } = await fixture.startOnPorts();
+    const context = (): string => agent.log;
+    await ports.ask("hello x", "hello", context);
+    await ports.ask("host 2 ack", "host", context);
+    await ports.ask("set lease 10", "set", context);
+    await ports.ask(`set events ${quietEvent}`, "set", context);
+    await ports.ask("1", "start", context);
+    for (let second = 0; second < 14; second += 2) {
+      writeMarkers(fixture.tracefs.path, cpus, second * 10, 20);
+      await Bun.sleep(2000);
+      ports.order(`ack 0 ${ports.reader(0).length}\n`);
+    }
+    expect(fixture.tracefs.read("set_event")).toBe(quietEvent);
+    expect(agent.log).not.toContain("nothing received");
+  }, 300_000);
+
   test("of a host that set nothing do not exist: its run goes on, also when another says hello", async () => {
     const { agent, ports } = await fixture.startOnPorts();
     await ports.ask("hello one", "hello", () => agent.log);

@@ -64,7 +64,7 @@ export class Controller {
       settings,
       latency,
       setAcks: (acks) => Atomics.store(parts.run.words, acksIndex, acks ? 1 : 0),
-      bytesTaken: () => supervisor.slots.reduce((sum, { bytes }) => sum + bytes, 0),
+      bytesTaken: () => supervisor.slots.reduce((sum, { worker }) => sum + parts.run.takenByHost(worker), 0),
       whileHeld: (one) => this.#restoring(one),
       send: (reply) => replies.send(reply),
       onEnded: () => this.permitEarlyStart(),

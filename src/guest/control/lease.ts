@@ -17,7 +17,7 @@ export class Lease {
   #holds = 0;
   #bytesSeen = 0;
 
-  /** `bytesTaken`: of all data ports together. `runOut` is called once; then there is no lease until `begin()`. */
+  /** `bytesTaken`: how much the host took of all streams together. `runOut` is called once; then there is no lease until `begin()`. */
   constructor(bytesTaken: () => number, runOut: () => void) {
     this.#bytesTaken = bytesTaken;
     this.#runOut = runOut;

@@ -48,7 +48,7 @@ export class OrderIntake {
   take(bytes: Uint8Array, behindAcks = false): void {
     const orders = this.#decoder.decode(bytes);
     for (const order of orders) if (!this.#atOnce(order)) this.#waiting.push(order);
-    // Main need not wake for these: acknowledgements come with data that the host took, which renew its lease, and clock orders
+    // Main need not wake for these: an acknowledgement of more renews the lease by its position (RunState), and clock orders come
     // beside others.
     if ((orders.length === 0 && !behindAcks) || orders.some(({ order }) => order !== "ack" && order !== "clock"))
       this.#received = true;

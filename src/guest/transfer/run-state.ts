@@ -133,6 +133,15 @@ export class RunState {
       this.counters[counterIndex(worker, Counter.acknowledged)] = known;
   }
 
+  /**
+   * How far the host is known to have taken a stream. Of one that does not acknowledge that is what went into the port: QEMU and the
+   * port's queue take MiB for a host that is dead.
+   */
+  takenByHost(worker: number): number {
+    const acks = Atomics.load(this.words, acksIndex) === 1;
+    return this.counter(worker, acks ? Counter.acknowledged : Counter.bytes);
+  }
+
   /** The host's client has left, with what it had not taken. Workers see it before they send another piece. */
   hostLeft(): void {
     for (let base = 0; base < this.counters.length; base += countersPerCpu)
