@@ -27,6 +27,8 @@ const files: Record<string, string> = {
   buffer_size_kb: "buffer_size_kb",
   clock: "trace_clock",
   tracing_on: "tracing_on",
+  "filter sched:sched_switch": "events/sched/sched_switch/filter",
+  "filter irq:irq_handler_entry": "events/irq/irq_handler_entry/filter",
 };
 
 beforeEach(() => {
@@ -96,6 +98,15 @@ describe("set()", () => {
     settings.set("buffer_size_kb", "1408");
     expect(settings.changed).toBe(false);
     expect(cleared).toBe(1);
+  });
+
+  test("takes back what it had changed of several files when one cannot be written", () => {
+    fake.write("events/sched/sched_switch/filter", "common_pid == 1\n");
+    busy = "events/irq/irq_handler_entry/filter";
+    expect(() => settings.set("filter", "sched:sched_switch,irq:irq_handler_entry common_pid > 5")).toThrow(busy);
+    busy = undefined;
+    expect(fake.read("events/sched/sched_switch/filter")).toBe("common_pid == 1");
+    expect({ changed: settings.changed, cleared }).toEqual({ changed: false, cleared: 1 });
   });
 
   test("writes the events that a glob means", () => {
