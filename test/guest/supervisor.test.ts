@@ -1,11 +1,13 @@
 /** The supervisor with real workers on a directory that looks like tracefs: no root, no ring buffer of the kernel. */
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
+import { renameSync, rmSync } from "node:fs";
 import { clearEventFd, makeEventFd } from "../../ffi/eventfd.ts";
-import { closeFd } from "../../ffi/fd.ts";
+import { closeFd, O, openFd } from "../../ffi/fd.ts";
 import { setLogLevel } from "../../src/base/log.ts";
+import { guestLimits } from "../../src/guest/limits.ts";
 import { Supervisor, type SupervisorSetup } from "../../src/guest/supervisor.ts";
 import { Order, RunState, WorkerState } from "../../src/guest/transfer/run-state.ts";
+import { fifo } from "../../src/transport/fifo.ts";
 import type { Output } from "../../src/transport/transport.ts";
 import { onlineCpus } from "../../src/tracefs/cpus.ts";
 import { eventually } from "../support/agent-process.ts";
@@ -112,7 +114,47 @@ describe("a supervisor", () => {
     await eventually(() => supervisor.all(WorkerState.running), "a failed worker is not waited for");
     expect(supervisor.unserved).toMatchObject([{ cpu, offline: false, reason: expect.stringContaining("ENOENT") }]);
     supervisor.order(Order.running);
-    await eventually(() => supervisor.slots[0]?.restarts === 4, "restarted");
+    await eventually(() => supervisor.slots[0]?.restarts === 6, "three tries more");
+  });
+
+  test("gives a worker up that fails three times in a row, not one that was sound in between", async () => {
+    const failing = (): Output => ({ fd: openFd("/dev/full", O.WRONLY), traits: fifo.guest.traits, shared: false });
+    const { tracing, supervisor, state } = make([cpu], { openOutput: failing });
+    supervisor.rescan();
+    supervisor.order(Order.running);
+    await state(WorkerState.running, "running");
+    const fails = async (times: number): Promise<void> => {
+      tracing.fill(cpu, times);
+      await eventually(() => supervisor.slots[0]?.restarts === times, `failed ${times} times`);
+    };
+    const isServed = (): Promise<void> => eventually(() => supervisor.serving === 1, "restarted");
+    for (const times of [1, 2]) {
+      await fails(times);
+      await isServed();
+    }
+    const realNow = performance.now.bind(performance);
+    const later = spyOn(performance, "now").mockImplementation(() => realNow() + guestLimits.workerSoundMs);
+    try {
+      await fails(3);
+      await isServed();
+    } finally {
+      later.mockRestore();
+    }
+  });
+
+  test("hands over what the ring buffer held when its worker failed, though the stop came before the restart", async () => {
+    const { tracing, supervisor, state } = make([cpu]);
+    supervisor.rescan();
+    await state(WorkerState.armed, "armed");
+    const raw = `${tracing.path}/per_cpu/cpu${cpu}/trace_pipe_raw`;
+    renameSync(raw, `${raw}.away`);
+    supervisor.order(Order.running);
+    await eventually(() => supervisor.slots[0]?.restarts === 1, "failed");
+    supervisor.order(Order.armed);
+    tracing.fill(cpu, 7);
+    renameSync(`${raw}.away`, raw);
+    await state(WorkerState.armed, "armed again");
+    expect(tracing.received(cpu)).toEqual([7]);
   });
 
   test("serves a port again that was gone, when it is back", async () => {

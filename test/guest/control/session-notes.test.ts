@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -19,6 +20,7 @@ import { tryLock } from "../../../ffi/lock.ts";
 import { headerOf, readNotes } from "../../../src/guest/control/notes-text.ts";
 import { SessionNotes } from "../../../src/guest/control/session-notes.ts";
 
+const isRoot = process.geteuid?.() === 0;
 let base: string;
 let folder: string;
 let tracing: string;
@@ -113,26 +115,41 @@ describe("the notes of a session", () => {
     expect(files()).toEqual([]);
   });
 
-  test("are neither read nor written through a link, nor where others may write", () => {
+  test("are neither read nor written through a link, nor where others may read or write", () => {
     const path = leave();
     const secret = `${base}/secret`;
-    writeFileSync(secret, "keep me");
+    // What would be taken, if it were read.
+    const text = `${headerOf({ boot: "b1", directory: tracing })}{"key":"clock","value":"mono"}\n`;
+    writeFileSync(secret, text, { mode: 0o600 });
+    writeFileSync(path, text, { mode: 0o600 });
+    expect(make().takeOver()).toEqual([{ key: "clock", value: "mono" }]);
+    open.splice(0).forEach((one) => one.close());
     for (const spoil of [
       (): void => symlinkSync(secret, path),
       (): void => linkSync(secret, path),
       (): void => mkdirSync(path),
       (): void => {
-        writeFileSync(path, headerOf({ boot: "b1", directory: tracing }));
+        writeFileSync(path, text);
         chmodSync(path, 0o666);
+      },
+      (): void => {
+        writeFileSync(path, text);
+        chmodSync(path, 0o640);
+      },
+      // Of another user, which root alone can make.
+      (): void => {
+        writeFileSync(path, text, { mode: 0o600 });
+        if (isRoot) chownSync(path, 65_534, 65_534);
+        else chmodSync(path, 0o604);
       },
     ]) {
       rmSync(path, { recursive: true, force: true });
       spoil();
-      const notes = make();
-      expect(notes.takeOver()).toEqual([]);
-      notes.add("clock", "local");
-      notes.clear();
-      expect(readFileSync(secret, "utf8")).toBe("keep me");
+      const made = make();
+      expect(made.takeOver()).toEqual([]);
+      made.add("clock", "local");
+      made.clear();
+      expect(readFileSync(secret, "utf8")).toBe(text);
     }
     rmSync(folder, { recursive: true });
     mkdirSync(`${base}/elsewhere`);
