@@ -7,6 +7,7 @@ import { AgentFixture } from "../support/agent-fixture.ts";
 import { eventually } from "../support/agent-process.ts";
 import { startInstanceGuest } from "../support/instance-guest.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
+import { allowedMs, timed } from "../support/timing.ts";
 import { tracingState } from "../support/tracing-state.ts";
 import { words } from "../support/words.ts";
 
@@ -104,12 +105,15 @@ describe.skipIf(fixture.skipReason !== undefined)("what a recording chooses", ()
       [["-f", "prev_pid == 1", "-e", "sched"], 64, "give it behind the -e"],
       [["-e", "sched", "-P", "1,x"], 64, 'cannot use task "x"'],
     ] as const) {
-      const end = await traceAgent("record", directory, ...args, "-d", "0.3", "-o", output);
-      expect({ args, code: end.code, stderr: end.stderr }).toEqual({
-        args,
-        code,
-        stderr: expect.stringContaining(text),
+      const timing = await timed(async () => {
+        const end = await traceAgent("record", directory, ...args, "-d", "0.3", "-o", output);
+        expect({ args, code: end.code, stderr: end.stderr }).toEqual({
+          args,
+          code,
+          stderr: expect.stringContaining(text),
+        });
       });
+      expect(timing.ms).toBeLessThan(allowedMs(1000, timing));
       expect(stateOfNamed()).toBe(named);
     }
     expect(state()).toBe(before);
