@@ -82,4 +82,15 @@ test("tasks' times, CPUs' loads and wake-up latencies come from the switches", (
   waking(1, 111_000, 10);
   change(0, 113_000, 9, 10);
   expect([statistics.wakeups.count, statistics.wakeups.max]).toEqual([2, 2000]);
+  // A loss that is told without the gap before it.
+  waking(0, 114_000, 11);
+  statistics.lost(0, 1);
+  change(0, 200_000, 10, 11);
+  expect(statistics.cpu(0).watchedNs).toBe(21_000);
+  expect(statistics.wakeups.count).toBe(2);
+  // One that was woken while it still ran, and is preempted, was not waiting since then.
+  waking(0, 201_000, 11);
+  change(0, 202_000, 11, 12);
+  change(0, 300_000, 12, 11);
+  expect(statistics.wakeups.count).toBe(2);
 });

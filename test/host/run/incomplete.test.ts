@@ -92,6 +92,32 @@ test("a recorder that was killed leaves a spool of which recover says that nobod
   rmSync(`${output}.spool`, { recursive: true });
 }, 300_000);
 
+test("recover of what is damaged and ended early says both, and ends with 65", async () => {
+  const { directory, output } = await guests.start("fifo", { subBuffers: 10, damaged: true, time: true });
+  const recorder = new RecorderProcess(["record", directory, "-o", output]);
+  await recorder.recording(output);
+  await eventually(
+    () => [0, 1].every((cpu) => statSync(`${output}.spool/cpu${cpu}`).size === 11 * subBufferBytes),
+    "all came",
+  );
+  recorder.kill("SIGKILL");
+  await recorder.ended();
+  const { code, stderr } = await traceAgent("recover", `${output}.spool`, "-o", output);
+  expect(stderr).toContain("warning: the recording ended early: its recorder was killed");
+  expect(stderr).toContain("is damaged: 2 sub-buffers cannot be read to the end");
+  expect(code).toBe(65);
+  rmSync(`${output}.spool`, { recursive: true });
+}, 300_000);
+
+test("recover says why a recording ended early whose file its recorder could not make", async () => {
+  const spool = `${base}/early.spool`;
+  const { metadata } = makeRawSpool(spool);
+  writeFileSync(`${spool}/end.json`, JSON.stringify({ reason: "the VM has ended" }));
+  const { code, stderr } = await traceAgent("recover", spool, "--metadata", metadata, "-o", `${base}/early.dat`);
+  expect(stderr).toContain("the recording ended early: the VM has ended");
+  expect(code).toBe(74);
+}, 300_000);
+
 test("a file whose writing is interrupted says what stays, and what makes the file", async () => {
   const path = `${base}/interrupted`;
   mkdirSync(path);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Metadata } from "../../../src/events/trace-metadata.ts";
 import { layoutOf, SubBufferCursor, unknownLoss } from "../../../src/ring-buffer/sub-buffer.ts";
-import { reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
+import { beforeTime, reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
 import { fromTheStart } from "../../../src/trace-dat/spool/run-counts.ts";
 import type { SpoolSession } from "../../../src/trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
@@ -75,6 +75,24 @@ describe("withoutPast()", () => {
 
   test("of an empty stream is empty", () => {
     expect(withoutPast({ ...streamOf(1), bytes: 0 }, layout, 5n)).toMatchObject({ events: 0, stream: { bytes: 0 } });
+  });
+});
+
+describe("beforeTime()", () => {
+  test("keeps exactly what withoutPast() removes, wherever the time falls", () => {
+    const stream = streamOf(4);
+    const times = [0n, 9_999n, 10_100n, 10_101n, 10_300n, 20_000n, 20_100n, 30_250n, 40_500n, 40_501n, 2n ** 60n];
+    for (const end of times) {
+      const { events } = eventsOf(beforeTime(stream, layout, end));
+      expect({ end, events }).toEqual({ end, events: all(4).filter(({ ns }) => ns < end) });
+      expect(events.length).toBe(withoutPast(stream, layout, end).events);
+    }
+  });
+
+  test("still tells how many were lost before a sub-buffer of which it keeps a part", () => {
+    const stream = streamOf(3, 17);
+    expect(eventsOf(beforeTime(stream, layout, 20_250n)).losses).toEqual([17, 17]);
+    expect(eventsOf(beforeTime(stream, layout, 20_000n)).losses).toEqual([17]);
   });
 });
 
