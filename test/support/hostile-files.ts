@@ -90,8 +90,8 @@ const oneCpu = [{ cpu: 0, chunks: [page(1_000_000_000n, [eventData(5, 1)])] }];
 const hugeSubBuffer = Buffer.alloc(8 * MiB);
 const lines = (bytes: number, text = "\n"): Buffer => Buffer.alloc(bytes, text);
 
-/** A third in the quick form. */
-const many = (count: number): number => inQuickForm(Math.round(count / 3), count);
+/** A sixth in the quick form. */
+const many = (count: number): number => inQuickForm(Math.round(count / 6), count);
 
 const tinyChunks = (chunk: Buffer): Buffer =>
   joinTraceDat({ sections: packedSections({}), options: [] }, [

@@ -10,13 +10,22 @@ const member = /^ {2}(?:(?:static|readonly|async|override|get|set) )*\*?([a-z]\w
 const limit = /^ {2}(\w+): /gm;
 const notMembers = new Set(["constructor", "if", "for", "while", "switch", "return", "throw"]);
 
+/** By the file: each is asked for several times. */
+const codes = new Map<string, string>();
+
 function codeOf(file: string): string {
-  return textOf(file).replaceAll(comments, "");
+  let code = codes.get(file);
+  if (code === undefined) codes.set(file, (code = textOf(file).replaceAll(comments, "")));
+  return code;
 }
+
+const countedWords = new Map<string, Map<string, number>>();
 
 /** How often each word stands in a file; a private name is another word than the public one. */
 function wordsOf(file: string): Map<string, number> {
-  const words = new Map<string, number>();
+  let words = countedWords.get(file);
+  if (words !== undefined) return words;
+  countedWords.set(file, (words = new Map()));
   for (const [word] of codeOf(file).matchAll(/#?[A-Za-z_$][\w$]*/g)) words.set(word, (words.get(word) ?? 0) + 1);
   return words;
 }
@@ -46,20 +55,17 @@ function importedBy(file: string): string[] {
 
 /** Values that `files` export and no other of `users` imports; types that their own file does not use either. */
 export function unusedExports(files: readonly string[], users: readonly string[]): string[] {
-  const imported = new Map(users.map((user) => [user, new Set(importedBy(user))]));
-  const words = new Map(users.map((user) => [user, wordsOf(user)]));
+  const importers = new Map<string, string[]>();
+  for (const user of users)
+    for (const name of importedBy(user)) importers.set(name, [...(importers.get(name) ?? []), user]);
   return files.flatMap((file) => {
-    const others = users.filter((user) => user !== file);
+    const othersOf = (name: string): string[] =>
+      (importers.get(`${file} ${name}`) ?? []).filter((user) => user !== file);
     const isUsed = (name: string): boolean =>
-      others.some((user) => {
-        const names = imported.get(user);
-        return (
-          names?.has(`${file} ${name}`) === true || (names?.has(`${file} *`) === true && words.get(user)?.has(name))
-        );
-      });
+      othersOf(name).length > 0 || othersOf("*").some((user) => wordsOf(user).has(name));
     return [...codeOf(file).matchAll(exported)].flatMap(([, kind = "", name = ""]) => {
       const isType = kind === "type" || kind === "interface";
-      if (isUsed(name) || (isType && (words.get(file)?.get(name) ?? 0) > 1)) return [];
+      if (isUsed(name) || (isType && (wordsOf(file).get(name) ?? 0) > 1)) return [];
       return [`${file}: ${name}`];
     });
   });

@@ -8,6 +8,8 @@ export function rangeBetween({ eras }: Eras, wanderPpm: number): (time: number) 
   const ranges = eras.map((era) => rangeIn(era, wanderPpm));
   const [first] = ranges;
   if (first === undefined) throw new RangeError("no burst");
+  // Asked for each event.
+  if (ranges.length === 1) return first;
   return (time) => (ranges[nearestOf(eras, time)] ?? first)(time);
 }
 
@@ -32,14 +34,14 @@ function nearestOf(eras: readonly Era[], time: number): number {
 }
 
 function rangeIn(era: Era, wanderPpm: number): (time: number) => Interval {
-  const { bursts } = era;
+  const knots = era.bursts.map(({ at, offset: { low, high } }) => ({ at, low, high }));
   let index = 0;
   return (time) => {
-    while (index > 0 && (bursts[index]?.at ?? 0) > time) index--;
-    while ((bursts[index + 1]?.at ?? Infinity) <= time) index++;
-    const [before, after] = [bursts[index], bursts[index + 1]];
+    while (index > 0 && (knots[index]?.at ?? 0) > time) index--;
+    while ((knots[index + 1]?.at ?? Infinity) <= time) index++;
+    const [before, after] = [knots[index], knots[index + 1]];
     if (before !== undefined && after !== undefined && time >= before.at)
-      return betweenKnots({ at: before.at, ...before.offset }, { at: after.at, ...after.offset }, time, wanderPpm);
+      return betweenKnots(before, after, time, wanderPpm);
     return outside(era, time) ?? { low: -Infinity, high: Infinity };
   };
 }

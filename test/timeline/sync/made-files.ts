@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Recording } from "../../../src/trace-dat/write/recording.ts";
 import { type TraceDatFormat, writeTraceDat } from "../../../src/trace-dat/write/write.ts";
 import { type MadeEvent, madeRecording } from "./made-recording.ts";
-import { mulberry } from "./schedules.ts";
+import { mulberry, paceOfVcpus } from "./schedules.ts";
 
 export const madeTasks = [101, 102];
 export const headerPage = `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;\n`;
@@ -18,12 +18,12 @@ export function made(period = Infinity, seed = 9, ran: readonly number[] = madeT
   for (const vcpu of [0, 1]) {
     let at = 1_000 * (vcpu + 1);
     while (at < seconds * 1e9) {
-      const end = at + (period === Infinity ? 20_000 + 100_000 * random() : 50_000);
+      const end = at + (period === Infinity ? paceOfVcpus * (20_000 + 100_000 * random()) : 50_000);
       host[vcpu]?.push({ time: at, type: "sched_switch", first: 0, second: ran[vcpu] ?? 0 });
       host[vcpu]?.push({ time: end, type: "sched_switch", first: ran[vcpu] ?? 0, second: 0 });
       for (const share of [0.005, 0.995])
         guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
-      at = period === Infinity ? end + 50_000 + 300_000 * random() : at + period;
+      at = period === Infinity ? end + paceOfVcpus * (50_000 + 300_000 * random()) : at + period;
     }
   }
   return { host, guest };

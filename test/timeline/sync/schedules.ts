@@ -2,6 +2,10 @@
 import type { GuestTimes } from "../../../src/timeline/sync/refine.ts";
 import type { HostSlices } from "../../../src/timeline/sync/refiner.ts";
 import { VcpuSlices } from "../../../src/timeline/sync/vcpu-slices.ts";
+import { inQuickForm } from "../../support/quick.ts";
+
+/** Made vCPUs run and wait so many times as long in the quick form, and have fewer events. */
+export const paceOfVcpus = inQuickForm(2, 1);
 
 export type ScheduleOptions = {
   vcpus?: number;
@@ -39,7 +43,8 @@ export type Schedule = {
 };
 
 export function makeSchedule(options: ScheduleOptions = {}): Schedule {
-  const { vcpus = 2, durationNs = 4e9, offsetNs = 5e6, driftPpm = 0, runNs = 80_000, waitNs = 150_000 } = options;
+  const { vcpus = 2, durationNs = 4e9, offsetNs = 5e6, driftPpm = 0 } = options;
+  const { runNs = 80_000 * paceOfVcpus, waitNs = 150_000 * paceOfVcpus } = options;
   const { eventsPerSlice = 2, strayShare = 0, mapped = (vcpu: number): number => vcpu, seed = 1 } = options;
   const { kinks = [], busy = [0, 0], noisy = [0, 0], paused = [] } = options;
   const random = mulberry(seed);

@@ -7,7 +7,7 @@ import { burstOf, type RoundTrip } from "../../../src/timeline/sync/round-trips.
 import { type GuestToPlace, synchronise, type Synchronisation } from "../../../src/timeline/sync/synchronise.ts";
 import { type Outcome, synchroniseAll } from "../../../src/timeline/sync/synchronise-all.ts";
 import { type MadeEvent, madeRecording } from "./made-recording.ts";
-import { mulberry } from "./schedules.ts";
+import { mulberry, paceOfVcpus } from "./schedules.ts";
 
 const vcpuTasks = [101, 102];
 const hostEpoch = 7_000_000_000_000n;
@@ -30,7 +30,7 @@ function makeWorld({ seconds = 3, lostAt = -1, strays = 0, seed = 5, tasks = vcp
     const task = tasks[vcpu] ?? 0;
     for (let at = 1_000 * (vcpu + 1); at < seconds * 1e9;) {
       const cpu = random() < 0.5 ? 0 : 1;
-      const end = at + 20_000 + 100_000 * random();
+      const end = at + paceOfVcpus * (20_000 + 100_000 * random());
       const isLost = lostAt >= 0 && at > lostAt && at < lostAt + 20e6;
       if (!isLost) host[cpu]?.push({ time: at, type: "sched_switch", first: 0, second: task });
       if (isKvm) host[cpu]?.push({ time: at + (end - at) * 0.001, type: "kvm_entry", first: vcpu, second: 0 });
@@ -38,7 +38,7 @@ function makeWorld({ seconds = 3, lostAt = -1, strays = 0, seed = 5, tasks = vcp
       if (!isLost) host[cpu]?.push({ time: end, type: "sched_switch", first: task, second: 0 });
       for (const share of [0.005, 0.5, 0.995])
         guest[vcpu]?.push({ time: at + (end - at) * share, type: "mark", first: 1, second: 2 });
-      at = end + 50_000 + 300_000 * random();
+      at = end + paceOfVcpus * (50_000 + 300_000 * random());
     }
     for (let stray = 0; stray < strays; stray++)
       guest[vcpu]?.push({ time: seconds * 1e9 * random(), type: "mark", first: 3, second: 4 });
