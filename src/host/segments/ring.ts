@@ -84,7 +84,7 @@ export class Ring implements Cutter {
     return this.#streamOf(name)?.traceMetadata();
   }
 
-  turn(): void {
+  turn(haveStarted: boolean): void {
     const now = performance.now();
     if (now - this.#freeMs >= hostLimits.freeEveryMs) {
       this.#freeMs = now;
@@ -92,7 +92,8 @@ export class Ring implements Cutter {
         this.#parts.stop("the disk has less free space than is to stay (--free)");
     }
     this.#dropOld();
-    this.#store.keepWithin(this.#marginBytes, this.#ringBytes + this.#besideBytes);
+    const told = this.#members.reduce((sum, { stream }) => sum + stream.toldBytes, 0);
+    this.#store.keepWithin(this.#marginBytes, this.#ringBytes + this.#besideBytes, told, haveStarted);
     const { lastMs, afterMs, latencyMs } = this.#parts;
     const oldestMs = this.#isGathering ? -Infinity : now - lastMs - afterMs - latencyMs - hostLimits.cutLagMs;
     for (;;) {

@@ -122,8 +122,8 @@ export class Rotation implements Cutter {
     this.#cutIfDue(now);
     this.#planTails();
     // Sums over all ports, which only a bound in bytes asks for.
-    const isBounded = this.#store.keep.bytes !== undefined;
-    this.#store.keepWithin(isBounded ? this.#marginBytes : 0, isBounded ? this.#liveBytes : 0);
+    if (this.#store.keep.bytes === undefined) this.#store.makeRoom(0, 0);
+    else this.#store.keepWithin(this.#marginBytes, this.#liveBytes, this.#toldBytes, haveStarted);
     this.#writer.workIfDue(now);
   }
 
@@ -155,6 +155,11 @@ export class Rotation implements Cutter {
 
   get #spoolBytes(): number {
     return this.#members.reduce((sum, { stream }) => sum + stream.spoolBytes, 0);
+  }
+
+  /** Of a tail it goes when its file is written. */
+  get #toldBytes(): number {
+    return this.#members.reduce((sum, { tail, stream }) => sum + (tail ? 0 : stream.toldBytes), 0);
   }
 
   /** All that lies on the disk beside segments. */

@@ -4,7 +4,7 @@ import { log } from "../../base/log.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { toldSteps } from "../../timeline/sync/told-offset.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
-import { hostLimits } from "../limits.ts";
+import { hostLimits, MiB } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
 import { KeptSegments } from "./kept-segments.ts";
 import { type WrittenSegment, writeSegmentFile } from "./segment-file.ts";
@@ -27,6 +27,9 @@ export class SegmentStore {
   readonly #files = new Map<string, number>();
   readonly #kept = new KeptSegments();
   #isToldFull = false;
+  /** All machines that are waited for have told of themselves, and there was room. */
+  #hadRoom = false;
+  #hasToldFull = false;
 
   constructor(directory: SessionDirectory, keep: Keep, free: Free) {
     this.directory = directory;
@@ -104,13 +107,21 @@ export class SegmentStore {
     return true;
   }
 
-  /** The same, and it is told where nothing can be received at all: what machines told of themselves alone is more than is to be kept. */
-  keepWithin(moreBytes: number, liveBytes: number): void {
-    if (this.makeRoom(moreBytes, liveBytes) || this.bytes > 0 || this.#isToldFull) return;
-    this.#isToldFull = true;
-    log.warn(
-      `--keep leaves no room for events: ${liveBytes} bytes are there besides, of what the machines told of themselves`,
-    );
+  /**
+   * The same. `toldBytes`: what machines told of themselves, which lies there as long as they are recorded. A bound that has no room
+   * beside it is refused while machines begin, before anything is removed for it; of machines that come later it is told.
+   */
+  keepWithin(moreBytes: number, liveBytes: number, toldBytes: number, haveStarted: boolean): void {
+    const { bytes = Infinity } = this.keep;
+    if (toldBytes + moreBytes > bytes && !this.#hasToldFull) {
+      const problem = `--keep has no room for events beside ${toldBytes} bytes that the machines told of themselves`;
+      const remedy = `give it ${leastKeptMiB(toldBytes)}M or more`;
+      if (!this.#hadRoom) throw new AgentError("usage", problem, { remedy });
+      log.warn(`${problem}; ${remedy}`);
+      this.#hasToldFull = true;
+    }
+    this.#hadRoom ||= haveStarted && toldBytes > 0;
+    this.makeRoom(moreBytes, liveBytes);
   }
 
   /**
@@ -281,4 +292,9 @@ function timesOf({ times, offset }: WrittenSegment, clock: string): Partial<Sess
 /** Of the data: what a file of it takes at least. */
 export function bytesOf({ from, to }: Pick<SegmentPlan, "from" | "to">): number {
   return [...to].reduce((sum, [cpu, end]) => sum + end - Math.min(end, from.get(cpu) ?? 0), 0);
+}
+
+/** What does in any case: an eighth of it is a margin (`marginOf`), and a quarter each is received and written beside what was told. */
+function leastKeptMiB(toldBytes: number): number {
+  return Math.ceil((toldBytes * 8) / 3 / MiB);
 }

@@ -1,6 +1,6 @@
 /** The numbers of segments: each is given once in the life of a session's directory. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { hostLimits } from "../../../src/host/limits.ts";
 import { SessionDirectory } from "../../../src/host/machines/session-directory.ts";
@@ -85,6 +85,43 @@ test("as many segments are kept as a session can tell of, whatever --keep says",
     expect(text.length).toBeLessThan(traceDatLimits.sessionBytes);
     expect(readSessionFile(text, "session.json").machines[0]?.recordings.length).toBe(hostLimits.segmentsMax);
     directory.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a bound that has no room beside what machines told is refused while they begin, names one that has, and removes nothing", () => {
+  const folder = mkdtempSync(`${tmpdir()}/ta-segment-store-`);
+  const MiB = 1024 * 1024;
+  const file = "vm1/20260101T000000Z-0001.dat";
+  const open = (keep: number): { directory: SessionDirectory; store: SegmentStore } => {
+    const directory = SessionDirectory.open(`${folder}/${keep}`, undefined);
+    const store = new SegmentStore(directory, { bytes: keep }, { bytes: 0 });
+    directory.segments.place("vm1", file);
+    writeFileSync(`${directory.path}/${file}`, "");
+    store.add(directory.machine("vm1", "guest"), { file, number: 1, state: "whole", bytes: MiB }, undefined);
+    return { directory, store };
+  };
+  const there = ({ directory }: { directory: SessionDirectory }): boolean => existsSync(`${directory.path}/${file}`);
+  const told = 7 * MiB + 1;
+  try {
+    const small = open(7 * MiB);
+    small.store.keepWithin(0, 0, 0, true); // None has told of itself yet.
+    const begins = (): void => small.store.keepWithin(0, told, told, false);
+    expect(begins).toThrow("--keep has no room for events beside 7340033 bytes that the machines told of themselves");
+    expect(there(small)).toBe(true);
+    small.directory.close();
+
+    // What it names is enough: a margin, a quarter that is received, a quarter that is written.
+    const enough = open(19 * MiB);
+    const margin = (19 * MiB) / 8;
+    enough.store.keepWithin(margin, told, told, false);
+    expect(enough.store.makeRoom(margin, told + (19 * MiB) / 2)).toBe(true);
+    // Of a machine that comes later it is told: the others go on.
+    enough.store.keepWithin(margin, told, told, true);
+    enough.store.keepWithin(margin, 3 * told, 3 * told, true);
+    expect(there(enough)).toBe(false);
+    enough.directory.close();
   } finally {
     rmSync(folder, { recursive: true });
   }
