@@ -47,7 +47,7 @@ struct state { char preload[16 + MAX_LIBRARIES * 32]; char code_size[64]; word p
                struct limit stack; long executable, memfds[MAX_LIBRARIES]; };
 
 /* The last two variables are the loader's and glibc's until all is linked; then these stand in their place. */
-enum { VARIABLES_MAX = 12 };
+enum { SMALL_RUNTIME_VARIABLES = 8, VARIABLES_MAX = SMALL_RUNTIME_VARIABLES + 6 };
 /* Without it an idle agent wakes six times a second to collect. */
 static const char no_idle_wakeups[] = "BUN_GC_TIMER_DISABLE=1";
 
@@ -195,8 +195,8 @@ word start_loader(word *kernel_block, word *block)
   for (; *variables; variables++) if (!is_dropped((const char *)*variables)) *to++ = *variables;
   /* The state is behind the block: its place is known when all variables are counted. */
   word *slots = to;
-  int command = is_command(kernel_block);
-  to += (code_bytes ? VARIABLES_MAX - 2 : 2) + (agent || command ? 2 : 0);
+  int command = is_command(kernel_block), reader = reads_recording(kernel_block);
+  to += (code_bytes ? SMALL_RUNTIME_VARIABLES : 0) + (agent ? 2 : 0) + (command ? 3 : 0) + reader + 2;
   *to++ = 0;
   for (from = vector; ; from += 2, to += 2) {
     to[0] = from[0];
@@ -216,6 +216,8 @@ word start_loader(word *kernel_block, word *block)
   if (agent) *slots++ = (word)small_heaps;
   if (command) *slots++ = (word)late_first_tier;
   if (command) *slots++ = (word)late_middle_tier;
+  if (command) *slots++ = (word)no_warm_blocks;
+  if (reader) *slots++ = (word)late_collection;
   *slots++ = (word)(code_bytes ? one_glibc_arena : no_compile_delay);
   *slots = (word)state->preload;
   limit_thread_stacks(block, vector, state);

@@ -25,6 +25,10 @@ static const char no_purge_thread[] = "MIMALLOC_SCAVENGER=0";
 static const char purge_at_once[] = "MIMALLOC_PURGE_DELAY=0";
 /* The engine collects sooner, and gives back at once what it finds. An agent makes next to no objects while data go. */
 static const char small_heaps[] = "BUN_JSC_forceMiniVMMode=1";
+/* In a command that may be over soon: no thread makes half a MiB of the heap resident ahead of its use. */
+static const char no_warm_blocks[] = "BUN_JSC_useWarmUpMarkedBlocks=0";
+/* What reads a recording collects first when it has made 16 MiB, not 8: most recordings are read by then, and it is 5 ms. */
+static const char late_collection[] = "BUN_JSC_largeHeapSize=16777216";
 /* glibc reserves 64 MiB for each thread that allocates, and serves next to nothing: Bun has an allocator of its own. */
 static const char one_glibc_arena[] = "MALLOC_ARENA_MAX=1";
 

@@ -56,6 +56,7 @@ describe("the runtime of the executable", () => {
   test("is a small one for a command too, where the address space is limited", () => {
     const { environment } = reportOf(limited(`ulimit -v ${mebibytes(1024)}`, "record"));
     expect(environment).toMatchObject({ ...smallVariables(), BUN_JSC_jitMemoryReservationSize: `${32 * 2 ** 20}` });
+    expect(reportOf(limited(`ulimit -v ${mebibytes(1024)}`, "report")).environment).toMatchObject(readerVariables);
   });
 
   test("takes less than 350 MiB of address space as the agent, and no thread has a stack of 8 MiB", () => {

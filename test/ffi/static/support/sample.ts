@@ -14,21 +14,19 @@ export const sampleProgram = { entrypoints: [join(folder, "main.ts"), join(folde
 /** What the executable gives its runtime as the agent of this machine, which record --local starts (ffi/static/entry/entry.c). */
 export const localAgentVariables = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_maximumOptimizationDelay: "0" };
 
-/** And as another command of the host. */
-export const commandVariables = {
-  ...localAgentVariables,
+const ofCommands = {
   BUN_JSC_thresholdForJITAfterWarmUp: "5000",
   BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000",
+  BUN_JSC_useWarmUpMarkedBlocks: "0",
 };
+
+/** And as another command of the host. */
+export const commandVariables = { ...localAgentVariables, ...ofCommands };
 
 const lateLastTier = { BUN_GC_TIMER_DISABLE: "1", BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "400000" };
 
 /** And as a command that reads a recording. */
-export const readerVariables = {
-  ...lateLastTier,
-  BUN_JSC_thresholdForJITAfterWarmUp: "5000",
-  BUN_JSC_thresholdForOptimizeAfterWarmUp: "10000",
-};
+export const readerVariables = { ...lateLastTier, ...ofCommands, BUN_JSC_largeHeapSize: `${16 * 2 ** 20}` };
 
 /** What it gives its runtime as the agent, that is without a first word. */
 export function agentVariables(onlineCpus = cpus().length): Record<string, string> {
