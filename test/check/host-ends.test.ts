@@ -6,6 +6,7 @@ import { holders } from "../../src/check/host-ends.ts";
 import { findHostPorts } from "../../src/host/guest-directory.ts";
 import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
 import { planSetup } from "../../src/host/setup/setup-plan.ts";
+import { inQuickForm } from "../support/quick.ts";
 
 const folder = mkdtempSync(`${tmpdir()}/ta-host-ends-`);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,7 +29,7 @@ test("a removed FIFO is seen in a process that opens and closes files all the ti
     rmSync(`${path}/trace-path-cpu0.out`);
     makeGuestDirectory(path, planSetup(1), "fifo", undefined);
     const ports = findHostPorts({ guest: "vm", path });
-    for (let look = 0; look < 50; look++)
+    for (let look = 0; look < inQuickForm(20, 50); look++)
       expect(holders(ports)).toMatchObject({ vm: { pid: holder.pid }, gone: ["trace-path-cpu0.out"] });
   } finally {
     holder.kill("SIGKILL");

@@ -6,6 +6,7 @@ import { AgentFixture } from "../support/agent-fixture.ts";
 import { eventually, executable } from "../support/agent-process.ts";
 import { startInstanceGuest } from "../support/instance-guest.ts";
 import { oldExecutable, protocol1Commit } from "../support/old-executable.ts";
+import { isQuick } from "../support/quick.ts";
 import { type CommandEnd, RecorderProcess } from "../support/recorder-process.ts";
 
 const fixture = new AgentFixture("protocol1");
@@ -28,7 +29,9 @@ describe.skipIf("skipReason" in old).each([
 
   test("is recorded, streamed, asked, started and stopped", async () => {
     setUp();
-    const { directory, agent } = await startInstanceGuest(fixture, { through: [agentPath] });
+    const { directory, agent } = await startInstanceGuest(fixture, {
+      through: isQuick ? fixture.withFewSymbols(agentPath) : [agentPath],
+    });
     const output = join(fixture.scratch, "mixed.dat");
     const recorded = await host("record", directory, ...set, "-d", "0.3", "-o", output);
     expect({ code: recorded.code, stderr: recorded.code === 0 ? "" : recorded.stderr }).toEqual({

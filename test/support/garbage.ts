@@ -23,14 +23,14 @@ export type Garbage = { recording: string; event: string; style: string; bytesPe
 
 /** One object for each line would be 16 bytes at least. The heap grows by 16 KiB at a time. */
 const lineBytesMost = 12;
-/** In so many, one object for each line makes the heap grow. */
-const rounds = 2_048;
+/** In so many, one object for each line makes the heap grow: 16 bytes each, of which 16 KiB may be free. */
+const rounds = inQuickForm(1_200, 2_048);
 /** The heap may have grown for something else: then it is asked in more. */
 const roundsAgain = 16_384;
 /** Objects of 8,000 bytes and more lie outside of its blocks: the process grows by them. */
 const largeBytesMost = rounds * 4_000;
 /** Before: what is compiled meanwhile lies in the heap, too. */
-const warmUpRounds = 512;
+const warmUpRounds = inQuickForm(256, 512);
 /** Of kinds with the same format in all recordings. */
 const eventsOfKind = inQuickForm(1, 3);
 

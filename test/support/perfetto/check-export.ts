@@ -8,7 +8,7 @@ import { openTraceDat } from "../../../src/trace-dat/read/reader.ts";
 import { finishExport } from "../../../src/views/exporter.ts";
 import { PerfettoExport } from "../../../src/views/perfetto/perfetto-export.ts";
 import { EventIterator } from "../../../src/timeline/event-iterator.ts";
-import { askTrace } from "./perfetto.ts";
+import { askTraces } from "./perfetto.ts";
 import type { Row } from "./rpc.ts";
 
 /** Stats that tell of the recording, not of the export: a kernel's switches that do not follow each other, real losses. */
@@ -48,14 +48,39 @@ function namingsIn(kind: EventType): Naming[] {
 /** `answers`: to what the test asks beside. */
 export type ExportCheck = { counts: Map<string, number>; stats: Row[]; answers: Row[][] };
 
+type Exported = {
+  trace: string;
+  events: number;
+  counts: Map<string, number>;
+  /** Of tasks, by their pid. */
+  names: Map<number, Set<string>>;
+  lossyCpus: Set<number>;
+};
+
 /** Counts by name and CPU, stats, slices and names of threads. Returns what tests of single recordings look at further. */
 export function checkExport(folder: string, path: string, queries: readonly string[] = []): ExportCheck {
+  return checkExports(folder, [{ path, queries }])[0]!;
+}
+
+/** The same of several, by one trace_processor. */
+export function checkExports(
+  folder: string,
+  recordings: readonly { path: string; queries: readonly string[] }[],
+): ExportCheck[] {
+  const exports = recordings.map(({ path }) => exportOf(path));
+  const questions = exports.map(({ trace }, index) => ({
+    trace,
+    queries: [...ofEach, ...(recordings[index]?.queries ?? [])],
+  }));
+  return askTraces(folder, questions).map((answers, index) => checkAnswers(exports[index]!, answers));
+}
+
+function exportOf(path: string): Exported {
   const trace = `${path}.pftrace`;
   const source = openTraceDat(path);
   const parts: Buffer[] = [];
   const exporting = new PerfettoExport([source], (bytes) => parts.push(Buffer.from(bytes)));
   finishExport(exporting);
-  const result = exporting.counts;
   writeFileSync(trace, Buffer.concat(parts));
   const counts = new Map<string, number>();
   const names = new Map<number, Set<string>>();
@@ -75,16 +100,21 @@ export function checkExport(folder: string, path: string, queries: readonly stri
     }
   }
   source.close();
-  const [byName = [], stats = [], threads = [], open = [], ...rest] = askTrace(folder, trace, [
-    "select f.name || ' ' || cpu as key, count(*) as n from ftrace_event f group by f.name, cpu",
-    "select name, idx, severity, value from stats where value != 0 and severity in ('error', 'data_loss')",
-    "select tid, name from thread where name is not null",
-    "select count(*) n from slice where dur < -1",
-    ...slicePairs.map(({ slices }) => slices),
-    ...queries,
-  ]);
+  return { trace, events: exporting.counts.events, counts, names, lossyCpus };
+}
+
+const ofEach = [
+  "select f.name || ' ' || cpu as key, count(*) as n from ftrace_event f group by f.name, cpu",
+  "select name, idx, severity, value from stats where value != 0 and severity in ('error', 'data_loss')",
+  "select tid, name from thread where name is not null",
+  "select count(*) n from slice where dur < -1",
+  ...slicePairs.map(({ slices }) => slices),
+];
+
+function checkAnswers({ events, counts, names, lossyCpus }: Exported, answers: readonly Row[][]): ExportCheck {
+  const [byName = [], stats = [], threads = [], open = [], ...rest] = answers;
   expect(Object.fromEntries(byName.map((row) => [String(row["key"]), row["n"]]))).toEqual(Object.fromEntries(counts));
-  expect(result.events).toBe([...counts.values()].reduce((sum, count) => sum + count, 0));
+  expect(events).toBe([...counts.values()].reduce((sum, count) => sum + count, 0));
   expect(stats.filter((row) => !ofTheRecording.test(String(row["name"])))).toEqual([]);
   const lossy = stats.filter((row) => row["name"] === "ftrace_cpu_has_data_loss").map((row) => Number(row["idx"]));
   expect(lossy.sort((a, b) => a - b)).toEqual([...lossyCpus].sort((a, b) => a - b));

@@ -94,8 +94,15 @@ describe("readMetadata() of sections", () => {
     ],
     ["too large a file", `${head}${bytesOf("printk_formats", protocolLimits.metadataFileBytes + 1)}{"end":true}\n`],
   ])("refuses %s with an error that says so", (_, text) => {
-    expect(() => read(text)).toThrow(AgentError);
-    expect(() => read(text)).toThrow(/^cannot use the metadata of x: /);
+    // Once: some take long to be read.
+    let error: unknown;
+    try {
+      read(text);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(AgentError);
+    expect(error).toMatchObject({ message: expect.stringMatching(/^cannot use the metadata of x: /) });
   });
 
   test("leaves out names that are paths", () => {

@@ -49,7 +49,7 @@ describe.skipIf(reason !== undefined)("the spool that a killed recorder leaves",
     });
     const spool = Spool.create(join(directory, "part.dat"));
     spool.writeSession({ guest: "g", traceId: 1n });
-    spool.writeMetadata("start", Bun.gzipSync(Buffer.from(JSON.stringify(metadataOf(path)))));
+    spool.writeMetadata("start", Bun.gzipSync(Buffer.from(JSON.stringify(metadataOf(path))), { level: 1 }));
     // The recorder was killed while a sub-buffer came in.
     for (const [cpu, bytes] of data.entries())
       writeFileSync(`${spool.path}/cpu${cpu}`, Buffer.concat([bytes, Buffer.alloc(100)]));

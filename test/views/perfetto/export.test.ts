@@ -1,10 +1,10 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { noRecordingReason, recordLocally, recordLoss } from "../../support/local-recording.ts";
-import { checkExport } from "../../support/perfetto/check-export.ts";
+import { checkExports, type ExportCheck } from "../../support/perfetto/check-export.ts";
 import { findTraceProcessor } from "../../support/perfetto/perfetto.ts";
 import { executable } from "../../support/agent-process.ts";
 
@@ -31,10 +31,21 @@ const workload = `
   echo 'plain words' > $I/trace_marker
   echo 'B|1|a slice' > $I/trace_marker; sleep 0.02; echo 'E|1' > $I/trace_marker`;
 
+const queries = [
+  // The recording may end within one, which is the last of its CPU then.
+  "select count(*) n, sum(dur < 0 and ts < (select max(ts) from slice l where l.track_id = s.track_id)) open from slice s join cpu_track t on s.track_id = t.id where t.name like '%softirq%' or t.type like '%softirq%'",
+  "select extract_arg(arg_set_id, 'function') f from ftrace_event where name = 'workqueue_execute_start' limit 1",
+  "select name, str_value from metadata where name in ('system_name', 'system_release', 'system_machine')",
+  "select name, dur from slice where name = 'a slice'",
+  "select extract_arg(arg_set_id, 'bytes_req') b, extract_arg(arg_set_id, 'gfp_flags') g from ftrace_event where name = 'kmalloc' limit 1",
+];
+
 describe.skipIf(reason !== undefined)("a Perfetto trace of this machine", () => {
   const path = join(directory, "trace.dat");
-
-  test("has every event with its name, CPU and task, slices for interrupts and system calls, and no errors", () => {
+  const lossy = join(directory, "lossy.dat");
+  let checked: ExportCheck[] = [];
+  beforeAll(() => {
+    if (reason !== undefined) return;
     recordLocally(path, {
       events: [
         "sched",
@@ -55,14 +66,15 @@ describe.skipIf(reason !== undefined)("a Perfetto trace of this machine", () => 
       bufferKb: 16_384,
       workload,
     });
-    const { counts, answers } = checkExport(folder, path, [
-      // The recording may end within one, which is the last of its CPU then.
-      "select count(*) n, sum(dur < 0 and ts < (select max(ts) from slice l where l.track_id = s.track_id)) open from slice s join cpu_track t on s.track_id = t.id where t.name like '%softirq%' or t.type like '%softirq%'",
-      "select extract_arg(arg_set_id, 'function') f from ftrace_event where name = 'workqueue_execute_start' limit 1",
-      "select name, str_value from metadata where name in ('system_name', 'system_release', 'system_machine')",
-      "select name, dur from slice where name = 'a slice'",
-      "select extract_arg(arg_set_id, 'bytes_req') b, extract_arg(arg_set_id, 'gfp_flags') g from ftrace_event where name = 'kmalloc' limit 1",
+    recordLoss(lossy, 200);
+    checked = checkExports(folder, [
+      { path, queries },
+      { path: lossy, queries: [] },
     ]);
+  });
+
+  test("has every event with its name, CPU and task, slices for interrupts and system calls, and no errors", () => {
+    const { counts, answers } = checked[0]!;
     expect(counts.size).toBeGreaterThan(30);
     const [softirqs = [], symbols = [], info = [], marker = [], fields = []] = answers;
     expect(Number(softirqs[0]?.["n"])).toBeGreaterThan(0);
@@ -76,9 +88,7 @@ describe.skipIf(reason !== undefined)("a Perfetto trace of this machine", () => 
   }, 300_000);
 
   test("tells of losses on the CPUs where they were", () => {
-    const lossy = join(directory, "lossy.dat");
-    recordLoss(lossy, 200);
-    const { stats } = checkExport(folder, lossy);
+    const { stats } = checked[1]!;
     expect(stats.some((row) => row["name"] === "ftrace_cpu_has_data_loss")).toBe(true);
   }, 300_000);
 
