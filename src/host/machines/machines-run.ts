@@ -251,7 +251,11 @@ export class MachinesRun {
         stopAsked: () => (this.#isStopped(machine) ? "stop" : this.#order.asked(name)),
         requireRoom: () => this.#memory.requireRoom(name),
         mayStart: () => this.#gate.mayStart(name),
-        beforeStart: () => this.#events.check(),
+        beforeStart: () => {
+          this.#events.check();
+          // Where further machines may join, one of those may have what these lack.
+          if (!this.mayBeNone) this.#triggers?.check();
+        },
         // A cutter may be done with a machine before the others have ended.
         whenEnded: async (work) => {
           if (this.#order.isStopping && this.#cutter === undefined) this.#left.push(work);
@@ -262,7 +266,7 @@ export class MachinesRun {
         this.#gate.started(name);
         this.#settling.begun();
       },
-      (error) => error === this.#events.error || this.#isStopped(machine),
+      (error) => error === this.#events.error || error === this.#triggers?.error || this.#isStopped(machine),
     );
   }
 

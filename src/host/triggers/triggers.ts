@@ -3,11 +3,12 @@
  * snapshot; how often there is one, and what follows the moment, is the ring's business.
  */
 import { log } from "../../base/log.ts";
-import { messageOf } from "../../base/errors.ts";
+import { type AgentError, messageOf } from "../../base/errors.ts";
 import { hostLimits } from "../limits.ts";
 import type { RunningMachine, RunningRecorder, SnapshotRequest, SnapshotResult } from "../machines/running-recorder.ts";
 import { MachineWatch } from "./machine-watch.ts";
 import type { Trigger, TriggerOptions } from "./trigger.ts";
+import { unwatched } from "./watchable.ts";
 
 type Watched = {
   watch: MachineWatch | undefined;
@@ -24,6 +25,9 @@ export class Triggers {
   readonly #watched = new WeakMap<object, Watched>();
   readonly #readsStreams: boolean;
   readonly #asked = new Set<Promise<void>>();
+  #isChecked = false;
+  /** No machine can be watched for a trigger. */
+  error: AgentError | undefined;
 
   /** `latencyMs`: how long an event may wait in a guest. */
   constructor(
@@ -35,6 +39,19 @@ export class Triggers {
     this.#options = options;
     this.#snapshot = snapshot;
     this.#readsStreams = options.triggers.some(({ kind }) => kind === "event" || kind === "latency");
+  }
+
+  /** Once, when all machines are ready and none has started. Throws the same error for each of them. */
+  check(): void {
+    if (!this.#isChecked && this.#readsStreams) {
+      const ready = this.#recorder.machines.filter(({ state }) => state === "waiting").map((one) => one.metadata());
+      this.error = unwatched(
+        this.#options.triggers,
+        ready.filter((metadata) => metadata !== undefined),
+      );
+    }
+    this.#isChecked = true;
+    if (this.error !== undefined) throw this.error;
   }
 
   /** Called some twenty times a second, and once when all machines have ended. */

@@ -5,7 +5,7 @@ import { eventually } from "../../support/agent-process.ts";
 import { endsGuests, newWorld, recording, sessionOf, startGuest, type World } from "../../support/fake-machines.ts";
 import { testUnless } from "../../support/test-unless.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../../support/tracefs.ts";
-import { RecorderProcess, traceAgent, traceAgentText } from "../../support/recorder-process.ts";
+import { type CommandEnd, RecorderProcess, traceAgent, traceAgentText } from "../../support/recorder-process.ts";
 
 setDefaultTimeout(300_000);
 endsGuests();
@@ -70,6 +70,24 @@ describe("record --last", () => {
     const snapshots = readdirSync(`${world.out}/vm1`);
     expect(snapshots.length).toBe(3);
     for (const file of snapshots) expect(await traceAgentText("report", `${world.out}/vm1/${file}`)).toContain("mark");
+  });
+
+  test("is refused before it starts where no machine has what a trigger asks for, and goes on where one has", async () => {
+    const world = newWorld();
+    const other = files["events/test/mark/format"].replace("int value", "int worth");
+    await startGuest(world.guest("vm1"), { files });
+    await startGuest(world.guest("vm2"), { files: { "events/test/mark/format": other } });
+    const on = (field: string, ...guests: string[]): Promise<CommandEnd> => {
+      const ring = ["--last", "60s", "--on", `event=test:mark/${field} == 1`, "-o", world.out, "-d", "0.2"];
+      return traceAgent("record", ...guests.map((name) => world.guest(name)), ...ring);
+    };
+    const none = await on("valeu", "vm1", "vm2");
+    expect(none.stderr).toContain('no machine can be watched for "event=test:mark/valeu == 1"');
+    expect(none.stderr).toContain('event test:mark has no field "valeu"; did you mean value?');
+    expect({ code: none.code, there: existsSync(world.out) }).toEqual({ code: 69, there: false });
+    const one = await on("worth", "vm1", "vm2");
+    expect(one.stderr).toContain('vm1 is not watched for "event=test:mark/worth == 1"');
+    expect(one.code).toBe(0);
   });
 
   test("takes one when the guest is gone, before it ends itself", async () => {
