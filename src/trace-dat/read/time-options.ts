@@ -55,7 +55,8 @@ function nameOf(id: number): string {
 /** As strtoll(3) with base 0: decimal, 0x and hex, 0 and octal; what does not fit is the largest or smallest s64. */
 function parseInteger(bytes: Uint8Array): bigint {
   const text = Buffer.from(bytes.subarray(0, integerChars)).toString("latin1");
-  const [, sign, hex, octal, decimal] = /^\s*([-+]?)(?:0x([0-9a-f]{1,32})|0([0-7]{1,32})|(\d{1,32}))/i.exec(text) ?? [];
+  const [, sign, hex, octal, decimal] =
+    /^\s*([-+]?)(?:0x([0-9a-f]{1,32})|0([0-7]{1,32})|([1-9]\d{0,31}|0))/i.exec(text) ?? [];
   const digits = hex === undefined ? (octal === undefined ? (decimal ?? "0") : `0o${octal}`) : `0x${hex}`;
   const value = sign === "-" ? -BigInt(digits) : BigInt(digits);
   const [least, most] = [-(1n << 63n), (1n << 63n) - 1n];
