@@ -179,15 +179,15 @@ describe("events", () => {
 });
 
 describe("losses", () => {
-  const lost = (flags: number, longBytes: 4 | 8 = 8): number => {
+  const lost = (flags: number, longBytes: 4 | 8 = 8, count = 77n): number => {
     const made = make(0n, { longBytes }).put(delta(1, 1)).put(0).commit(flags);
-    made.view.setUint32(8 + longBytes + 8, 77, true);
+    made.view.setBigUint64(8 + longBytes + 8, count, true);
     return headerOf(made.view, layoutOf(4096, longBytes))["lostEvents"] as number;
   };
 
   test("the count behind the data is read only when the header says that it is there", () => {
     expect([lost(0), lost(0x8000_0000), lost(0xc000_0000), lost(0x4000_0000)]).toEqual([0, unknownLoss, 77, 0]);
-    expect(lost(0xc000_0000, 4)).toBe(77);
+    expect([lost(0xc000_0000, 4), lost(0xc000_0000, 8, 3n << 32n)]).toEqual([77, 3 * 2 ** 32]);
   });
 
   test("a count that has no room in the sub-buffer is unknown, not read from the next one", () => {

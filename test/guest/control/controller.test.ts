@@ -6,6 +6,7 @@ import { Held, heldIndex } from "../../../src/guest/transfer/run-state.ts";
 import { protocolLimits } from "../../../src/protocol/limits.ts";
 import { eventually } from "../../support/agent-process.ts";
 import { ControllerWorld, cpu } from "../../support/controller-world.ts";
+import { fakeSubBufferBytes } from "../../support/fake-tracing.ts";
 
 setLogLevel("silent");
 afterAll(() => setLogLevel("info"));
@@ -56,6 +57,29 @@ describe("a controller", () => {
     expect(replies[1]).toMatchObject({ state: "running", streams: [{ cpu, bytes: 0 }] });
     expect(replies[2]).toMatchObject({ state: "armed", streams: [{ cpu, bytes: 8192, lostBytes: 0 }] });
     expect(tracing.received(cpu)).toEqual([1, 2]);
+  });
+
+  test("goes on, and answers no stop, where a start comes before the stop is done", async () => {
+    const { tracing, supervisor } = await make();
+    await world!.order("hello n\n1", 2);
+    // More than the port takes, so that the stop cannot end.
+    const eight = Array.from({ length: 8 }, () => 1);
+    const [portBytes, eightBytes] = [2 ** 20, 8 * fakeSubBufferBytes];
+    for (let bytes = eightBytes; bytes <= portBytes + 2 * eightBytes; bytes += eightBytes) {
+      tracing.fill(cpu, ...eight);
+      await eventually(() => (supervisor.slots[0]?.bytes ?? 0) >= Math.min(bytes, portBytes), "the port takes them");
+    }
+    await world!.order("0\n", 0);
+    const replies = await world!.order("1\n", 1);
+    let received = tracing.received(cpu).length;
+    await eventually(() => (received += tracing.received(cpu).length) === 256 + 16, "it moves data");
+    // Ten times as long as it takes until the stop hears of the start.
+    await Bun.sleep(20);
+    replies.push(...(await world!.order("status\n", 1)));
+    expect(replies.map(({ reply, state }) => [reply, state])).toEqual([
+      ["start", "running"],
+      ["status", "running"],
+    ]);
   });
 
   test("sets what is asked for, tells what was there, and puts it back when another host says hello", async () => {

@@ -109,6 +109,21 @@ test("recover of what is damaged and ended early says both, and ends with 65", a
   rmSync(`${output}.spool`, { recursive: true });
 }, 300_000);
 
+test("what came beyond -m is known, and is no loss", async () => {
+  const spool = `${base}/beyond.spool`;
+  const { metadata } = makeRawSpool(spool, 2, 1);
+  const streams = (bytes: number): object[] => [{ cpu: 0, bytes, lostBytes: 0 }];
+  const stop = { reply: "stop", state: "armed", streams: streams(3 * subBufferBytes) };
+  const recover = async (end: object): Promise<{ code: number; stderr: string }> => {
+    writeFileSync(`${spool}/end.json`, JSON.stringify({ reason: "", stop, ...end }));
+    return await traceAgent("recover", spool, "--metadata", metadata, "-o", `${base}/beyond.dat`);
+  };
+  const lost = await recover({});
+  expect(lost).toMatchObject({ code: 74, stderr: expect.stringContaining("CPU 0: 4096 bytes were lost on their way") });
+  const { code, stderr } = await recover({ beyondSize: [{ cpu: 0, bytes: subBufferBytes }] });
+  expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+}, 300_000);
+
 test("recover says why a recording ended early whose file its recorder could not make", async () => {
   const spool = `${base}/early.spool`;
   const { metadata } = makeRawSpool(spool);

@@ -9,7 +9,6 @@ import type { FakeAgentScript } from "../../support/fake-agent.ts";
 import { expectedFills, FakeGuests, fillsIn } from "../../support/fake-guest.ts";
 import { RecorderProcess, traceAgent } from "../../support/recorder-process.ts";
 import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
-import { subBufferBytes } from "../../support/sub-buffers.ts";
 import { testUnless } from "../../support/test-unless.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-recorder-`);
@@ -83,18 +82,6 @@ describe("record", () => {
     expect(lease.filter((order) => /^host|^set lease/.test(order))).toEqual(["host 3", "set lease 60"]);
     expect(lease.findIndex((order) => order.startsWith("set "))).toBe(lease.indexOf("set lease 60"));
   }, 300_000);
-
-  test("acknowledges what it took by the agent's own count, whatever an earlier session left in the ports", async () => {
-    const ordersTo = `${base}/acks`;
-    const script = { subBuffers: 100, stale: 3, words: ["host", "ack"], ordersTo };
-    const { directory, output } = await guests.start("fifo", script);
-    const { code } = await traceAgent("record", directory, "-d", "0.2", "-o", output);
-    expect(code).toBe(0);
-    const told = readFileSync(ordersTo, "utf8").matchAll(/^ack (\d+) (\d+)$/gm);
-    const last = Object.fromEntries([...told].map(([, cpu = "", bytes]) => [cpu, Number(bytes)]));
-    // The agent had sent 40,960 bytes before.
-    expect(last).toEqual({ 0: 40_960 + 100 * subBufferBytes, 1: 40_960 + 100 * subBufferBytes });
-  });
 
   test("records an agent of a newer protocol by what both know", async () => {
     const hello = {

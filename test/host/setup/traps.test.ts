@@ -146,6 +146,18 @@ describe("a guest's ports and lock", () => {
     300_000,
   );
 
+  testUnless(notRoot, "write no name into a file that has another name besides", () => {
+    const { path, intact } = victim();
+    const directory = `${base}/vm${++count}`;
+    makeGuestDirectory(directory, planSetup(1), "fifo", undefined);
+    rmSync(`${directory}/lock`);
+    linkSync(path, `${directory}/lock`);
+    const { code, stderr } = run("status", directory);
+    expect(stderr).toContain('its file "lock" is a link, or not a regular file');
+    expect(code).toBe(74);
+    intact();
+  });
+
   test("are locked without making anything, by one program at a time", async () => {
     const directory = `${base}/vm${++count}`;
     mkdirSync(directory);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Metadata } from "../../../src/events/trace-metadata.ts";
 import { layoutOf, SubBufferCursor, unknownLoss } from "../../../src/ring-buffer/sub-buffer.ts";
-import { beforeTime, reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
+import { beforeTime, endsBefore, reachOfPast, withoutPast } from "../../../src/trace-dat/spool/past.ts";
 import { fromTheStart } from "../../../src/trace-dat/spool/run-counts.ts";
 import type { SpoolSession } from "../../../src/trace-dat/spool/spool-fields.ts";
 import type { RecordedStream } from "../../../src/trace-dat/write/recording.ts";
@@ -94,6 +94,12 @@ describe("beforeTime()", () => {
     expect(eventsOf(beforeTime(stream, layout, 20_250n)).losses).toEqual([17, 17]);
     expect(eventsOf(beforeTime(stream, layout, 20_000n)).losses).toEqual([17]);
   });
+});
+
+test("endsBefore() says whether the last event was before a time, not at it", () => {
+  const stream = streamOf(2);
+  const times = [0n, 20_000n, 20_499n, 20_500n, 20_501n, 30_000n];
+  expect(times.map((time) => endsBefore(stream, layout, time))).toEqual([false, false, false, false, true, true]);
 });
 
 test("reachOfPast() tells how long before the start a stream's first event was, whatever its sub-buffer's stamp", () => {
