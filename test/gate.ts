@@ -50,7 +50,8 @@ const waitingShareMost = 1 / 3;
 /** How many groups of a kind run at once. A guest takes a CPU most of the time; without guests there is room for more that wait. */
 function atOnce(kind: string, quick: boolean): number {
   const cpus = availableParallelism();
-  if (kind === "waiting tests") return 4 * cpus;
+  // With four for each CPU they are the last to end, and leave the CPUs idle.
+  if (kind === "waiting tests") return 5 * cpus;
   return kind === "guest tests" || !quick ? cpus : cpus + 1;
 }
 
