@@ -10,6 +10,7 @@ import { log } from "../../base/log.ts";
 import { OutputFile } from "../../base/output-file.ts";
 import { OutputPlace } from "../../base/output-place.ts";
 import { sha256 } from "../../base/sha256.ts";
+import { unzstd } from "../../base/unzstd.ts";
 import { protocolLimits } from "../../protocol/limits.ts";
 import { hostLimits } from "../limits.ts";
 
@@ -173,10 +174,7 @@ function unpack(file: Buffer, key: SymbolsKey): Uint8Array {
   const head = parseBoundedJson(file.toString("utf8", 0, end), headBounds);
   if (!isHead(head) || keyText(head.key) !== keyText(key)) throw new Error("it was kept for something else");
   if (head.bytes > protocolLimits.metadataBytes) throw new Error("it is too large");
-  // In one piece of memory: pieces that are put together cost as much as the unpacking.
-  const { constants, zstdDecompressSync } = process.getBuiltinModule("node:zlib");
-  const lengths = { maxOutputLength: head.bytes, chunkSize: Math.max(head.bytes, constants.Z_MIN_CHUNK) };
-  const body = zstdDecompressSync(file.subarray(end + 1), lengths);
+  const body = unzstd(new Uint8Array(file.subarray(end + 1)), head.bytes);
   if (body.length !== head.bytes || sumOf(body) !== head.sum) throw new Error("it is damaged");
   return body;
 }

@@ -1,6 +1,7 @@
 /** The sections of a trace.dat of version 7 (trace-cmd.dat.v7(5)): options that say where the other sections are. */
 import { foreignText } from "../../base/foreign-text.ts";
 import { AgentError, isBeyondBound, messageOf } from "../../base/errors.ts";
+import { unzstd } from "../../base/unzstd.ts";
 import { tracefsLimits } from "../../tracefs/limits.ts";
 import { chunkPages, ftraceSystem, OptionId, Part, sectionCompressed, SectionId } from "../format.ts";
 import { traceDatLimits } from "../limits.ts";
@@ -108,10 +109,10 @@ function allCpus(listed: BufferTable["cpus"], count: number): BufferTable["cpus"
 }
 
 function unpackerOf(algorithm: string, file: TraceFile): Unpack {
-  // Loaded when a packed file is read: it brings streams with it, 10 ms. What is unpacked to nothing may not be bounded by 0.
+  // Loaded when such a file is read: it brings streams with it, 10 ms. What is unpacked to nothing may not be bounded by 0.
   const zlib = once(() => process.getBuiltinModule("node:zlib"));
   const unpackers: Record<string, Unpack> = {
-    zstd: (packed, bytes) => zlib().zstdDecompressSync(packed, { maxOutputLength: Math.max(1, bytes) }),
+    zstd: unzstd,
     zlib: (packed, bytes) => zlib().inflateSync(packed, { maxOutputLength: Math.max(1, bytes) }),
     none: (packed) => packed,
   };
