@@ -1,5 +1,5 @@
 /**
- * Half a second of a host and two guests, recorded for real (fixtures/machines): that events of guests lie where their vCPUs ran, and
+ * 0.28 s of a host and two guests, recorded for real (fixtures/machines): that events of guests lie where their vCPUs ran, and
  * in one order, is judged by Perfetto's trace_processor, by trace-cmd and by KernelShark's library.
  */
 import { afterAll, expect, test } from "bun:test";
@@ -84,7 +84,7 @@ testUnless(
     const [, ...found] = askTrace(processor.folder, trace, [switches, ...own, ...others]);
     const counted = found.map(([row]) => ({ n: Number(row?.["n"]), inside: Number(row?.["inside"]) }));
     for (const { n, inside } of counted.slice(0, 4)) {
-      expect(n).toBeGreaterThan(500);
+      expect(n).toBeGreaterThan(300);
       expect(inside).toBeGreaterThanOrEqual(n * insideLeast);
     }
     for (const { n, inside } of counted.slice(4)) expect(inside).toBeLessThan(n * 0.9);
@@ -99,7 +99,7 @@ testUnless(noTraceCmd, "trace-cmd shows host and guests in the same order, to th
     const [, name, pid, cpu, seconds, ns] = /^ *(\w+)\.dat: .*?-(\d+) +\[(\d+)\] +(\d+)\.(\d{9}): /.exec(line) ?? [];
     return name === undefined ? [] : [`${name} ${Number(cpu)} ${seconds}${ns} ${pid}`];
   });
-  expect(theirs.length).toBeGreaterThan(7_000);
+  expect(theirs.length).toBeGreaterThan(4_000);
   expect(theirs).toEqual(ownOrder(paths));
 });
 
