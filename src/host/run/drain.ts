@@ -109,10 +109,11 @@ export async function receiveRest(
   const patience = new Patience(bounds.limits, pump.cameBytes);
   const begun = performance.now();
   const silenceMs = silenceMsOf(session);
-  const told = (reader: DataPortReader): number => positionOf(stop.streams, reader.cpu) - positionOf(from, reader.cpu);
-  const absurd = new Set(readers.filter((reader) => told(reader) > (bounds.possibleBytes.get(reader.cpu) ?? 0)));
-  const missing = (): boolean =>
-    readers.some((reader) => !reader.gone && !absurd.has(reader) && reader.received + reader.surplus < told(reader));
+  const told = readers.map(({ cpu }) => positionOf(stop.streams, cpu) - positionOf(from, cpu));
+  const absurd = new Set(readers.filter(({ cpu }, index) => (told[index] ?? 0) > (bounds.possibleBytes.get(cpu) ?? 0)));
+  const isMissing = (reader: DataPortReader, index: number): boolean =>
+    !reader.gone && !absurd.has(reader) && reader.received + reader.surplus < (told[index] ?? 0);
+  const missing = (): boolean => readers.some(isMissing);
   for (;;) {
     const turnMs = turn();
     if (pump.full !== undefined || session.cancelled) break;
@@ -121,7 +122,9 @@ export async function receiveRest(
       patience.see(pump.cameBytes);
       if (patience.leftMs <= 0) break;
     } else if (silentMs >= silenceMs || patience.waitedMs > hostLimits.restMostMs) break;
-    await pump.turns(Math.min(turnMs, Math.max(1, silenceMs - silentMs)));
+    // What is missing behind the silence may never come.
+    const isLate = silentMs >= silenceMs && missing();
+    await pump.turns(isLate ? turnMs : Math.min(turnMs, Math.max(1, silenceMs - silentMs)), () => isLate && !missing());
   }
   const believed = stop.streams.filter(({ cpu }) => ![...absurd].some((reader) => reader.cpu === cpu));
   return {
