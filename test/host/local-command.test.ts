@@ -1,5 +1,5 @@
 /** `record --local -- COMMAND`: what the command is given, whose events are recorded, and how both end. */
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { eventually, executable } from "../support/agent-process.ts";
@@ -55,10 +55,6 @@ describe.skipIf(reason !== undefined)("record --local -- COMMAND", () => {
     expect(hasInstance(recorder.pid)).toBe(false);
   });
 
-  test("ends with 128 and the number of the signal that ended the command", async () => {
-    expect((await traceAgent(...ofCommand(newOutput(), ["sh", "-c", "kill -9 $$"]))).code).toBe(137);
-  });
-
   test.each([
     ["no-such-program", 127, "command not found"],
     [`${base}/no/such/path`, 127, "command not found"],
@@ -75,38 +71,52 @@ describe.skipIf(reason !== undefined)("record --local -- COMMAND", () => {
     expect([output, `${output}.spool`].filter((path) => existsSync(path))).toEqual([]);
   });
 
-  test("runs a script without #! by sh, as execvp(3) does", async () => {
+  /** What one command finds that tells of its name, arguments, environment, limits, signals and descriptors, and kills itself. */
+  describe("of a script that tells what it is given", () => {
     const script = `${base}/script`;
-    writeFileSync(script, 'echo "$0 $1"\n', { mode: 0o755 });
-    const { code, stdout } = await traceAgent(...ofCommand(newOutput(), [script, "one"]));
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `${script} one\n` });
-  });
-
-  test("gives it the arguments and the environment as bytes, also what the executable keeps from its own runtime", async () => {
     const odd = Buffer.from([0x66, 0xff, 0x80]);
-    writeFileSync(
-      `${base}/run-odd`,
-      Buffer.concat([
-        Buffer.from(
-          `BUN_ODD=1 LD_ODD=2 NODE_ODD=3 exec "${executable}" record --local -e sched_switch -o "${newOutput()}" -- sh -c 'printf %s "$1"; env | grep _ODD= | sort' - '`,
-        ),
-        odd,
-        Buffer.from("'\n"),
-      ]),
-    );
-    const { stdout, exitCode } = Bun.spawnSync(["sh", `${base}/run-odd`], { stderr: "ignore" });
-    expect({ exitCode, stdout: stdout.toString("latin1") }).toEqual({
-      exitCode: 0,
-      stdout: `${odd.toString("latin1")}BUN_ODD=1\nLD_ODD=2\nNODE_ODD=3\n`,
-    });
-  });
+    const told = new Map<string, string>();
+    let code = 0;
 
-  test("leaves it limits, signals and descriptors as the caller's, nohup's SIGHUP too", async () => {
-    const inside = "ulimit -Sn; grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | wc -l";
-    const run = `ulimit -Sn 321; trap '' HUP; "${executable}" record --local -e sched_switch -o "${newOutput()}" -- sh -c "${inside}"; true`;
-    const { stdout } = Bun.spawnSync(["sh", "-c", run], { stderr: "ignore", stdin: "ignore" });
-    // Three, and ls' own.
-    expect(stdout.toString()).toBe(`321\nSigBlk:\t${"0".repeat(16)}\nSigIgn:\t${"0".repeat(15)}1\n4\n`);
+    beforeAll(() => {
+      const parts = {
+        arguments: 'printf "%s %s" "$0" "$1"',
+        environment: "env | grep _ODD= | sort",
+        // ls has a descriptor of its own.
+        limits: "ulimit -Sn; grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | wc -l",
+      };
+      const lines = Object.entries(parts).map(([name, line]) => `printf '<%s>' ${name}; ${line}\n`);
+      // Without #!.
+      writeFileSync(script, [...lines, "kill -9 $$\n"].join(""), { mode: 0o755 });
+      const record = `"${executable}" record --local -e sched_switch -o "${newOutput()}" -- "${script}" '`;
+      const run = Buffer.concat([
+        Buffer.from(`ulimit -Sn 321; trap '' HUP; BUN_ODD=1 LD_ODD=2 NODE_ODD=3 ${record}`),
+        odd,
+        // The shell, whose limits are the caller's, stays.
+        Buffer.from("'\nexit $?\n"),
+      ]);
+      writeFileSync(`${base}/run-script`, run);
+      const ended = Bun.spawnSync(["sh", `${base}/run-script`], { stderr: "ignore", stdin: "ignore" });
+      code = ended.exitCode;
+      for (const [, name = "", text = ""] of ended.stdout.toString("latin1").matchAll(/<(\w+)>([^<]*)/g))
+        told.set(name, text);
+    });
+
+    test("runs it by sh, as execvp(3) does, and gives it the arguments as bytes", () => {
+      expect(told.get("arguments")).toBe(`${script} ${odd.toString("latin1")}`);
+    });
+
+    test("gives it the environment, also what the executable keeps from its own runtime", () => {
+      expect(told.get("environment")).toBe("BUN_ODD=1\nLD_ODD=2\nNODE_ODD=3\n");
+    });
+
+    test("leaves it limits, signals and descriptors as the caller's, nohup's SIGHUP too", () => {
+      expect(told.get("limits")).toBe(`321\nSigBlk:\t${"0".repeat(16)}\nSigIgn:\t${"0".repeat(15)}1\n4\n`);
+    });
+
+    test("ends with 128 and the number of the signal that ended it", () => {
+      expect(code).toBe(137);
+    });
   });
 
   const others = "while ! test -e FLAG; do sleep 0.02; done; true | cat";

@@ -23,6 +23,9 @@ function runProcesses(): void {
   for (let count = 0; count < 30; count++) Bun.spawnSync(["true"]);
 }
 
+/** One of each of them. */
+const ofProcesses = ["-e", "sched:sched_process_exec", "-e", "sched:sched_process_fork"];
+
 describe.skipIf(reason !== undefined)("record --local", () => {
   test("says once what its agent lacks, and leaves nothing in tracefs", async () => {
     const command = ["prlimit", "--nofile=24", executable, "record", "--local", "-e", "sched", "-o", `${base}/few.dat`];
@@ -78,7 +81,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
 
   test("ends on Ctrl-C with all that it had, and a killed one is recovered and cleaned up after", async () => {
     const output = `${base}/signals.dat`;
-    const recorder = new RecorderProcess(["record", "--local", "-e", "sched", "-o", output]);
+    const recorder = new RecorderProcess(["record", "--local", ...ofProcesses, "-o", output]);
     await recorder.recording(output);
     runProcesses();
     recorder.kill("SIGINT");
@@ -86,7 +89,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
     expect(hasInstance(recorder)).toBe(false);
     expect(reportLines(output).length).toBeGreaterThan(20);
 
-    const killed = new RecorderProcess(["record", "--local", "-e", "sched", "-o", `${base}/killed.dat`]);
+    const killed = new RecorderProcess(["record", "--local", ...ofProcesses, "-o", `${base}/killed.dat`]);
     await killed.recording(`${base}/killed.dat`);
     // So many events of sched_process_exec at least, in whole sub-buffers or not. A busy machine may overwrite some.
     const spool = `${base}/killed.dat.spool`;
@@ -104,7 +107,7 @@ describe.skipIf(reason !== undefined)("record --local", () => {
     expect(reportLines(`${base}/killed.dat`).length).toBeGreaterThan(20);
     expect(existsSync(`${base}/killed.dat.spool`)).toBe(false);
 
-    await traceAgentText("record", "--local", "-e", "sched", "-d", "0.2", "-o", output);
+    await traceAgentText("record", "--local", ...ofProcesses, "-d", "0.2", "-o", output);
     // Its own agent takes it away, or this recorder does, or another of this machine's.
     await eventually(() => !hasInstance(killed), "its instance is taken away");
   }, 300_000);

@@ -42,6 +42,7 @@ function answerTo(line: string): string {
   }
 }
 
-for await (const line of console) writeSync(1, `${answerTo(line)}\n`);
+// The last one is empty.
+for await (const line of console) if (line !== "") writeSync(1, `${answerTo(line)}\n`);
 // The test has ended.
 process.exit(0);

@@ -124,10 +124,12 @@ function atOnceAndEvery(guest: HostileGuest, ms: number, step: () => void): void
   step();
   guest.every(ms, step);
 }
+/** Of a sub-buffer, where they come without end: as many bytes, which are read sooner. */
+const floodEvents = inQuickForm(20, 200);
 /** As much as a FIFO holds. */
-const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(200)));
-/** The same where a command waits for the stop for a while: as many bytes, of fewer events. */
-const longFlood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(inQuickForm(10, 200))));
+const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(floodEvents)));
+/** How often, where a command waits for the stop for a while. */
+const longFloodMs = inQuickForm(100, 10);
 const absurdStop: Answer = (guest) =>
   guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
 const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
@@ -164,7 +166,9 @@ const kinds = {
   nestedMetadata: {
     answers: {
       metadata: (guest) =>
-        guest.body(Bun.gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(60_000_000)}`, { level: 1 })),
+        guest.body(
+          Bun.gzipSync(`{"version":1,"cpus":1,"files":${"[".repeat(inQuickForm(6_000_000, 60_000_000))}`, { level: 1 }),
+        ),
     },
   },
   /** As many formats of events as it may tell. */
@@ -176,7 +180,7 @@ const kinds = {
           `events/x/y${id}/format`,
           `name: y${id}\nID: ${id}\nformat:\n${commonFields}\n${field}\nprint fmt: "%lu", REC->a\n`,
         ];
-        const formats = Object.fromEntries(Array.from({ length: 49_000 }, (_, id) => format(id)));
+        const formats = Object.fromEntries(Array.from({ length: inQuickForm(10_000, 49_000) }, (_, id) => format(id)));
         guest.body(
           Bun.gzipSync(JSON.stringify({ ...bodyOf({ "events/header_page": fakeHeaderPage, ...formats }), cpus: 1 }), {
             level: 1,
@@ -191,7 +195,7 @@ const kinds = {
   /** A stop that is never answered, and data without end. */
   noStop: {
     answers: { "0": silent },
-    onStart: (guest) => atOnceAndEvery(guest, 10, () => guest.data(0, longFlood, false)),
+    onStart: (guest) => atOnceAndEvery(guest, longFloodMs, () => guest.data(0, flood, false)),
   },
   /** A stop total that it never sends, and a byte a second. */
   stopTrickle: {
@@ -208,13 +212,13 @@ const kinds = {
     answers: {
       "0": (guest) => {
         absurdStop(guest);
-        guest.every(4, () => guest.data(0, flood, false));
+        guest.every(inQuickForm(20, 4), () => guest.data(0, flood, false));
       },
     },
     onStart: someData,
   },
   /** The right total at the stop, and goes on. Like others it begins at once: a busy machine may keep it from its next turn until the stop. */
-  neverStops: { onStart: (guest) => atOnceAndEvery(guest, 3, () => guest.data(0, subBuffer(200), false)) },
+  neverStops: { onStart: (guest) => atOnceAndEvery(guest, 3, () => guest.data(0, subBuffer(floodEvents), false)) },
   /** A byte now and then on a data port, from the beginning on. */
   trickle: {
     answers: {
@@ -231,7 +235,7 @@ const kinds = {
       let index = 0;
       const times = [1n, 2n ** 58n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 0n, 10n ** 9n];
       atOnceAndEvery(guest, 5, () => {
-        const bytes = subBuffer(300);
+        const bytes = subBuffer(inQuickForm(30, 300));
         bytes.writeBigUInt64LE(times[index++ % times.length] ?? 0n, 0);
         for (let cpu = 0; cpu < guest.cpus; cpu++) guest.data(cpu, bytes);
       });
@@ -239,6 +243,7 @@ const kinds = {
   },
   /** Data without end while it runs. */
   flood: {
-    onStart: (guest) => atOnceAndEvery(guest, 1, () => void (guest.state === "running" && guest.data(0, flood))),
+    onStart: (guest) =>
+      atOnceAndEvery(guest, inQuickForm(4, 1), () => void (guest.state === "running" && guest.data(0, flood))),
   },
 } satisfies Record<string, Kind>;

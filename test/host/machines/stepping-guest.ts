@@ -60,7 +60,8 @@ export function leave(out: string, { eras, burstsAt, quiet, within = [], host = 
     const files = { "events/header_page": fakeHeaderPage, "events/header_event": "x", trace_clock: "[mono_raw]\n" };
     spool.writeMetadata("start", gzipSync(JSON.stringify({ ...bodyOf(files), cpus: 2 })));
     for (const cpu of [0, 1]) {
-      const stream = streamOf(own, cpu, cpu === 1 ? quiet : undefined);
+      // Of the second guest only its clock is looked at.
+      const stream = streamOf(own, cpu, own === eras ? (cpu === 1 ? quiet : undefined) : [0, 1]);
       writeStream(spool, cpu, Buffer.concat(stream), pieceBytes);
     }
     for (const at of burstsAt) {
