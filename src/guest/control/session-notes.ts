@@ -21,7 +21,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { SystemError } from "../../../ffi/errno.ts";
+import { E, SystemError } from "../../../ffi/errno.ts";
 import { closeFd, O, openFd } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
 import { AgentError, messageOf } from "../../base/errors.ts";
@@ -167,7 +167,8 @@ function openOwn(path: string): number | undefined {
     unlinkSync(path);
     throw new Error("it is not a file of this user's alone: removed");
   }
-  const fd = openFd(path, O.RDWR | O.APPEND | O.NONBLOCK);
+  const fd = openThere(path);
+  if (fd === undefined) return undefined;
   try {
     const opened = fstatSync(fd);
     if (opened.dev === status.dev && opened.ino === status.ino && tryLock(fd)) {
@@ -179,6 +180,16 @@ function openOwn(path: string): number | undefined {
   }
   closeFd(fd);
   return undefined;
+}
+
+/** Undefined where its owner, or another agent, has removed it meanwhile. */
+function openThere(path: string): number | undefined {
+  try {
+    return openFd(path, O.RDWR | O.APPEND | O.NONBLOCK);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === E.ENOENT) return undefined;
+    throw error;
+  }
 }
 
 function readAll(fd: number): string {
