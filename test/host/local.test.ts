@@ -7,7 +7,7 @@ import { eventually, executable } from "../support/agent-process.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { reasonWithoutTracefs } from "../support/tracefs.ts";
 import { RecorderProcess, traceAgent, traceAgentText } from "../support/recorder-process.ts";
-import { linesIn, recordingCounts, reportLines, reportStats, traceCmd } from "../support/trace-cmd.ts";
+import { linesIn, recordingCounts, reportLines, reportStats, statText, traceCmd } from "../support/trace-cmd.ts";
 
 const base = mkdtempSync(`${tmpdir()}/ta-local-`);
 afterAll(() => rmSync(base, { recursive: true }));
@@ -60,11 +60,12 @@ describe.skipIf(reason !== undefined)("record --local", () => {
       expect(traceCmd("dump", "-v", "-i", output)).toContain("is a valid trace-cmd file");
       const theirs = traceCmd("report", "-i", output);
       const lines = linesIn(theirs, output);
+      const stat = statText(output);
       expect(lines.filter(({ text }) => text.startsWith("sched_switch:")).length).toBeGreaterThan(20);
       expect(
-        [...reportStats(output).values()].map(({ entries }) => entries).filter((entries) => entries !== 0),
+        [...reportStats(output, stat).values()].map(({ entries }) => entries).filter((entries) => entries !== 0),
       ).toEqual([]);
-      for (const [cpu, { events, overrun }] of recordingCounts(output)) {
+      for (const [cpu, { events, overrun }] of recordingCounts(output, stat)) {
         const reported = lines.filter((line) => line.cpu === cpu).length;
         expect({ cpu, reported, overrun }).toEqual({ cpu, reported: events, overrun: 0 });
       }

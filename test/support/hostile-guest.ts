@@ -128,8 +128,10 @@ function atOnceAndEvery(guest: HostileGuest, ms: number, step: () => void): void
 const floodEvents = inQuickForm(20, 200);
 /** As much as a FIFO holds. */
 const flood = Buffer.concat(Array.from({ length: 16 }, () => subBuffer(floodEvents)));
-/** How often, where a command waits for the stop for a while. */
-const longFloodMs = inQuickForm(100, 10);
+const floodsEvery =
+  (ms: number): Answer =>
+  (guest) =>
+    atOnceAndEvery(guest, ms, () => guest.data(0, flood, false));
 const absurdStop: Answer = (guest) =>
   guest.reply({ reply: "stop", state: "armed", streams: [{ cpu: 0, bytes: 2 ** 52, lostBytes: 0 }] });
 const progresses: Answer = (guest) => guest.every(200, () => guest.reply({ reply: "progress", word: "thinking" }));
@@ -192,11 +194,10 @@ const kinds = {
   },
   /** A start that is never answered. */
   noStart: { answers: { "1": silent } },
-  /** A stop that is never answered, and data without end. */
-  noStop: {
-    answers: { "0": silent },
-    onStart: (guest) => atOnceAndEvery(guest, longFloodMs, () => guest.data(0, flood, false)),
-  },
+  /** A stop that is never answered, and data without end: record waits until they are more than there can be. */
+  noStop: { answers: { "0": silent }, onStart: floodsEvery(10) },
+  /** The same where a command waits for the stop for a while. */
+  noStopForAWhile: { answers: { "0": silent }, onStart: floodsEvery(inQuickForm(100, 10)) },
   /** A stop total that it never sends, and a byte a second. */
   stopTrickle: {
     answers: {

@@ -5,6 +5,14 @@
  */
 export const isQuick = process.env["TRACE_AGENT_QUICK_TESTS"] === "1";
 
+/**
+ * Of a list that is tried in several ways: what the quick form tries in this `way`, each of the list in one. So each is tried, and each
+ * way too.
+ */
+export function inTurn<T>(list: readonly T[], way: number, ways = 2): readonly T[] {
+  return list.filter((_, index) => !isQuick || index % ways === way % ways);
+}
+
 /** How often, how many or how much. `usual` may be `inLongForm(...)` (long.ts). */
 export function inQuickForm<T>(few: T, usual: T): T {
   return isQuick ? few : usual;

@@ -46,25 +46,25 @@ export function linesIn(report: string, path: string): ReportLine[] {
   return lines;
 }
 
-/** `trace-cmd report --stat` by CPU. */
-export function reportStats(path: string): Map<number, CpuStats> {
+/** `trace-cmd report --stat` by CPU. `text`: what it has said of that file. */
+export function reportStats(path: string, text = statText(path)): Map<number, CpuStats> {
   const stats = new Map<number, CpuStats>();
-  for (const part of traceCmd("report", "--stat", "-i", path)
-    .split(/^CPU: /m)
-    .slice(1)) {
+  for (const part of text.split(/^CPU: /m).slice(1)) {
     stats.set(Number.parseInt(part, 10), { ...noStats, ...parseCpuStats(part) });
   }
   return stats;
 }
 
+export function statText(path: string): string {
+  return traceCmd("report", "--stat", "-i", path);
+}
+
 /** What a recording says of itself in these statistics: the kernel's counts between its start and its stop. */
 export type RecordingCounts = { events: number; overrun: number; commitOverrun: number; droppedEvents: number };
 
-export function recordingCounts(path: string): Map<number, RecordingCounts> {
+export function recordingCounts(path: string, text = statText(path)): Map<number, RecordingCounts> {
   const counts = new Map<number, RecordingCounts>();
-  for (const part of traceCmd("report", "--stat", "-i", path)
-    .split(/^CPU: /m)
-    .slice(1)) {
+  for (const part of text.split(/^CPU: /m).slice(1)) {
     const value = (name: string): number =>
       Number(new RegExp(`^recording ${name}: (\\d+)$`, "m").exec(part)?.[1] ?? NaN);
     counts.set(Number.parseInt(part, 10), {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { syncFiles } from "../../../src/timeline/sync/sync-files.ts";
 import { sessionOf } from "../../support/fake-machines.ts";
+import { inTurn } from "../../support/quick.ts";
 import {
   eventsOf,
   expectApart,
@@ -50,7 +51,7 @@ describe("a clock that steps", () => {
     },
     "within a burst": { eras: [before, after], burstsAt: [0, 4, 10], within: [4], by: [-2] },
   };
-  test.each(Object.entries(cases))(
+  test.each(inTurn(Object.entries(cases), 0))(
     "%s divides its recording, whose parts are told and placed by themselves",
     async (name, made) => {
       const { out } = await recovered(`${base}/${name.replaceAll(" ", "-")}`, made);
@@ -75,7 +76,7 @@ describe("a clock that steps", () => {
     },
   );
 
-  test.each(Object.entries(cases))(
+  test.each(inTurn(Object.entries(cases), 1))(
     "%s divides a segment, too, whose parts are no longer read as one",
     async (name, made) => {
       const { out } = await recovered(`${base}/cut-${name.replaceAll(" ", "-")}`, { ...made, pieceBytes: 16_384 });

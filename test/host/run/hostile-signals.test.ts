@@ -16,10 +16,10 @@ const forSeconds = 0.3;
 describe("Ctrl-C", () => {
   /** And the code after one signal: a guest that never answers the stop leaves nobody knowing what is missing. */
   const running: [string, HostileKind, readonly string[], number][] = [
-    ["record", "noStop", ["record", "-o", world.output], 74],
+    ["record", "noStopForAWhile", ["record", "-o", world.output], 74],
     ["record", "flood", ["record", "-o", world.output], 0],
-    ["stream", "noStop", ["stream"], 74],
-    ["top", "noStop", ["top"], 74],
+    ["stream", "noStopForAWhile", ["stream"], 74],
+    ["top", "noStopForAWhile", ["top"], 74],
   ];
   test.each(running)(
     "ends %s of a guest of kind %s after a while, and at once when it comes twice",
