@@ -195,7 +195,7 @@ const kinds = {
   /** A start that is never answered. */
   noStart: { answers: { "1": silent } },
   /** A stop that is never answered, and data without end: record waits until they are more than there can be. */
-  noStop: { answers: { "0": silent }, onStart: floodsEvery(10) },
+  noStop: { answers: { "0": silent }, onStart: floodsEvery(4) },
   /** The same where a command waits for the stop for a while. */
   noStopForAWhile: { answers: { "0": silent }, onStart: floodsEvery(inQuickForm(100, 10)) },
   /** A stop total that it never sends, and a byte a second. */

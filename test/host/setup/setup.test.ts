@@ -1,15 +1,6 @@
 /** The set-up of a guest on the host: FIFOs, QEMU's arguments (asked of QEMU itself), libvirt's XML (asked of its schema). */
 import { afterAll, describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { findHostPorts } from "../../../src/host/guest-directory.ts";
 import { libvirtXml } from "../../../src/host/setup/libvirt-xml.ts";
@@ -198,46 +189,56 @@ type Stand = { calls: () => string[][]; fail: (pattern: string) => void; plan: R
 /** Runs `use` with a stand-in virsh first on PATH. It keeps a domain, adds to it and takes from it as it is told. */
 function withVirsh(use: (stand: Stand) => void): void {
   const directory = mkdtempSync(`${base}/virsh-`);
-  const own = `<controller type="virtio-serial" index="4"/>`;
-  writeFileSync(`${directory}/domain.json`, JSON.stringify([own]));
-  writeFileSync(`${directory}/fail`, "nothing");
-  writeFileSync(`${directory}/calls`, "");
-  writeFileSync(`${directory}/virsh`, `#!${process.execPath}\n${standIn(directory)}`);
-  chmodSync(`${directory}/virsh`, 0o755);
+  const fail = (pattern: string): void => writeFileSync(`${directory}/fail`, `${pattern}\n`);
+  writeFileSync(`${directory}/domain`, `<controller type="virtio-serial" index="4"/>\n${between}\n`);
+  fail("nothing");
+  writeFileSync(`${directory}/virsh`, `#!/bin/sh\nset -f\ncd '${directory}'\n${standIn}`, { mode: 0o755 });
   const path = process.env["PATH"];
   process.env["PATH"] = `${directory}:${path}`;
+  const calls = (): string[][] =>
+    readFileSync(`${directory}/calls`, "utf8")
+      .split(`${between}\n`)
+      .slice(0, -1)
+      .map((call) => call.slice(0, -1).split("\x1f").slice(1));
   try {
-    use({
-      calls: () =>
-        readFileSync(`${directory}/calls`, "utf8")
-          .trim()
-          .split("\n")
-          .map((line) => JSON.parse(line) as string[]),
-      fail: (pattern) => writeFileSync(`${directory}/fail`, pattern),
-      plan: planSetup(16),
-    });
+    use({ calls, fail, plan: planSetup(16) });
   } finally {
     process.env["PATH"] = path;
   }
 }
 
-function standIn(directory: string): string {
-  return `
-const { appendFileSync, readFileSync, writeFileSync } = require("node:fs");
-const args = process.argv.slice(2);
-const devices = JSON.parse(readFileSync("${directory}/domain.json", "utf8"));
-const xml = args.includes("--file") ? readFileSync(args[args.indexOf("--file") + 1], "utf8") : "";
-appendFileSync("${directory}/calls", JSON.stringify([...args, xml]).replace(',""]', "]") + "\\n");
-const end = (text) => { console.error("error: " + text); process.exit(1); };
-if (args.includes("missing")) end("no such domain");
-if (args[0] === "dumpxml") { console.log("<domain><devices>" + devices.join("\\n") + "</devices></domain>"); process.exit(0); }
-if (args[0] === "detach-device" && new RegExp(readFileSync("${directory}/fail", "utf8")).test(xml)) end("made to fail");
-const key = xml.trim();
-const next = args[0] === "attach-device" ? [...devices, key] : devices.filter((device) => device !== key);
-if (args[0] === "detach-device" && next.length === devices.length) end("no such device");
-writeFileSync("${directory}/domain.json", JSON.stringify(next));
-`;
+/** Behind each device of the domain, and each call: a line of its own. */
+const between = "--";
+
+/** In the shell's own commands: it is called some forty times. `take FILE` reads lines into $text, as they are. */
+const standIn = `
+take() {
+  text=
+  while IFS= read -r line; do text="$text$line
+"; done <"$1"
 }
+end() { echo "error: $1" >&2; exit 1; }
+order=$1 xml= last= domain=
+for word; do
+  case $last in --file) take "$word"; xml=$text ;; --domain) domain=$word ;; esac
+  last=$word
+done
+{ printf '\\037%s' "$@" \${xml:+"$xml"}; printf '\\n%s\\n' ${between}; } >>calls
+case $domain in missing) end "no such domain" ;; esac
+take fail; pattern=\${text%?}
+take domain; devices=$text
+key="$xml${between}
+"
+case $order in
+  dumpxml) printf '<domain><devices>%s</devices></domain>\\n' "$devices"; exit ;;
+  attach-device) devices=$devices$key ;;
+  detach-device)
+    case $xml in *$pattern*) end "made to fail" ;; esac
+    case $devices in *"$key"*) ;; *) end "no such device" ;; esac
+    devices=\${devices%%"$key"*}\${devices#*"$key"} ;;
+esac
+printf %s "$devices" >domain
+`;
 
 /** domain.rng of Debian's libvirt0 package. */
 async function domainSchema(): Promise<{ path: string } | { reason: string }> {
