@@ -90,7 +90,15 @@ describe.skipIf(reason !== undefined)("record --local", () => {
     expect(hasInstance(recorder)).toBe(false);
     expect(reportLines(output).length).toBeGreaterThan(20);
 
-    const killed = new RecorderProcess(["record", "--local", ...ofProcesses, "-o", `${base}/killed.dat`]);
+    const killed = new RecorderProcess([
+      "record",
+      "--local",
+      ...ofProcesses,
+      "--delay",
+      "50",
+      "-o",
+      `${base}/killed.dat`,
+    ]);
     await killed.recording(`${base}/killed.dat`);
     // So many events of sched_process_exec at least, in whole sub-buffers or not. A busy machine may overwrite some.
     const spool = `${base}/killed.dat.spool`;

@@ -5,6 +5,7 @@
 import { appendFileSync, writeSync } from "node:fs";
 import { ClockReading, clockNames } from "../../ffi/clocks.ts";
 import { cpuOfDataPort } from "../../src/protocol/ports.ts";
+import { fillOf, fullSubBuffers, staleSubBuffer } from "./fake-fills.ts";
 import { openPorts, pollMs, type Port } from "./fake-ports.ts";
 import { fakeHeaderPage, fakeHello, noCounters } from "./fake-replies.ts";
 import { numberedEvents, numberedSubBuffer } from "./numbered.ts";
@@ -59,10 +60,8 @@ export type FakeAgentScript = {
   answers?: Record<string, string>;
 };
 
-/** Fills of the data bytes, so that a test sees whose they are. */
-export const staleFill = 0xee;
-export const fillOf = (cpu: number, index: number): number => 1 + ((cpu * 31 + index) % 200);
-
+/** Sub-buffers of a CPU that the host has not taken. */
+const pendingMost = 64;
 /** The stamp of `subBuffer`. */
 const startTime = "1000000";
 
@@ -76,6 +75,8 @@ export class FakeAgent {
   #events = "irq:*";
   #starts = 0;
   readonly #timers: NodeJS.Timeout[] = [];
+  /** While it runs. */
+  #sending: NodeJS.Timeout | undefined;
   #isEndless: boolean;
   /** By CPU, that of its next event. */
   readonly #numbers: number[] = [];
@@ -94,12 +95,17 @@ export class FakeAgent {
     const { stale = 0, staleReplies = "" } = this.#script;
     this.#control(staleReplies);
     this.#toAll(() => Array.from({ length: stale }, staleSubBuffer), false);
-    if (this.#script.endless !== undefined || this.#script.numbered !== undefined)
-      this.#timers.push(setInterval(() => this.#sendMore(), pollMs));
+    if (this.#state === "running") this.#beginToSend();
+  }
+
+  #beginToSend(): void {
+    const { endless, numbered } = this.#script;
+    if (endless !== undefined || numbered !== undefined) this.#sending ??= setInterval(() => this.#sendMore(), pollMs);
   }
 
   /** As a VM that is killed. */
   end(): void {
+    clearInterval(this.#sending);
     for (const timer of this.#timers) clearTimeout(timer);
     for (const port of this.#ports.values()) port.close();
   }
@@ -115,12 +121,14 @@ export class FakeAgent {
   }
 
   #sendMore(): void {
-    if (this.#state !== "running") return;
+    if (this.#state !== "running") {
+      clearInterval(this.#sending);
+      return void (this.#sending = undefined);
+    }
     if (this.#isEndless) {
       for (const [name, port] of this.#ports) {
         const cpu = cpuOfDataPort(name);
-        if (cpu === undefined || port.pending.length > 64) continue;
-        for (let index = 0; index < 256; index++) this.#data(cpu, fullSubBuffer(fillOf(cpu, index)), true);
+        if (cpu !== undefined && port.pending.length === 0) this.#data(cpu, fullSubBuffers(cpu), true);
       }
     }
     this.#sendNumbered(this.#script.numbered ?? 0);
@@ -208,19 +216,23 @@ export class FakeAgent {
 
   #sendNumbered(count: number): void {
     for (const cpu of this.#bytes.keys()) {
-      if (count === 0 || this.#port(`trace-path-cpu${cpu}`).pending.length > 64) continue;
-      for (let index = 0; index < count; index++) {
-        this.#now.take();
-        const first = this.#numbers[cpu] ?? this.#script.numbersFrom ?? 0;
-        this.#data(cpu, numberedSubBuffer(this.#now.at("mono_raw") + this.#ahead, cpu, first), true);
-        this.#numbers[cpu] = first + numberedEvents;
-      }
+      if (count === 0 || this.#port(`trace-path-cpu${cpu}`).pending.length > pendingMost / count) continue;
+      this.#data(cpu, Buffer.concat(Array.from({ length: count }, () => this.#nextNumbered(cpu))), true);
     }
+  }
+
+  #nextNumbered(cpu: number): Buffer {
+    this.#now.take();
+    const first = this.#numbers[cpu] ?? this.#script.numbersFrom ?? 0;
+    const bytes = numberedSubBuffer(this.#now.at("mono_raw") + this.#ahead, cpu, first);
+    this.#numbers[cpu] = first + numberedEvents;
+    return bytes;
   }
 
   #start(): void {
     const { subBuffers, late = 0, partBytes = 0, rebootMs, endMs } = this.#script;
     this.#state = "running";
+    this.#beginToSend();
     this.#starts++;
     this.#toAll(() => Array.from({ length: late }, staleSubBuffer), false);
     this.#startedAt = [...this.#bytes];
@@ -264,19 +276,6 @@ export class FakeAgent {
     if (port === undefined) throw new Error(`no port ${name}`);
     return port;
   }
-}
-
-const full: Uint8Array[] = [];
-
-/** Made once for each fill. */
-function fullSubBuffer(fill: number): Uint8Array {
-  return (full[fill] ??= subBuffer(300, fill));
-}
-
-function staleSubBuffer(): Uint8Array {
-  const bytes = subBuffer(5, staleFill);
-  bytes.writeBigUInt64LE(1000n, 0);
-  return bytes;
 }
 
 function positions(bytes: readonly number[]): { cpu: number; bytes: number }[] {

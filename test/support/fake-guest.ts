@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import type { HostTransport } from "../../src/transport/transports.ts";
 import { makeGuestDirectory } from "../../src/host/setup/setup.ts";
 import { planSetup } from "../../src/host/setup/setup-plan.ts";
-import { type FakeAgentScript, fillOf } from "./fake-agent.ts";
+import type { FakeAgentScript } from "./fake-agent.ts";
+import { fillOf } from "./fake-fills.ts";
 import { ServedGuests } from "./served-guest.ts";
 import { subBufferBytes } from "./sub-buffers.ts";
 

@@ -1,5 +1,6 @@
 /** The guest's side of ports for fake guests, as QEMU has it: FIFOs that are open both ways, or sockets that it listens on. */
-import { closeSync, constants, linkSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, linkSync, openSync, renameSync } from "node:fs";
+import { writeFrom } from "../../ffi/fd.ts";
 import { controlPortName, dataPortName } from "../../src/protocol/ports.ts";
 
 /** `pending`: what the host has not taken yet. `close` leaves it as a process that is killed does. */
@@ -46,17 +47,14 @@ function fifoPort(directory: string, name: string, hear: (bytes: Uint8Array) => 
   void (async () => {
     for (let read = await reader.read(); !read.done; read = await reader.read()) hear(read.value);
   })();
-  const give = (bytes: Uint8Array): number => {
-    try {
-      return writeSync(out, bytes);
-    } catch {
-      return 0;
-    }
-  };
-  return queued(give, () => {
-    void reader.cancel();
-    for (const fd of [out, orders]) closeSync(fd);
-  });
+  // Where it is full, Bun's own would make an error of it each time.
+  return queued(
+    (bytes) => Math.max(0, writeFrom(out, bytes as Uint8Array<ArrayBuffer>)),
+    () => {
+      void reader.cancel();
+      for (const fd of [out, orders]) closeSync(fd);
+    },
+  );
 }
 
 function socketPort(directory: string, name: string, hear: (bytes: Uint8Array) => void): Port {

@@ -219,7 +219,9 @@ const kinds = {
     onStart: someData,
   },
   /** The right total at the stop, and goes on. Like others it begins at once: a busy machine may keep it from its next turn until the stop. */
-  neverStops: { onStart: (guest) => atOnceAndEvery(guest, 3, () => guest.data(0, subBuffer(floodEvents), false)) },
+  neverStops: {
+    onStart: (guest) => atOnceAndEvery(guest, inQuickForm(12, 3), () => guest.data(0, subBuffer(floodEvents), false)),
+  },
   /** A byte now and then on a data port, from the beginning on. */
   trickle: {
     answers: {
@@ -235,7 +237,7 @@ const kinds = {
     onStart: (guest) => {
       let index = 0;
       const times = [1n, 2n ** 58n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 64n - 1n, 0n, 10n ** 9n];
-      atOnceAndEvery(guest, 5, () => {
+      atOnceAndEvery(guest, inQuickForm(20, 5), () => {
         const bytes = subBuffer(inQuickForm(30, 300));
         bytes.writeBigUInt64LE(times[index++ % times.length] ?? 0n, 0);
         for (let cpu = 0; cpu < guest.cpus; cpu++) guest.data(cpu, bytes);

@@ -11,14 +11,14 @@ export const numberedNs = 30_000 / numberedEvents;
 
 /** As the kernel lays it out (4 KiB, 64 bit): events of 8 bytes, the CPU and a number. */
 export function numberedSubBuffer(time: bigint, cpu: number, first: number): Buffer {
-  const bytes = Buffer.alloc(subBufferBytes);
+  const words = new Uint32Array(new ArrayBuffer(subBufferBytes));
+  const bytes = Buffer.from(words.buffer);
   bytes.writeBigUInt64LE(time, 0);
-  bytes.writeUInt32LE(numberedEvents * 12, 8);
-  for (let event = 0; event < numberedEvents; event++) {
-    const at = 16 + event * 12;
-    bytes.writeUInt32LE(2 | (numberedNs << 5), at);
-    bytes.writeUInt32LE(cpu, at + 4);
-    bytes.writeUInt32LE(first + event, at + 8);
+  words[2] = numberedEvents * 12;
+  for (let event = 0, at = 4; event < numberedEvents; event++) {
+    words[at++] = 2 | (numberedNs << 5);
+    words[at++] = cpu;
+    words[at++] = first + event;
   }
   return bytes;
 }

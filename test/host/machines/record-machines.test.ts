@@ -255,7 +255,7 @@ describe("record of the host and a guest", () => {
       const world = newWorld();
       await startGuest(world.guest("vm1"), { silent: true });
       // No thread has such numbers: the kernel's are below 4194304.
-      const args = ["--wait", "1", "--vcpus", "vm1=2000000001,2000000002", "-d", "1", "-o", world.out];
+      const args = ["--wait", "1", "--vcpus", "vm1=2000000001,2000000002", "-d", "0.3", "-o", world.out];
       const end = await traceAgent("record", world.guest("vm1"), "--host", ...args);
       expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
       const host = openTraceDat(`${world.out}/host.dat`);

@@ -5,6 +5,7 @@ import { MachineWatch } from "../../../src/host/triggers/machine-watch.ts";
 import type { Trigger } from "../../../src/host/triggers/trigger.ts";
 import { madeMetadata, type MadeSched, madeStreams } from "../../support/made-machine.ts";
 import { madeLayout } from "../../support/made-sub-buffers.ts";
+import { inQuickForm } from "../../support/quick.ts";
 
 const ms = 1_000_000;
 const latency: Trigger = { text: "latency=20ms", kind: "latency", ns: 20 * ms };
@@ -22,11 +23,13 @@ const [idle, t7, t8] = [
 const epoch = 5_000_000_000_000n;
 const asleep = 1;
 
-/** A CPU that switches to and fro each ms, so that it delivers all the time. */
-function ticking(cpu: number, from: number, to: number): MadeSched[] {
+const tickMs = inQuickForm(2, 1);
+
+/** A CPU that switches to and fro, so that it delivers all the time. */
+function ticking(cpu: number, to: number): MadeSched[] {
   const pid = { pid: 100 + cpu, comm: "tick" };
-  return Array.from({ length: to - from }, (_, index) => ({
-    time: (from + index) * ms,
+  return Array.from({ length: to / tickMs }, (_, index) => ({
+    time: (index + 1) * tickMs * ms,
     cpu,
     by: 0,
     ...(index % 2 === 0 ? { prev: idle, state: 0, next: pid } : { prev: pid, state: asleep, next: idle }),
@@ -89,7 +92,7 @@ function firesOf(
   return fired;
 }
 
-const busy = [...ticking(0, 1, 4_000), ...ticking(1, 1, 4_000)];
+const busy = [...ticking(0, 4_000), ...ticking(1, 4_000)];
 
 describe("a latency trigger", () => {
   test("fires for a wait that is too long, whichever CPU delivers first", () => {
@@ -115,7 +118,7 @@ describe("a latency trigger", () => {
     );
     expect(firesOf([...events, wakes(1_000, t7), runs(1_025, t7)], [latency])).toEqual([]);
     // Nor where it was removed before it was read.
-    const few = { keptBytes: 20 * madeLayout.sizeBytes };
+    const few = { keptBytes: (20 / tickMs) * madeLayout.sizeBytes };
     expect(firesOf([...busy, wakes(1_000, t7), runs(1_025, t7)], [latency], few)).toEqual([]);
   });
 
