@@ -1,6 +1,6 @@
 /** Collects what decoding needs from the tracing directory: the body of a `metadata` reply. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { release, version } from "node:os";
+import { hostname, release, version } from "node:os";
 import { messageOf } from "../../base/errors.ts";
 import { MetadataFiles } from "../../events/metadata-files.ts";
 import type { Metadata } from "../../events/trace-metadata.ts";
@@ -34,11 +34,17 @@ export function collectMetadata(directory: string): Metadata {
 export function metadataHead(directory: string): Omit<MetadataBody, "files" | "missing"> {
   return {
     version: 1,
-    uname: `Linux ${release()} ${version()} ${machineName()}`,
+    uname: ["Linux", ...nodeName(), release(), version(), machineName()].join(" "),
     cpus: Math.max(tracedCpus(directory).length, ...(onlineCpus() ?? []).map((cpu) => cpu + 1)),
     pageSize: pageSize(),
     subBufferSize: subBufferSizeBytes(directory),
   };
+}
+
+/** None where the kernel was given none. By it recordings of a fleet are told apart. */
+function nodeName(): string[] {
+  const name = hostname();
+  return name === "" || name === "(none)" ? [] : [name];
 }
 
 /** File by file: none needs to be kept for the next. */

@@ -89,7 +89,9 @@ export type Machine = { sysname: string; nodename: string; release: string; vers
 /** uname -a, or parts of it: "Linux host 6.12.1 #1 SMP x86_64 GNU/Linux", "Linux 6.12.1 #1 SMP x86_64". */
 export function parseUname(text: string): Machine {
   const words = text.trim().split(/\s+/);
-  const release = words.findIndex((word) => /^\d+\.\d+/.test(word));
+  const isRelease = (word: string): boolean => /^\d+\.\d+/.test(word);
+  // A node may be named "10.0.0.5".
+  const release = isRelease(words[2] ?? "") ? 2 : words.findIndex(isRelease);
   const machine = words.findLastIndex((word) =>
     /^(?:x86_64|aarch64|arm\w*|i[3-6]86|riscv\d*|s390x?|ppc\w*|mips\w*|loongarch\d*)$/.test(word),
   );

@@ -4,6 +4,7 @@ import { collectMetadata, metadataFiles, metadataHead } from "../../../src/guest
 import { packedMetadata } from "../../../src/guest/control/packed-metadata.ts";
 import type { MetadataBody } from "../../../src/protocol/metadata.ts";
 import { readMetadata } from "../../../src/trace-dat/spool/metadata-read.ts";
+import { parseUname } from "../../../src/views/perfetto/packets.ts";
 import { whileSymbolsStay } from "../../support/kernel-symbols.ts";
 import { reasonWithoutTracefs, TracefsInstance } from "../../support/tracefs.ts";
 
@@ -31,6 +32,22 @@ describe.skipIf(reason !== undefined)("packed metadata", () => {
       expect(Object.keys(files)).toEqual(names);
       if (files["kallsyms"] !== undefined) expect(files["kallsyms"]).toBe(symbols.toString("latin1"));
       expect(names.filter((name) => name.startsWith("events/ftrace/")).length).toBeGreaterThan(5);
+    } finally {
+      await instance.remove();
+    }
+  });
+
+  test("name the node as uname does, by which a fleet's exports are told apart", async () => {
+    const instance = new TracefsInstance("metadata");
+    try {
+      const { uname } = metadataHead(instance.path);
+      const said = (...words: string[]): string =>
+        Bun.spawnSync(["uname", ...words])
+          .stdout.toString()
+          .trim();
+      const node = said("-n");
+      expect(uname).toBe(said("-s", ...(node === "(none)" ? [] : ["-n"]), "-r", "-v", "-m"));
+      expect(parseUname(uname)).toMatchObject({ nodename: node === "(none)" ? "" : node, release: said("-r") });
     } finally {
       await instance.remove();
     }
