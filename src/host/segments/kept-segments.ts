@@ -1,4 +1,5 @@
 /** The files of a session that are whole, by the number of their cut: a recorder of weeks has thousands, and asks many times a second. */
+import { MiB } from "../limits.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 
 export type KeptSegment = { readonly machine: SessionMachine; readonly recording: SessionRecording };
@@ -41,4 +42,9 @@ export class KeptSegments {
     this.#files -= oldest.length;
     return oldest;
   }
+}
+
+/** What --keep does with in any case, as machines told so much: an eighth of it is a margin (SegmentStore), and a quarter each is received and written beside what was told. */
+export function leastKeptMiB(toldBytes: number): number {
+  return Math.ceil((toldBytes * 8) / 3 / MiB);
 }

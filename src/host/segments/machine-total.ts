@@ -2,6 +2,7 @@
 import { log } from "../../base/log.ts";
 import { counted } from "../../base/plural.ts";
 import { balanceOf, type CpuBalance, imbalances } from "../../trace-dat/spool/balance.ts";
+import type { SessionMachine } from "../../trace-dat/session/session-file.ts";
 import type { Finished } from "../../trace-dat/spool/finish.ts";
 import { addTally, type CpuTally, newTally } from "../../trace-dat/write/write.ts";
 import type { MachineStream } from "./machine-stream.ts";
@@ -62,4 +63,12 @@ export class MachineTotal {
 /** What is missing from the whole, by sentences. */
 export function missingOf({ endedEarly, damage, balances }: Finished): string[] {
   return [...(endedEarly === undefined ? [] : [`it ended early: ${endedEarly}`]), ...damage, ...imbalances(balances)];
+}
+
+/** How many were made, and what of the session's is gone: to make room, or by its user. */
+export function madeText({ segments }: { segments: number }, removed: SessionMachine["removed"]): string {
+  const all = counted(segments, "segment");
+  if (removed === undefined) return all;
+  const gone = `${counted(removed.recordings, "segment")} with ${counted(removed.events, "event")}`;
+  return `${all}; of the session ${gone} ${removed.recordings === 1 ? "is" : "are"} no longer there`;
 }

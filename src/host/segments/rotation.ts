@@ -14,7 +14,7 @@ import { Cut } from "./cut.ts";
 import { pieceBytes, type RotationParts } from "./cut-parts.ts";
 import { MachineStream } from "./machine-stream.ts";
 import type { Positions } from "./positions.ts";
-import { MachineTotal, missingOf } from "./machine-total.ts";
+import { MachineTotal, missingOf, madeText } from "./machine-total.ts";
 import { runningStreams } from "./running-streams.ts";
 import type { WrittenSegment } from "./segment-file.ts";
 import { planSegments, type SegmentPlan } from "./segment-plan.ts";
@@ -292,7 +292,7 @@ export class Rotation implements Cutter {
     file.clocks[name] = clockOf(finished.metadata);
     file.losses[name] = sumOfLosses(file.losses[name], finished);
     this.#missing.push(...reasons.map((what) => `${name}: ${what}`));
-    writeAsIs(Buffer.from(`${name}: ${total.segments} segments\n${recordedTable(finished)}\n`));
+    writeAsIs(Buffer.from(`${name}: ${madeText(total, machine.entry.removed)}\n${recordedTable(finished)}\n`));
     // Before the spool goes: who is killed then leaves no word of a recording that is not there.
     this.#store.directory.note();
     stream.spool.remove();

@@ -4,9 +4,9 @@ import { log } from "../../base/log.ts";
 import { clockOf } from "../../tracefs/trace-clocks.ts";
 import { toldSteps } from "../../timeline/sync/told-offset.ts";
 import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
-import { hostLimits, MiB } from "../limits.ts";
+import { hostLimits } from "../limits.ts";
 import type { SessionDirectory } from "../machines/session-directory.ts";
-import { KeptSegments } from "./kept-segments.ts";
+import { KeptSegments, leastKeptMiB } from "./kept-segments.ts";
 import { type WrittenSegment, writeSegmentFile } from "./segment-file.ts";
 import type { SegmentPlan, SegmentTimeline } from "./segment-plan.ts";
 
@@ -26,10 +26,9 @@ export class SegmentStore {
   #look = { roomBytes: -1, receivedBytes: 0 };
   readonly #files = new Map<string, number>();
   readonly #kept = new KeptSegments();
-  #isToldFull = false;
+  readonly #told = new Set<"files" | "keep" | "free">();
   /** All machines that are waited for have told of themselves, and there was room. */
   #hadRoom = false;
-  #hasToldFull = false;
 
   constructor(directory: SessionDirectory, keep: Keep, free: Free) {
     this.directory = directory;
@@ -96,11 +95,8 @@ export class SegmentStore {
     const { count = Infinity, bytes = Infinity } = this.keep;
     while (this.#kept.cuts > count) this.#removeOldest();
     while (this.#kept.files > hostLimits.segmentsMax) {
-      if (!this.#isToldFull)
-        log.warn(
-          `${this.directory.path} has ${hostLimits.segmentsMax} files: the oldest are removed; longer files are fewer`,
-        );
-      this.#isToldFull = true;
+      const most = `${this.directory.path} has ${hostLimits.segmentsMax} files`;
+      this.#warnOnce("files", `${most}: the oldest are removed; longer files are fewer`);
       this.#removeOldest();
     }
     while (this.bytes + liveBytes + moreBytes > bytes) if (!this.#removeOldest()) return false;
@@ -113,12 +109,11 @@ export class SegmentStore {
    */
   keepWithin(moreBytes: number, liveBytes: number, toldBytes: number, haveStarted: boolean): void {
     const { bytes = Infinity } = this.keep;
-    if (toldBytes + moreBytes > bytes && !this.#hasToldFull) {
+    if (toldBytes + moreBytes > bytes) {
       const problem = `--keep has no room for events beside ${toldBytes} bytes that the machines told of themselves`;
       const remedy = `give it ${leastKeptMiB(toldBytes)}M or more`;
       if (!this.#hadRoom) throw new AgentError("usage", problem, { remedy });
-      log.warn(`${problem}; ${remedy}`);
-      this.#hasToldFull = true;
+      this.#warnOnce("keep", `${problem}; ${remedy}`);
     }
     this.#hadRoom ||= haveStarted && toldBytes > 0;
     this.makeRoom(moreBytes, liveBytes);
@@ -134,6 +129,10 @@ export class SegmentStore {
     while (free.aboveFloor < wanted) {
       const before = free.aboveFloor;
       if (!this.#removeOldest()) return before >= 0;
+      this.#warnOnce(
+        "free",
+        `${this.directory.path}: the disk has no more than is to stay free (--free): the oldest are removed`,
+      );
       free = this.#freeBytes();
       // The file system tells it later.
       if (free.aboveFloor <= before) break;
@@ -225,6 +224,11 @@ export class SegmentStore {
     if (written.offset !== undefined) this.directory.file.offsets[stream.name] = written.offset;
   }
 
+  #warnOnce(about: "files" | "keep" | "free", text: string): void {
+    if (!this.#told.has(about)) log.warn(text);
+    this.#told.add(about);
+  }
+
   #removeOldest(): boolean {
     const oldest = this.#kept.takeOldest();
     for (const { machine, recording } of oldest) {
@@ -292,9 +296,4 @@ function timesOf({ times, offset }: WrittenSegment, clock: string): Partial<Sess
 /** Of the data: what a file of it takes at least. */
 export function bytesOf({ from, to }: Pick<SegmentPlan, "from" | "to">): number {
   return [...to].reduce((sum, [cpu, end]) => sum + end - Math.min(end, from.get(cpu) ?? 0), 0);
-}
-
-/** What does in any case: an eighth of it is a margin (`marginOf`), and a quarter each is received and written beside what was told. */
-function leastKeptMiB(toldBytes: number): number {
-  return Math.ceil((toldBytes * 8) / 3 / MiB);
 }

@@ -163,6 +163,10 @@ describe("record --rotate", () => {
       recorder.kill("SIGINT");
       const end = await recorder.ended();
       expect({ code: end.code, stderr: end.code === 0 ? "" : end.stderr }).toEqual({ code: 0, stderr: "" });
+      // Nobody asked for that: it is told when it begins, and how much it was.
+      expect(end.stderr.match(/is to stay free \(--free\): the oldest are removed/g)).toHaveLength(1);
+      const { recordings = 0, events = 0 } = sessionOf(world).machines[0]?.removed ?? {};
+      expect(end.stdout).toContain(`of the session ${recordings} segments with ${events} events are no longer there`);
       expect(least).toBeGreaterThanOrEqual(0.1);
       for (const { faults, last, events, first } of (await numbersOf(world)).values())
         expect({ faults, events }).toEqual({ faults: [], events: last - first + 1 });
