@@ -151,13 +151,18 @@ export class MachineWatch {
     const watch = WakeupWatch.of(this.#catalog, { mostNs: trigger.ns, latencyMs }, ({ pid, from, to, isOver }) =>
       this.#fire(
         trigger,
-        `${this.#name}: task ${pid} ${isOver ? "waited" : "has been waiting for"} ${((to - from) / 1e6).toFixed(1)} ms for a CPU`,
+        `${this.#name}: task ${pid} ${isOver ? "waited" : "has been waiting for"} ${waitText(to - from)} for a CPU`,
       ),
     );
     if (typeof watch !== "string") return [watch];
     log.warn(`${this.#name} is not watched for "${trigger.text}": ${watch}`);
     return [];
   }
+}
+
+/** Below a millisecond to the microsecond: a trigger may ask for few of them. */
+function waitText(ns: number): string {
+  return ns < 1e6 ? `${Math.round(ns / 1e3)} us` : `${(ns / 1e6).toFixed(1)} ms`;
 }
 
 function nameOf({ format }: EventType): string {

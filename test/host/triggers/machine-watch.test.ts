@@ -106,6 +106,13 @@ describe("a latency trigger", () => {
       expect(firesOf(events, [latency], { delays })).toEqual(expected);
   });
 
+  test("tells a wait below a millisecond to the microsecond", () => {
+    const short: Trigger = { text: "latency=200us", kind: "latency", ns: 0.2 * ms };
+    expect(firesOf([...busy, wakes(1_000, t7), runs(1_000.25, t7)], [short])).toEqual([
+      "latency=200us: vm1: task 7 waited 251 us for a CPU",
+    ]);
+  });
+
   test("fires for a task that does not get a CPU at all", () => {
     expect(firesOf([...busy, wakes(1_000, t7)], [latency])).toEqual([
       expect.stringMatching(/^latency=20ms: vm1: task 7 has been waiting for \d+\.\d ms for a CPU$/),
