@@ -2,7 +2,7 @@
  * `trace-agent sync`: places recordings that exist on one timeline. Copies of them are written: the host's with a map of its
  * guests' CPUs, each guest's with what its times become; nothing else of them changes, and they themselves do not.
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
 import { OutputFile } from "../../base/output-file.ts";
@@ -68,10 +68,15 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
             remedy: `guests are: ${inputs.guests.map((guest) => guest.name).join(", ")}`,
           });
     requireNames(inputs);
-    makeEmpty(options.directory, identitiesOf(...options.paths));
-    const placed = placeAll(inputs, options);
-    options.onStep("writing the copies");
-    return write(inputs, placed, options);
+    const isMade = makeEmpty(options.directory, identitiesOf(...options.paths));
+    try {
+      const placed = placeAll(inputs, options);
+      options.onStep("writing the copies");
+      return write(inputs, placed, options);
+    } catch (error) {
+      if (isMade) removeIfEmpty(options.directory);
+      throw error;
+    }
   } finally {
     inputs.close();
   }
@@ -146,7 +151,8 @@ function constant(ns: bigint, boundNs: number): KnownOffset {
   return { range: () => ({ low: offset - boundNs, high: offset + boundNs }), guestEpoch: 0n };
 }
 
-function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
+/** Whether it was made. */
+function makeEmpty(directory: string, inputs: readonly FileIdentity[]): boolean {
   const action = "write into";
   requireDirectoryName(directory, action);
   const located = locate(directoryPath(directory), action);
@@ -157,6 +163,7 @@ function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
   }
   try {
     mkdirSync(directory, { mode: 0o700 });
+    return true;
   } catch (cause) {
     if (errnoOf(cause) !== "EEXIST")
       throw new AgentError("io", `cannot make directory "${directory}": ${messageOf(cause)}`, { cause });
@@ -174,6 +181,15 @@ function makeEmpty(directory: string, inputs: readonly FileIdentity[]): void {
     throw new AgentError("usage", `cannot write into "${directory}": it holds something`, {
       remedy: "name a new directory: recordings are copied, never changed",
     });
+  return false;
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Copies that are whole are in it.
+  }
 }
 
 function write(

@@ -183,6 +183,18 @@ describe("recordings of a host and a guest", () => {
     expect(existsSync(world.out)).toBeFalse();
   });
 
+  test("that fail leave no empty directory that they made, and one that was there", () => {
+    const world = newWorld();
+    const onStep = (): void => {
+      throw new Error("no room");
+    };
+    expect(() => sync(world, { onStep })).toThrow("no room");
+    expect(existsSync(world.out)).toBeFalse();
+    mkdirSync(world.out);
+    expect(() => sync(world, { onStep })).toThrow("no room");
+    expect(existsSync(world.out)).toBeTrue();
+  });
+
   test("are refused where a directory holds something, one is alone, or an option names none of them", () => {
     const world = newWorld();
     expect(() => sync(world, { directory: world.folder })).toThrow("it holds something");
