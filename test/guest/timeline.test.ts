@@ -24,9 +24,15 @@ import { spooledEvents, spooledReads } from "../support/order-trips.ts";
 import { whyNoTools } from "../support/packages.ts";
 import { prepareGuest } from "../support/prepared-guest.ts";
 import { RecorderProcess, traceAgentText } from "../support/recorder-process.ts";
-import { type ControlFds, controlFds, guestExchanges, hostExchanges, orderOf } from "../support/status-exchanges.ts";
+import {
+  callLines,
+  type ControlFds,
+  controlFds,
+  guestExchanges,
+  hostExchanges,
+  orderOf,
+} from "../support/status-exchanges.ts";
 import { nearest, sharedPageArguments, type Truth, truthDuring, truthProgram } from "../support/timeline-truth.ts";
-import { traceCmd } from "../support/trace-cmd.ts";
 import { reasonWithoutTracefs, unmountTracefs } from "../support/tracefs.ts";
 
 const base = mkdtempSync(`${tmpdir()}/trace-agent-timeline-`);
@@ -216,15 +222,16 @@ describe.skipIf(without !== undefined)("two guests and this machine", () => {
 
   test(
     "show what causes before what follows, in trace-cmd's order too: an order and its reply are written before they are read",
-    () => {
+    async () => {
       for (const name of names) {
-        const lines = traceCmd("report", "-i", `${out}/host.dat`, "-i", `${out}/${name}.dat`).split("\n");
-        const times = lines.flatMap((line) => / (\d+\.\d+): /.exec(line)?.[1] ?? []).map(Number);
-        expect(times).toEqual(times.toSorted((a, b) => a - b));
         const fds = controlPorts.get(name);
         if (fds === undefined) throw new Error(`the recorder's descriptors of ${name} are not known`);
-        const ofHost = hostExchanges(lines, "host.dat", fds);
-        const ofGuest = guestExchanges(lines, `${name}.dat`, agentThreads.get(name) ?? []);
+        const threads = agentThreads.get(name) ?? [];
+        const paths = ["host", name].map((machine) => `${out}/${machine}.dat`);
+        const { calls, backwards } = await callLines([fds.recorder, ...threads], paths);
+        expect(backwards).toEqual([]);
+        const ofHost = hostExchanges(calls, "host.dat", fds);
+        const ofGuest = guestExchanges(calls, `${name}.dat`, threads);
         // trace-cmd shows microseconds.
         const boundS = (session.offsets[name]?.boundNs ?? 0) / 1e9 + 2e-6;
         const found = ofGuest.map((exchange) => ({ exchange, order: orderOf(exchange, ofHost, boundS) }));

@@ -5,6 +5,7 @@
 import { readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { hostLimits } from "../../src/host/limits.ts";
 import { controlPortName } from "../../src/protocol/ports.ts";
+import { traceCmdLines } from "./trace-cmd.ts";
 
 /** Where this machine's `recorder` writes orders and reads replies: its descriptors, as trace-cmd prints them. */
 export type ControlFds = { readonly recorder: number; readonly write: string; readonly read: string };
@@ -50,6 +51,26 @@ function pathOf(link: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** trace-cmd's lines of these tasks' system calls, and those whose time is before the one above. Of a busy host it prints more than a GiB. */
+export async function callLines(
+  tasks: readonly number[],
+  paths: readonly string[],
+): Promise<{ calls: string[]; backwards: string[] }> {
+  const isCall = new RegExp(String.raw`-(?:${tasks.join("|")}) +\[\d+\].*: sys_`);
+  const [calls, backwards]: [string[], string[]] = [[], []];
+  let last = -Infinity;
+  for await (const lines of traceCmdLines("report", ...paths.flatMap((path) => ["-i", path]))) {
+    for (const line of lines) {
+      const [, time] = / (\d+\.\d+): /.exec(line) ?? [];
+      if (time === undefined) continue;
+      if (Number(time) < last) backwards.push(line);
+      last = Number(time);
+      if (isCall.test(line)) calls.push(line);
+    }
+  }
+  return { calls, backwards };
 }
 
 /** `lines`: of trace-cmd report of several files. `file`: the host's. */

@@ -1,5 +1,6 @@
 /** trace-cmd as the judge of our files. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { once } from "node:events";
 import { noStats, parseCpuStats, type CpuStats } from "../../src/tracefs/cpu-stats.ts";
 
 let steady: readonly string[] | undefined;
@@ -8,17 +9,47 @@ let steady: readonly string[] | undefined;
  * Runs trace-cmd at addresses that are the same each time, where the system allows that. At random ones 3.1.6 shows files of old kernels
  * otherwise in one of some 250 runs, by memory that it has not set.
  */
-export function runTraceCmd(args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+export function runTraceCmd(args: readonly string[]): SpawnSyncReturns<string> {
+  const [program, words] = commandOf(args);
+  return spawnSync(program, words, { encoding: "latin1", maxBuffer: 1 << 30 });
+}
+
+function commandOf(args: readonly string[]): [program: string, words: string[]] {
   steady ??= spawnSync("setarch", ["-R", "true"]).status === 0 ? ["setarch", "-R"] : [];
   const [program = "", ...words] = [...steady, "trace-cmd", ...args];
-  return spawnSync(program, words, { encoding: "latin1", maxBuffer: 1 << 30 });
+  return [program, words];
 }
 
 /** What trace-cmd says; throws when it complains. */
 export function traceCmd(...args: string[]): string {
-  const { status, stdout, stderr } = runTraceCmd(args);
-  if (status !== 0 || stderr !== "") throw new Error(`trace-cmd ${args.join(" ")}: ${status}\n${stderr}`);
+  const { status, signal, error, stdout, stderr } = runTraceCmd(args);
+  requireContent(args, status ?? error?.message ?? signal, stderr);
   return stdout;
+}
+
+/** The same of any length: some lines at a time. */
+export async function* traceCmdLines(...args: string[]): AsyncGenerator<readonly string[], void> {
+  const [program, words] = commandOf(args);
+  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
+  const closed = once(child, "close") as Promise<[code: number | null, signal: string | null]>;
+  let [begun, stderr] = ["", ""];
+  child.stderr.setEncoding("latin1").on("data", (text: string) => (stderr += text));
+  try {
+    for await (const piece of child.stdout.setEncoding("latin1") as AsyncIterable<string>) {
+      const lines = `${begun}${piece}`.split("\n");
+      begun = lines.pop() ?? "";
+      yield lines;
+    }
+    yield [begun];
+    const [code, signal] = await closed;
+    requireContent(args, code ?? signal, stderr);
+  } finally {
+    child.kill();
+  }
+}
+
+function requireContent(args: readonly string[], end: unknown, stderr: string): void {
+  if (end !== 0 || stderr !== "") throw new Error(`trace-cmd ${args.join(" ")}: ${String(end)}\n${stderr}`);
 }
 
 export type ReportLine = { task: string; pid: number; cpu: number; text: string };
