@@ -121,7 +121,7 @@ test("what tests print on standard output, which may come behind the counts, cha
 describe("the folder of a group", () => {
   test("is its TMPDIR, which other users may use, and goes with all that a killed one left", async () => {
     const group = new GroupFolder(folder);
-    const script = `touch "$TMPDIR/file"; mkdir "$TMPDIR/deep"; touch "$TMPDIR/deep/file"; kill -9 $$`;
+    const script = `touch "$TMPDIR/file"; mkdir "$TMPDIR/deep"; touch "$TMPDIR/deep/file"; mkdir "$TMPDIR/bun-cc-0"; kill -9 $$`;
     const { exitCode } = await runLimited(["sh", "-c", script], { limitMs: 240_000, env: group.environment });
     expect(exitCode).toBe(137);
     expect(group.left.sort()).toEqual(["deep", "file"]);

@@ -11,6 +11,8 @@ import { isAlive } from "../tracefs.ts";
 /** Of this, and of copies of the Debian tree. Short: paths of sockets below it have 107 bytes. */
 const namePattern = /^(?:ta-gate|copy)-(\d+)-/;
 const logsName = "logs";
+/** Bun puts headers of its C compiler there for a process that calls a function by its address (ffi/tsc.ts), and leaves them. */
+const runtimePattern = /^bun-cc-\d+$/;
 
 export class GroupFolder {
   readonly path: string;
@@ -32,7 +34,7 @@ export class GroupFolder {
 
   /** What the group should have removed itself. */
   get left(): string[] {
-    return readdirSync(this.path).filter((name) => name !== logsName);
+    return readdirSync(this.path).filter((name) => name !== logsName && !runtimePattern.test(name));
   }
 
   remove(): void {
