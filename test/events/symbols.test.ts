@@ -19,6 +19,7 @@ describe("kallsyms", () => {
       "ffffffffc0000000 t in_module\t[a_module]",
       "ffffffffc0001000 t the_last\t[a_module]",
       "ffffffff81003000 A absolute",
+      "ffffffff81003000 a local_absolute",
       "ffffffff81003000 t $x.mapping",
     ].join("\n"),
   );

@@ -33,6 +33,10 @@ describe("header_page", () => {
     expect(parseHeaderPage("")).toBeUndefined();
     expect(parseHeaderPage(headerPage64.replace("size:4080", "size:999999999"))).toBeUndefined();
     expect(parseHeaderPage(headerPage64.replace("offset:16", "offset:17"))).toBeUndefined();
+    const most = tracefsLimits.subBufferMaxBytes;
+    const ofBytes = (bytes: number): string => headerPage64.replace("size:4080", `size:${bytes - 16}`);
+    expect(parseHeaderPage(ofBytes(most))?.sizeBytes).toBe(most);
+    expect(parseHeaderPage(ofBytes(most + 1))).toBeUndefined();
   });
 
   test("any other is refused, or is one that a sub-buffer can have", () => {

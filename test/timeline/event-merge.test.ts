@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { CpuEvents, EventMerger, firstTimestamp } from "../../src/timeline/event-merge.ts";
+import { EventIterator } from "../../src/timeline/event-iterator.ts";
+import { CpuEvents, EventMerger, firstTimestamp, type MergeListener } from "../../src/timeline/event-merge.ts";
+import type { EventSelection } from "../../src/timeline/event-selection.ts";
+import { PartEvents } from "../../src/timeline/part-events.ts";
 import { EventRecord } from "../../src/events/event-record.ts";
 import { layoutOf, unknownLoss } from "../../src/ring-buffer/sub-buffer.ts";
 import type { SubBufferReader } from "../../src/trace-dat/trace-source.ts";
@@ -139,4 +142,66 @@ test("firstTimestamp() is the earliest of the CPUs that have any", () => {
     firstTimestamp([reader(0, stream([90])), reader(1, stream([40, 41])), reader(2, new Uint8Array(0))], layout),
   ).toBe(40n);
   expect(firstTimestamp([reader(0, new Uint8Array(0))], layout)).toBe(0n);
+});
+
+function iteratorOf(
+  streams: readonly Uint8Array[],
+  selection: EventSelection = {},
+  listener: MergeListener = {},
+): EventIterator {
+  const metadata = { layout, formats: [], cpus: streams.length, traceClock: "[local]", uname: "", cpuStats: [] };
+  const open = (): SubBufferReader[] => streams.map((bytes, cpu) => reader(cpu, bytes));
+  return new EventIterator(
+    { metadata, cpus: streams.map((_, cpu) => cpu), open, close: () => {} },
+    selection,
+    listener,
+  );
+}
+
+describe("events from one time to another", () => {
+  const second = 1_000_000_000;
+
+  test("are those that are shown with these times, to the ns", () => {
+    const times = [-501, -500, 499, 500].map((ns) => second + ns);
+    const within = (from: string, to: string): number[] => {
+      const iterator = iteratorOf([stream(times)], { from, to });
+      const found: number[] = [];
+      while (iterator.next()) found.push(iterator.record.timestamp + Number(iterator.epoch) - second);
+      return found;
+    };
+    expect(within("1", "1")).toEqual([-500, 499]);
+    expect(within("0.999999", "1.000001")).toEqual([-501, -500, 499, 500]);
+    expect(within("0.9999995", "0.9999995")).toEqual([-500]);
+  });
+
+  test("come with the losses in front of each of them", () => {
+    const lostIn = (from: string, to: string): number[] => {
+      const lost: number[] = [];
+      const bytes = stream([100, 200, 300], 1, (index) => index * 5);
+      const iterator = iteratorOf([bytes], { from, to }, { lost: (_, count) => lost.push(count) });
+      while (iterator.next());
+      return lost;
+    };
+    expect(lostIn("0.000000200", "0.000000300")).toEqual([5, 10]);
+    expect(lostIn("0.000000201", "0.000000299")).toEqual([]);
+  });
+});
+
+test("events of several machines come by time, and in the machines' order where the times are the same", () => {
+  const times = fc.array(fc.nat(20), { minLength: 1, maxLength: 20 }).map((list) => list.sort((a, b) => a - b));
+  fc.assert(
+    fc.property(fc.array(times, { minLength: 1, maxLength: 4 }), (lists) => {
+      const expected = lists
+        .flatMap((list, tag) => list.map((time) => ({ tag, time })))
+        .sort((a, b) => a.time - b.time || a.tag - b.tag);
+      const parts = new PartEvents(lists.map((list, tag) => ({ iterator: iteratorOf([stream(list)]), tag })));
+      const seen: { tag: number; time: number }[] = [];
+      while (parts.next()) {
+        const { iterator, tag } = parts.current!;
+        seen.push({ tag, time: iterator.record.timestamp + Number(iterator.epoch) });
+      }
+      expect(seen).toEqual(expected);
+    }),
+    { numRuns: inQuickForm(50, 200) },
+  );
 });

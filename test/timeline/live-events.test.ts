@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
+import { GuestClock } from "../../src/timeline/guest-clock.ts";
 import { LiveEvents } from "../../src/timeline/live-events.ts";
 import { SubBufferAssembler } from "../../src/ring-buffer/sub-buffer-assembler.ts";
 import { layoutOf } from "../../src/ring-buffer/sub-buffer.ts";
@@ -131,6 +132,17 @@ describe("live events", () => {
     }
   });
 
+  test("do not wait where more of them came than may be held", () => {
+    for (const more of [0, 256]) {
+      const viewer = new Viewer([0, 1]);
+      const start = viewer.settle();
+      const bytes = new Uint8Array(timelineLimits.liveHeldBytes + more);
+      bytes.set(subBuffer([start + 10]));
+      viewer.events.push(0, bytes, 1000 + start + 11);
+      expect(viewer.release(1000 + start + 11)).toEqual(more === 0 ? [] : [{ cpu: 0, ms: start + 10 }]);
+    }
+  });
+
   test("tell of losses where they are", () => {
     const viewer = new Viewer([0]);
     viewer.events.push(0, subBuffer([1, 2]), 1000);
@@ -214,4 +226,17 @@ test("a task has the name that it was given last", () => {
   expect([rename("sh"), rename("shell"), rename("s"), rename("ls")]).toEqual(["sh", "shell", "s", "ls"]);
   names.takeSaved("7 cat\n8 dog\n");
   expect([names.text(7), names.text(8)]).toEqual(["cat", "dog"]);
+});
+
+test("a guest's clock is told by the quickest delivery of the last two windows", () => {
+  const clock = new GuestClock();
+  const windowMs = timelineLimits.liveClockWindowMs;
+  /** At each of these times of ours came a stamp so much older than the clock of one that is 1000 ms behind. */
+  const told = (ms: number, lateMs: number): number => {
+    clock.observe(1000 + ms, (ms - lateMs) * msNs);
+    return ms - (clock.at(1000 + ms) ?? NaN) / msNs;
+  };
+  expect(clock.at(1000)).toBeUndefined();
+  expect([told(0, 0), told(windowMs, 50), told(windowMs + 1, 50), told(2 * windowMs + 1, 40)]).toEqual([0, 0, 0, 0]);
+  expect([told(2 * windowMs + 2, 60), told(3 * windowMs + 3, 60)]).toEqual([40, 60]);
 });

@@ -3,6 +3,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { closeFd, O, openFd } from "../../ffi/fd.ts";
 import { makeFifo } from "../../ffi/pipe.ts";
 import { describeHolder, holdersOf } from "../../src/tracefs/file-holders.ts";
 import { eventually } from "../support/agent-process.ts";
@@ -32,6 +33,9 @@ test("holdersOf() names each process that has the file, and how: a reader, a sec
   expect(holdersOf([port, other, join(base, "none")])).toEqual(
     new Map([port, other, join(base, "none")].map((path) => [path, []])),
   );
+  const own = openFd(port, O.RDWR | O.NONBLOCK);
+  expect(holdersOf([port]).get(port), "this process is none").toEqual([]);
+  closeFd(own);
   const both = await holder(`3<>${port}`);
   const writer = await holder(`3>${port} 4>${port}`);
   mkdirSync(join(base, "elsewhere"));

@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { E } from "../../ffi/errno.ts";
+import { E, SystemError } from "../../ffi/errno.ts";
 import { closeFd, O, openFd, readInto, writeFrom } from "../../ffi/fd.ts";
 import { makeFifo } from "../../ffi/pipe.ts";
 import { file } from "../../src/transport/file.ts";
 import { fifo } from "../../src/transport/fifo.ts";
+import { AgentError } from "../../src/base/errors.ts";
+import { ControlPort, openDataPort } from "../../src/transport/host-port.ts";
+import { openForWriting } from "../../src/transport/port-open.ts";
 import { findPorts } from "../../src/transport/port-place.ts";
 import { socket } from "../../src/transport/socket.ts";
 import type { GuestEnd } from "../../src/transport/transport.ts";
@@ -156,4 +159,83 @@ test("findPorts() says what to do where the directory was removed", () => {
       text: expect.stringMatching(/^cannot read the ports in ".*gone": ENOENT.*; if it was removed, make it again/),
     }),
   );
+});
+
+describe("a host's control port", () => {
+  const place = (): string => join(directory, "control");
+
+  function control(): ControlPort {
+    const port = new ControlPort({ name: "control", end: fifo.host, path: place() });
+    closers.push(() => port.close());
+    return port;
+  }
+
+  test("sends the rest of orders of which it took a part before anything else", () => {
+    for (const side of [".in", ".out"]) makeFifo(place() + side, 0o600);
+    const guest = open(fifo.guest, `${place()}.in`, "read");
+    const port = control();
+    let came = "";
+    const read = (most: number): void => {
+      const target = new Uint8Array(new ArrayBuffer(most));
+      came += Buffer.from(target.subarray(0, readInto(guest, target))).toString("latin1");
+    };
+    const filled = "f".repeat(15 * 4096);
+    expect(writeFrom(guest, bytes(filled))).toBe(filled.length);
+    const order = "o".repeat(12_000);
+    // A pipe takes a page at a time.
+    expect([port.offer(order), port.offer("next")]).toEqual([true, false]);
+    read(4096);
+    expect(port.offer("next")).toBe(false);
+    read(16 * 4096);
+    expect(port.hasUnread).toBe(true);
+    expect(port.offer("next")).toBe(true);
+    read(16 * 4096);
+    expect(came === `${filled}${order}\nnext\n`).toBe(true);
+    expect(port.hasUnread).toBe(false);
+  });
+
+  test("is held where a process has its other end, and where that cannot be told", () => {
+    expect(fifo.host.isHeld(place()), "there is none").toBe(true);
+    makeFifo(`${place()}.in`, 0o600);
+    expect(fifo.host.isHeld(place())).toBe(false);
+    open(fifo.guest, `${place()}.in`, "read");
+    expect(fifo.host.isHeld(place())).toBe(true);
+  });
+
+  test("is nothing but a FIFO: no order is written into a file", () => {
+    makeFifo(`${place()}.out`, 0o600);
+    writeFileSync(`${place()}.in`, "");
+    expect(control).toThrow(
+      expect.objectContaining({ kind: "unavailable", text: expect.stringMatching(/is not a FIFO/) }),
+    );
+  });
+});
+
+test("ports that cannot be opened say why, each in its own kind of error", () => {
+  const kindOf = (work: () => unknown): string => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof AgentError) return error.kind;
+    }
+    return "none";
+  };
+  const kinds = [E.ENXIO, E.ECONNREFUSED, E.EAGAIN, E.EBUSY, E.EACCES, E.EPERM, E.EIO].map((errno) => {
+    const refuse = (): never => {
+      throw new SystemError("open", "port", errno);
+    };
+    const host = { name: "port", path: "port", end: { ...fifo.host, openControl: refuse, openData: refuse } };
+    const guest = { path: "port", readPath: "port", end: { ...fifo.guest, open: refuse } };
+    return [() => new ControlPort(host), () => openDataPort(host), () => openForWriting("port", guest)].map(kindOf);
+  });
+  const [absent, denied] = [Array(3).fill("unavailable"), Array(3).fill("permission")];
+  expect(kinds).toEqual([
+    absent,
+    absent,
+    absent,
+    ["io", "io", "unavailable"],
+    denied,
+    denied,
+    ["io", "io", "unavailable"],
+  ]);
 });

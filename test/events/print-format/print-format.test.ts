@@ -107,7 +107,11 @@ describe("expressions", () => {
       ">>": (a, b) => a >> (b & 63n),
       "<": (a, b) => BigInt(a < b),
       ">=": (a, b) => BigInt(a >= b),
+      ">": (a, b) => BigInt(a > b),
+      "<=": (a, b) => BigInt(a <= b),
       "==": (a, b) => BigInt(a === b),
+      "!=": (a, b) => BigInt(a !== b),
+      "||": (a, b) => BigInt(a !== 0n || b !== 0n),
       "&&": (a, b) => BigInt(a !== 0n && b !== 0n),
     };
     const operand = fc.oneof(
@@ -115,6 +119,14 @@ describe("expressions", () => {
       fc.bigInt({ min: 0n, max: 2n ** 32n }),
       fc.bigInt({ min: 0n, max: 70n }),
     );
+    const limits = [0n, 31n, 32n, 2n ** 31n, 2n ** 32n, mask];
+    for (const operator of Object.keys(operators)) {
+      const pairs = limits.flatMap((a) => limits.map((b) => ({ a, b })));
+      const fields = pairs.flatMap(({ a, b }, at) => [u64(`a${at}`, a), u64(`b${at}`, b)]);
+      const print = `"${pairs.map(() => "%llu").join()}"${pairs.map((_, at) => `, REC->a${at} ${operator} REC->b${at}`).join("")}`;
+      const expected = pairs.map(({ a, b }) => BigInt.asUintN(64, operators[operator]!(a, b)));
+      expect(textOf(print, fields), operator).toBe(expected.join());
+    }
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(operators)), operand, operand, (operator, a, b) => {
         const expected = BigInt.asUintN(64, operators[operator]!(a, b));
@@ -159,6 +171,8 @@ describe("texts", () => {
     expect(textOf(symbols, [int("v", 1)])).toBe("one");
     expect(textOf(symbols, [int("v", 8)])).toBe("eight");
     expect(textOf(symbols, [int("v", 77)])).toBe("0x4d");
+    const device = (8 << 20) | 17;
+    expect(textOf('"%s", jbd2_dev_to_name(REC->dev)', [u32("dev", device)])).toBe("8:17");
     expect(textOf('"%s", __print_symbolic(REC->v, { HI_SOFTIRQ, "HI" }, { RCU_SOFTIRQ, "RCU" })', [int("v", 9)])).toBe(
       "RCU",
     );
@@ -167,6 +181,7 @@ describe("texts", () => {
   test("pointers are symbols, addresses and dumps", () => {
     const ip: TestField = { declaration: "void * ip", size: 8, value: 0xffff_ffff_8100_1010n };
     expect(textOf('"%pS %ps", (void *)REC->ip, (void *)REC->ip', [ip])).toBe("first_function+0x10 first_function");
+    expect(textOf('"%pF %pf", REC->ip, REC->ip', [ip])).toBe("first_function+0x10 first_function");
     expect(textOf('"%pS", REC->ip', [{ ...ip, value: 0x1234n }])).toBe("0x1234");
     expect(textOf('"%p", REC->ip', [{ ...ip, value: 0n }])).toBe("(nil)");
     expect(textOf('"%p", REC->ip', [ip])).toBe("0xffffffff81001010");
@@ -175,6 +190,21 @@ describe("texts", () => {
         { declaration: "u8 m[6]", size: 6, value: new Uint8Array([1, 2, 3, 0xaa, 0xbb, 0xcc]) },
       ]),
     ).toBe("01:02:03:aa:bb:cc");
+    const mac: TestField = { declaration: "u8 m[6]", size: 6, value: new Uint8Array([1, 2, 3, 0xaa, 0xbb, 0xcc]) };
+    expect(textOf('"%pMR %pMF %pm %pmR", REC->m, REC->m, REC->m, REC->m', [mac])).toBe(
+      "cc:bb:aa:03:02:01 01-02-03-aa-bb-cc 010203aabbcc ccbbaa030201",
+    );
+    const uuid: TestField = {
+      declaration: "u8 u[16]",
+      size: 16,
+      value: Uint8Array.from({ length: 16 }, (_, index) => 0xa0 + index),
+    };
+    expect(textOf('"%pUb %pUB", REC->u, REC->u', [uuid])).toBe(
+      "a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf A0A1A2A3-A4A5-A6A7-A8A9-AAABACADAEAF",
+    );
+    expect(textOf('"%pUl %pUL", REC->u, REC->u', [uuid])).toBe(
+      "a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaeaf A3A2A1A0-A5A4-A7A6-A8A9-AAABACADAEAF",
+    );
     expect(
       textOf('"%pI4", REC->a', [{ declaration: "__u8 a[4]", size: 4, value: new Uint8Array([127, 0, 0, 1]) }]),
     ).toBe("127.0.0.1");
