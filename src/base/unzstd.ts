@@ -19,9 +19,11 @@ export function unzstd(packed: Uint8Array<ArrayBuffer>, bytesMax: number): Uint8
     }
   }
   const { constants, zstdDecompressSync } = process.getBuiltinModule("node:zlib");
-  // In one piece of memory: pieces that are put together cost as much as the unpacking. A bound of 0 is none.
-  const chunkSize = Math.max(bytes <= bytesMax ? bytes : 0, constants.Z_MIN_CHUNK);
-  return zstdDecompressSync(packed, { maxOutputLength: Math.max(1, bytesMax), chunkSize });
+  // A bound of 0 is none.
+  const bounds = { maxOutputLength: Math.max(1, bytesMax) };
+  if (bytes === 0 || bytes > bytesMax) return zstdDecompressSync(packed, bounds);
+  // In one piece of memory: pieces that are put together cost as much as the unpacking.
+  return zstdDecompressSync(packed, { ...bounds, chunkSize: Math.max(bytes, constants.Z_MIN_CHUNK) });
 }
 
 const zstdMagic = 0xfd2fb528;

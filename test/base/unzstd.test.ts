@@ -62,6 +62,13 @@ describe("unzstd()", () => {
     },
   );
 
+  test("refuses a frame that ends, with no bytes, before what it says that it holds", () => {
+    const frame = zstdCompressSync(Buffer.alloc(5000, "events of a trace "));
+    // The head of its first block, in three bytes behind the frame's: the last block, stored, of no bytes.
+    frame.writeUIntLE(1, 7, 3);
+    expect(thrownBy(() => unzstd(frame, 6000))).toBeInstanceOf(Error);
+  });
+
   test("of changed and cut frames it gives what node:zlib gives, or throws", () => {
     const random = new Random(testSeed);
     const frame = zstdCompressSync(Buffer.alloc(5000, "events of a trace "));

@@ -89,6 +89,12 @@ class World {
     this.#note();
   }
 
+  /** Another agent, of an empty port: it knows nothing of what was lost, which the guest does without for good and which is not this one's. */
+  restart(): void {
+    this.lost = this.lost.map(() => 0);
+    this.queue.forget();
+  }
+
   /** Sends until the port is full; gives the sizes of the pieces. */
   fill(acks: boolean): number[] {
     const pieces: number[] = [];
@@ -238,7 +244,7 @@ describe("the queue of a port", () => {
           // What an earlier process has left comes out first, and is not part of this stream.
           else if (one.kind === "ack") world.acknowledge(world.taken - inheritedBytes - one.lateBytes);
           else if (one.kind === "leave") world.leave();
-          else if (world.entries.length === 0) world.queue.forget();
+          else if (world.entries.length === 0) world.restart();
           large += world.entries.some(({ bytes }) => bytes === MiB) ? 1 : 0;
         }
         held = Math.max(held, world.heldMost);
