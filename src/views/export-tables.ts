@@ -29,6 +29,9 @@ export async function exportTables(request: {
       const result = finishExport(exporting, () => progress.show());
       tell(result, progress);
       return { ...judged(result, recordings), name: directory.path };
+    } catch (error) {
+      directory.removeMade();
+      throw error;
     } finally {
       directory.close();
     }

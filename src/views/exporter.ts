@@ -16,9 +16,9 @@ export type Exporter = {
 };
 
 /** A form that is a directory of files, which it makes itself, each complete when it appears. */
-export type DirectoryExporter<Names> = {
+export type DirectoryExporter<Names, Place extends Directory = Directory> = {
   /** The directory may hold earlier exports. Throws an AgentError. */
-  begin(parts: readonly RecordedPart[], directory: Directory, options: Names & { group: number | undefined }): Export;
+  begin(parts: readonly RecordedPart[], directory: Place, options: Names & { group: number | undefined }): Export;
 };
 
 /** A recording that is being exported. */

@@ -12,7 +12,7 @@ import { OutputPlace } from "../../base/output-place.ts";
 import { parquetLimits } from "./limits.ts";
 import type { ColumnHead } from "./parquet-file.ts";
 
-const columnListName = "_columns.json";
+export const columnListName = "_columns.json";
 const version = 1;
 const kinds = ["int", "uint", "text", "flag", "int32"] as const;
 /** Pairs, since a name may be any word, also "__proto__". */

@@ -1,4 +1,5 @@
 /** The folders of a directory of tables: TABLE/date=D/host=H/guest=G, made when a file is to lie there. */
+import { rmdirSync } from "node:fs";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, errnoOf } from "../../base/errors.ts";
 import { give } from "../../base/give.ts";
@@ -7,13 +8,57 @@ import { type FileIdentity, requireApart, requireDirectoryName } from "../../bas
 import { isTrusted } from "../../base/owners.ts";
 import { closeFd, O } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
+import { columnListName } from "./column-list.ts";
 import { parquetLimits } from "./limits.ts";
 
 const action = "export to";
 const lockTurnMs = 50;
 
+/** The directory of all tables, which can take away what an export in it made. */
+export class TablesDirectory extends Directory {
+  /** If it was made: its name. */
+  readonly #ownName: string | undefined;
+  /** Folders that were made in it, as paths. */
+  readonly #made: string[] = [];
+
+  constructor(fd: number, path: string, ownName: string | undefined) {
+    super(fd, path);
+    this.#ownName = ownName;
+  }
+
+  noteMade(folder: string): void {
+    this.#made.push(folder);
+  }
+
+  /**
+   * Of an export that failed, if it made the directory: the directory and its folders, where they are empty. In a directory that was
+   * there folders stay: another export may have one of them open, with a file that has no name yet.
+   */
+  removeMade(): void {
+    const name = this.#ownName;
+    if (name === undefined) return;
+    try {
+      whileLocked(this, () => {
+        for (const folder of this.#made.toReversed()) removeIfEmpty(`/proc/self/fd/${this.fd}/${folder}`);
+        if (this.list().join() === columnListName) this.remove(columnListName);
+        if (this.list().length === 0) this.removeItself(name);
+      });
+    } catch {
+      // It stays. Why the export failed is not to be hidden by that.
+    }
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It holds files of an export that did not fail.
+  }
+}
+
 /** Opens or makes the directory. Throws an AgentError. `inputs`: what is exported, which it must not be. */
-export function openTables(given: string, group: number | undefined, inputs: readonly FileIdentity[]): Directory {
+export function openTables(given: string, group: number | undefined, inputs: readonly FileIdentity[]): TablesDirectory {
   requireDirectoryName(given, action);
   const path = directoryPath(given);
   const located = locate(path, action);
@@ -30,7 +75,8 @@ export function openTables(given: string, group: number | undefined, inputs: rea
         `cannot ${action} "${path}": it belongs to user ${status.uid}, who is neither you nor root`,
         { remedy: "name another directory" },
       );
-    return new Directory(subFolder(parent, name, group).fd, path);
+    const { folder, isMade } = subFolder(parent, name, group);
+    return new TablesDirectory(folder.fd, path, isMade ? name : undefined);
   } catch (cause) {
     throw cause instanceof AgentError ? cause : placeError(path, action, cause);
   } finally {
@@ -39,12 +85,14 @@ export function openTables(given: string, group: number | undefined, inputs: rea
 }
 
 /** The caller closes it. `names`: from the directory down. */
-export function makeFolders(top: Directory, names: readonly string[], group: number | undefined): Directory {
-  let here = top;
-  for (const name of names) {
+export function makeFolders(top: TablesDirectory, names: readonly string[], group: number | undefined): Directory {
+  let here: Directory = top;
+  for (const [index, name] of names.entries()) {
     const parent = here;
     try {
-      here = subFolder(parent, name, group);
+      const { folder, isMade } = subFolder(parent, name, group);
+      here = folder;
+      if (isMade) top.noteMade(names.slice(0, index + 1).join("/"));
     } finally {
       if (parent !== top) parent.close();
     }
@@ -52,9 +100,13 @@ export function makeFolders(top: Directory, names: readonly string[], group: num
   return here;
 }
 
-function subFolder(parent: Directory, name: string, group: number | undefined): Directory {
+function subFolder(
+  parent: Directory,
+  name: string,
+  group: number | undefined,
+): { folder: Directory; isMade: boolean } {
   try {
-    return parent.child(name);
+    return { folder: parent.child(name), isMade: false };
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw error;
   }
@@ -63,11 +115,11 @@ function subFolder(parent: Directory, name: string, group: number | undefined): 
   } catch (error) {
     // Another export has made it meanwhile.
     if (errnoOf(error) !== "EEXIST") throw error;
-    return parent.child(name);
+    return { folder: parent.child(name), isMade: false };
   }
-  const made = parent.child(name);
-  made.use((fd) => give(fd, parent.status.uid, group, group === undefined ? 0o700 : 0o750));
-  return made;
+  const folder = parent.child(name);
+  folder.use((fd) => give(fd, parent.status.uid, group, group === undefined ? 0o700 : 0o750));
+  return { folder, isMade: true };
 }
 
 /** Removes files of a session in these partitions of some tables and any date: what an earlier export left. */

@@ -2,12 +2,13 @@
 import type { DirectoryExporter, Export, ExportResult } from "../exporter.ts";
 import { labelOf } from "../part-label.ts";
 import type { GivenNames } from "../recorded-names.ts";
+import type { TablesDirectory } from "./folders.ts";
 import { planTables } from "./plans.ts";
 import { type RecordingPlan, RecordingTables } from "./recording-tables.ts";
 import { SessionFiles } from "./session-files.ts";
 import { Scratch } from "./values.ts";
 
-export const parquetExporter: DirectoryExporter<GivenNames> = {
+export const parquetExporter: DirectoryExporter<GivenNames, TablesDirectory> = {
   begin: (parts, directory, { group, ...names }) => {
     const scratch = new Scratch();
     return new RecordingsExport(

@@ -11,7 +11,7 @@ import { OutputFile } from "../../base/output-file.ts";
 import { OutputPlace } from "../../base/output-place.ts";
 import type { Column } from "./column.ts";
 import { ColumnList } from "./column-list.ts";
-import { makeFolders, removeOthers, whileLocked } from "./folders.ts";
+import { makeFolders, removeOthers, type TablesDirectory, whileLocked } from "./folders.ts";
 import { parquetLimits } from "./limits.ts";
 import { Memory } from "./memory.ts";
 import { type ColumnHead, ParquetFile } from "./parquet-file.ts";
@@ -44,7 +44,7 @@ type Early = { table: TableName; heads: readonly ColumnHead[]; file: ParquetFile
 type ForTests = { openMax?: number; sync?: (fd: number) => void };
 
 export class SessionFiles {
-  readonly #top: Directory;
+  readonly #top: TablesDirectory;
   readonly #place: SessionPlace;
   readonly #group: number | undefined;
   readonly #held = { bytes: 0 };
@@ -63,7 +63,7 @@ export class SessionFiles {
 
   /** The caller closes the directory after finish() or abandon(). */
   constructor(
-    top: Directory,
+    top: TablesDirectory,
     place: SessionPlace,
     {
       group,

@@ -1,10 +1,22 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fixturePath } from "../../fixtures/fixtures.ts";
 import { executable } from "../../support/agent-process.ts";
 import { askDuckDb, filesIn } from "../../support/parquet.ts";
+import { whyNoSmallDisk, withSmallDisk } from "../../support/small-disk.ts";
+import { testUnless } from "../../support/test-unless.ts";
 
 const base = mkdtempSync(join(tmpdir(), "trace-agent-export-tables-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -52,8 +64,24 @@ describe("export --parquet", () => {
       const { code, stdout, stderr } = run(...args);
       expect([code, stdout]).toEqual([64, ""]);
       expect(stderr).toStartWith("trace-agent: error: cannot ");
+      expect(existsSync(join(base, "no"))).toBeFalse();
     }
   }, 300_000);
+
+  testUnless(
+    whyNoSmallDisk(),
+    "that fails leaves nothing where it made the directory, and the directory where it did not",
+    () =>
+      withSmallDisk("96k", (small) => {
+        const full = run("--parquet", join(small, "lake"), fixturePath("linux-6.12-lost"));
+        expect([full.code, full.stderr]).toEqual([74, expect.stringContaining("ENOSPC")]);
+        expect(readdirSync(small)).toEqual([]);
+        mkdirSync(join(small, "lake"));
+        expect(run("--parquet", join(small, "lake"), fixturePath("linux-6.12-lost"))).toMatchObject({ code: 74 });
+        expect(filesIn(join(small, "lake"))).toEqual([]);
+        expect(readdirSync(small)).toEqual(["lake"]);
+      }),
+  );
 
   test("of a damaged file makes tables of what can be read, says so, and ends with 65", async () => {
     const bytes = readFileSync(file);
