@@ -74,7 +74,7 @@ export function syncFiles(options: SyncOptions): SyncedFile[] {
       options.onStep("writing the copies");
       return write(inputs, placed, options);
     } catch (error) {
-      if (isMade) removeIfEmpty(options.directory);
+      removeEmptied(options.directory, isMade);
       throw error;
     }
   } finally {
@@ -184,11 +184,15 @@ function makeEmpty(directory: string, inputs: readonly FileIdentity[]): boolean 
   return false;
 }
 
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // Copies that are whole are in it.
+/** Folders of machines that have no copy, and the directory if it was made. */
+function removeEmptied(directory: string, isMade: boolean): void {
+  const folders = readdirSync(directory).map((name) => `${directory}/${name}`);
+  for (const folder of isMade ? [...folders, directory] : folders) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Copies that are whole are in it, or it is one.
+    }
   }
 }
 

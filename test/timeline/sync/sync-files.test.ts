@@ -183,6 +183,27 @@ describe("recordings of a host and a guest", () => {
     expect(existsSync(world.out)).toBeFalse();
   });
 
+  test("of a session that fail leave no empty folder of a machine", () => {
+    const world = newWorld();
+    const session = `${world.folder}/session`;
+    for (const name of ["host", "vm1"]) {
+      mkdirSync(`${session}/${name}`, { recursive: true });
+      copyFileSync(`${world.folder}/${name}.dat`, `${session}/${name}/0001.dat`);
+    }
+    const machine = (name: string, kind: "host" | "guest") => ({
+      name,
+      kind,
+      recordings: [{ file: `${name}/0001.dat`, state: "whole" as const }],
+    });
+    const machines = [machine("host", "host"), machine("vm1", "guest")];
+    writeFileSync(`${session}/session.json`, sessionText({ machines, clocks: {}, offsets: {}, losses: {} }));
+    const onStep = (step: string): void => {
+      if (step === "writing the copies") rmSync(`${session}/host/0001.dat`);
+    };
+    expect(() => sync(world, { paths: [session], onStep })).toThrow("0001.dat");
+    expect(existsSync(world.out)).toBeFalse();
+  });
+
   test("that fail leave no empty directory that they made, and one that was there", () => {
     const world = newWorld();
     const onStep = (): void => {
