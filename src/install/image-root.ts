@@ -109,14 +109,11 @@ export class ImageRoot {
     const before = lstatOf(place);
     if (before?.isSymbolicLink() === true && readlinkSync(place) === target) return "unchanged";
     return this.#carryOut("write", place, () => {
-      const directory = makeWay(place);
-      try {
+      inItsDirectory(place, (directory) => {
         const fresh = temporaryName(basename(place));
         makeLinkAt(directory.fd, fresh, target);
         directory.rename(fresh, basename(place));
-      } finally {
-        directory.close();
-      }
+      });
       return before === undefined ? "made" : "changed";
     });
   }
@@ -144,11 +141,7 @@ export class ImageRoot {
 
   /** Removes a directory that is empty. */
   removeEmpty(path: string): void {
-    try {
-      rmdirSync(this.place(path));
-    } catch {
-      // It holds other files, or does not exist.
-    }
+    removeIfEmpty(this.place(path));
   }
 
   #replace(path: string, mode: number, isSame: (there: string) => boolean, write: (file: OutputFile) => void): Outcome {
@@ -156,8 +149,7 @@ export class ImageRoot {
     const before = lstatOf(place);
     return this.#carryOut("write", place, () => {
       if (before?.isFile() === true && (before.mode & 0o7777) === mode && isSame(place)) return "unchanged";
-      const directory = makeWay(place);
-      try {
+      inItsDirectory(place, (directory) => {
         const file = new OutputFile(OutputPlace.in(directory, basename(place), { mode, system: true }));
         try {
           write(file);
@@ -165,9 +157,7 @@ export class ImageRoot {
         } finally {
           file.abandon();
         }
-      } finally {
-        directory.close();
-      }
+      });
       return before === undefined ? "made" : "changed";
     });
   }
@@ -192,13 +182,34 @@ export class ImageRoot {
   }
 }
 
-/** The directory that a place is in. Those that are made are open to all, whatever the umask: /usr/local/bin may be one. */
-function makeWay(place: string): Directory {
+/**
+ * The directory that a place is in. Those that are made are open to all, whatever the umask: /usr/local/bin may be one. Where the work
+ * fails they are removed.
+ */
+function inItsDirectory(place: string, work: (directory: Directory) => void): void {
   const way = dirname(place);
-  const first = mkdirSync(way, { recursive: true });
-  if (first !== undefined)
-    for (let path = way; path.length >= first.length; path = dirname(path)) chmodSync(path, 0o755);
-  return Directory.openToRead(way);
+  const made: string[] = [];
+  for (let path = way; lstatOf(path) === undefined; path = dirname(path)) made.push(path);
+  let directory: Directory | undefined;
+  try {
+    mkdirSync(way, { recursive: true });
+    for (const path of made) chmodSync(path, 0o755);
+    directory = Directory.openToRead(way);
+    work(directory);
+  } catch (error) {
+    for (const path of made) removeIfEmpty(path);
+    throw error;
+  } finally {
+    directory?.close();
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // It holds files, or does not exist.
+  }
 }
 
 function copyInto(file: OutputFile, from: string): void {
