@@ -1,7 +1,7 @@
 /** One machine of a recording of several: its run, its spool, and what becomes of them. */
 import { AgentError, messageOf } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
-import type { SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
+import type { SessionFile, SessionMachine, SessionRecording } from "../../trace-dat/session/session-file.ts";
 import type { Spool } from "../../trace-dat/spool/spool.ts";
 import { newTraceId } from "../../trace-dat/trace-id.ts";
 import { record, type RecorderOptions } from "../run/recorder.ts";
@@ -34,6 +34,8 @@ export class MachineRecording {
   readonly #directory: SessionDirectory;
   readonly #before: string | undefined;
   readonly #cutter: Cutter | undefined;
+  /** Before this recording, in session.json. */
+  #gap: NonNullable<SessionFile["gaps"]>[number] | undefined;
 
   /** `before`: why it was not recorded when it was last tried. */
   constructor(request: MachineRequest, directory: SessionDirectory, cutter?: Cutter, before?: string) {
@@ -110,7 +112,21 @@ export class MachineRecording {
     const { ended, reason } = this.entry.recordings.at(-1) ?? {};
     if (ended === undefined) return;
     const gap = { machine: this.name, from: ended, to: new Date().toISOString() };
-    (this.#directory.file.gaps ??= []).push({ ...gap, ...(reason === undefined ? {} : { reason }) });
+    this.#gap = { ...gap, ...(reason === undefined ? {} : { reason }) };
+    (this.#directory.file.gaps ??= []).push(this.#gap);
+  }
+
+  /** Of what was received nothing stays, and session.json knows nothing of it. */
+  withdraw(): void {
+    this.spool?.remove();
+    this.spool = undefined;
+    if (this.recording === undefined) return;
+    this.entry.recordings.splice(this.entry.recordings.indexOf(this.recording), 1);
+    this.recording = undefined;
+    const { gaps } = this.#directory.file;
+    if (this.#gap !== undefined) gaps?.splice(gaps.indexOf(this.#gap), 1);
+    if (gaps?.length === 0) delete this.#directory.file.gaps;
+    this.#gap = undefined;
   }
 
   #failed(error: AgentError, isToldElsewhere: boolean): void {
@@ -120,12 +136,7 @@ export class MachineRecording {
       this.trouble = error.text;
       return;
     }
-    spool?.remove();
-    this.spool = undefined;
-    if (this.recording !== undefined) {
-      this.entry.recordings.splice(this.entry.recordings.indexOf(this.recording), 1);
-      this.recording = undefined;
-    }
+    this.withdraw();
     this.refused = error;
     // One that is tried again and again is told of once.
     const isNews = this.#before !== error.message && !isToldElsewhere;

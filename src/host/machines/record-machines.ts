@@ -36,7 +36,12 @@ export async function recordMachines(plan: MachinesPlan, options: MachinesOption
       requireDescriptors(counted(requests.length, "machine"), "record", requests.map(portsOf));
     directory.save();
     const run = new MachinesRun(directory, plan, options, control);
-    await run.run();
+    try {
+      await run.run();
+    } catch (error) {
+      if (error instanceof AgentError && error.kind === "usage") withdraw(directory, run.machines);
+      throw error;
+    }
     control.isFinishing = true;
     const made = { format: options.format, remove: true };
     missing.push(...run.missing, ...(await finishMachines(directory, run.machines.flatMap(unfinished), made)));
@@ -46,6 +51,25 @@ export async function recordMachines(plan: MachinesPlan, options: MachinesOption
     control?.close();
     directory.close();
   }
+}
+
+/** What is refused while machines begin, for an option (--keep) that does not do for them, was not recorded. */
+function withdraw(directory: SessionDirectory, machines: readonly MachineRecording[]): void {
+  for (const machine of machines) {
+    machine.withdraw();
+    delete machine.entry.leftOut;
+  }
+  const { file } = directory;
+  file.ended = new Date().toISOString();
+  file.machines = file.machines.filter(
+    ({ recordings, removed, leftOut }) => recordings.length > 0 || removed !== undefined || leftOut !== undefined,
+  );
+  saved(directory);
+  if (isEmpty(file)) directory.discard();
+}
+
+function isEmpty({ machines }: SessionDirectory["file"]): boolean {
+  return machines.every(({ recordings }) => recordings.length === 0);
 }
 
 /** Data ports; none of a machine that is not there, which is told later. */
@@ -77,20 +101,20 @@ function tellEnd(
   { mayBeNone, isRing }: { mayBeNone: boolean; isRing: boolean },
 ): void {
   const { file, path } = directory;
-  const isEmpty = file.machines.every(({ recordings }) => recordings.length === 0);
+  const holdsNothing = isEmpty(file);
   const recorded = machines.filter(({ recording }) => recording !== undefined);
   const refused = machines.filter((machine) => machine.refused !== undefined);
   file.ended = new Date().toISOString();
   const unsaved = saved(directory);
   if (recorded.length === 0) {
-    if (isEmpty) directory.discard();
+    if (holdsNothing) directory.discard();
     const [first] = mayBeNone ? refused.filter(({ request }) => request.named) : refused;
     if (first === undefined && mayBeNone) return log.info("no guest came");
     throw first?.refused ?? new AgentError("unavailable", "no machine was recorded");
   }
   // One that came again has several recordings.
   const names = [...new Set(recorded.map(({ name }) => name))];
-  const how = isEmpty
+  const how = holdsNothing
     ? `Nothing is in it: ${isRing ? "no snapshot was taken" : "nothing came"}\n`
     : `Open it with:\n  trace-agent report ${path}\n  trace-agent export ${path}\n`;
   writeAsIs(Buffer.from(`${path}: ${counted(names.length, "machine")} (${names.join(", ")}). ${how}`));

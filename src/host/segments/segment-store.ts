@@ -116,7 +116,8 @@ export class SegmentStore {
       this.#warnOnce("keep", `${problem}; ${remedy}`);
     }
     this.#hadRoom ||= haveStarted && toldBytes > 0;
-    this.makeRoom(moreBytes, liveBytes);
+    // Until then next to nothing is received, and what is there may have to stay.
+    if (this.#hadRoom) this.makeRoom(moreBytes, liveBytes);
   }
 
   /**

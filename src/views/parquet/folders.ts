@@ -100,11 +100,7 @@ export function makeFolders(top: TablesDirectory, names: readonly string[], grou
   return here;
 }
 
-function subFolder(
-  parent: Directory,
-  name: string,
-  group: number | undefined,
-): { folder: Directory; isMade: boolean } {
+function subFolder(parent: Directory, name: string, group: number | undefined): { folder: Directory; isMade: boolean } {
   try {
     return { folder: parent.child(name), isMade: false };
   } catch (error) {
