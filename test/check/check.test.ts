@@ -119,6 +119,7 @@ describe("check names every broken condition and its remedy:", () => {
       return line(kernel.pipes(machine(files), 64, 1048576, 4096));
     };
     expect(pipes(1048576, 16384)).toBe("ok pipes 64 of 1024 KiB");
+    expect(pipes(1048576, 0), "0 is no limit").toBe("ok pipes 64 of 1024 KiB");
     expect(pipes(65536, 16384)).toMatch(
       /^warning pipes limited to 64 KiB each, 1024 wanted.*; sysctl fs.pipe-max-size=1048576/,
     );
@@ -164,6 +165,9 @@ describe("check names every broken condition and its remedy:", () => {
     expect(line(dataPorts({ control, data }, [0, 1]))).toBe("ok data ports for all CPUs, 0-1");
     expect(line(dataPorts({ control, data }, [0, 1, 2, 3]))).toMatch(
       /^warning data ports for CPUs 0-1, none for CPUs 2-3; add trace-path-cpu2 and so on/,
+    );
+    expect(line(dataPorts({ control, data }, [0, 1, 5]))).toMatch(
+      /^warning data ports for CPUs 0-1, none for CPUs 5; add trace-path-cpu5: trace-agent setup/,
     );
     expect(line(dataPorts({ control, data: new Map() }, [0, 1]))).toMatch(
       /^failure data ports none for CPUs 0-1; give the VM ports/,

@@ -13,7 +13,7 @@ export type Value = { offset: number; size: number; value: number | bigint | str
 export type OneEvent = Machine & {
   system: string;
   name: string;
-  /** "field:u32 x;\toffset:8;\tsize:4;" lines. */
+  /** "field:u32 x;\toffset:8;\tsize:4;" lines, without a sign unless they say so: "signed:1;". */
   fields: readonly string[];
   print: string;
   values: readonly Value[];
@@ -23,7 +23,7 @@ export type OneEvent = Machine & {
 
 export function showEvent(event: OneEvent): { text: string; fields: unknown } {
   const { system, name, fields, print, littleEndian, longBytes, bytes } = event;
-  const format = `name: ${name}\nID: 7\nformat:\n${commonFields}\n${fields.map((field) => `\t${field}\tsigned:0;`).join("\n")}\n\nprint fmt: ${print}\n`;
+  const format = `name: ${name}\nID: 7\nformat:\n${commonFields}\n${fields.map((field) => `\t${field}${field.includes("signed:") ? "" : "\tsigned:0;"}`).join("\n")}\n\nprint fmt: ${print}\n`;
   const catalog = new EventCatalog({
     layout: layoutOf(4096, longBytes, littleEndian),
     formats: [{ system, text: format }],

@@ -88,9 +88,16 @@ test("tasks' times, CPUs' loads and wake-up latencies come from the switches", (
   change(0, 200_000, 10, 11);
   expect(statistics.cpu(0).watchedNs).toBe(21_000);
   expect(statistics.wakeups.count).toBe(2);
+  // A loss of which only the begin is told.
+  statistics.gap(0);
+  change(0, 200_500, 11, 11);
+  expect(statistics.cpu(0).watchedNs).toBe(21_000);
   // One that was woken while it still ran, and is preempted, was not waiting since then.
   waking(0, 201_000, 11);
   change(0, 202_000, 11, 12);
   change(0, 300_000, 12, 11);
   expect(statistics.wakeups.count).toBe(2);
+  // Who runs is not idle, however long.
+  expect(statistics.forgetIdleSince(Infinity)).not.toContain(11);
+  expect(statistics.busiest(9).map(({ pid }) => pid)).toContain(11);
 });
