@@ -1,5 +1,5 @@
 /** Reads the session.json of a directory, and where its machines' recordings are. */
-import { closeSync, existsSync, readSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, readSync, statSync } from "node:fs";
 import { tryLock } from "../../../ffi/lock.ts";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError } from "../../base/errors.ts";
@@ -31,7 +31,12 @@ export function sessionFiles(path: string, apart = false, times?: ShownTimes): S
   const session = readSession(path);
   const all = session.machines.flatMap((machine) => recordingsOf(path, session, machine, { apart, times }));
   if (all.length > 0) return all;
-  throw new AgentError("input", `cannot read "${path}": it holds no recording`);
+  if (!isRunning(path)) throw new AgentError("input", `cannot read "${path}": it holds no recording`);
+  const pid = lockHolder(path);
+  const recorder = pid === undefined ? "a recorder" : `a recorder (pid ${pid})`;
+  throw new AgentError("input", `cannot read "${path}": ${recorder} runs there, and no file of it is finished`, {
+    remedy: `trace-agent status ${path} tells of it; wait for its first file, or: trace-agent snapshot ${path}, trace-agent stop ${path}`,
+  });
 }
 
 function recordingsOf(
@@ -86,6 +91,14 @@ function isRunning(path: string): boolean {
   } finally {
     directory.close();
   }
+}
+
+/** By proc_locks(5): TYPE ADVISORY MODE PID MAJOR:MINOR:INODE ... Undefined where another namespace has it. */
+function lockHolder(path: string): number | undefined {
+  const { ino } = statSync(path);
+  const [, pid = "0"] =
+    new RegExp(String.raw`FLOCK +\w+ +WRITE (\d+) \w+:\w+:${ino} `).exec(readFileSync("/proc/locks", "utf8")) ?? [];
+  return Number(pid) > 0 ? Number(pid) : undefined;
 }
 
 function readBounded(path: string): Uint8Array {

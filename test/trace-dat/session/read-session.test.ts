@@ -1,7 +1,8 @@
 /** What stands where a session's files should be. */
 import { afterAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { tryLock } from "../../../ffi/lock.ts";
 import { isSession } from "../../../src/trace-dat/session/is-session.ts";
 import { readSession, sessionFiles } from "../../../src/trace-dat/session/read-session.ts";
 
@@ -33,4 +34,21 @@ test("segments are one recording, or each one of its own with the number that it
     { machine: "vm1", files: files.slice(0, 1), segment: 3, started: "2026-11-30T08:03:00.000Z" },
     { machine: "vm1", files: files.slice(1), segment: 4, started: "2026-11-30T08:04:00.000Z" },
   ]);
+});
+
+test("of a recorder that has no file yet it is told that it runs, and what to do", () => {
+  const path = `${folder}/running`;
+  mkdirSync(path);
+  const machines = [{ name: "vm1", kind: "guest", recordings: [] }];
+  writeFileSync(`${path}/session.json`, JSON.stringify({ kind: "trace-agent session", version: 1, machines }));
+  expect(() => sessionFiles(path)).toThrow("it holds no recording");
+  const fd = openSync(path, "r");
+  expect(tryLock(fd)).toBeTrue();
+  try {
+    expect(() => sessionFiles(path)).toThrow(
+      `a recorder (pid ${process.pid}) runs there, and no file of it is finished`,
+    );
+  } finally {
+    closeSync(fd);
+  }
 });
