@@ -292,11 +292,3 @@ describe("the install command of the executable", () => {
     expect(run("uninstall", "--root", tree)).toBe("0\ntrace-agent: nothing to remove\n");
   });
 });
-
-test("a file that has another mode than it is to have is written again", () => {
-  const root = new ImageRoot(tree);
-  expect(["text", "text"].map((text) => root.write("/etc/script", text, 0o755))).toEqual(["made", "unchanged"]);
-  chmodSync(join(tree, "etc/script"), 0o644);
-  expect(root.write("/etc/script", "text", 0o755)).toBe("changed");
-  expect(lstatSync(join(tree, "etc/script")).mode & 0o7777).toBe(0o755);
-});
