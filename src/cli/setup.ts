@@ -13,6 +13,7 @@ import { planSetup } from "../host/setup/setup-plan.ts";
 import { attachDevices, detachDevices, requireDomain, type VirshOutcome } from "../host/setup/virsh.ts";
 import { log } from "../base/log.ts";
 import { writeAsIs } from "../base/standard-output.ts";
+import { formatCpuList } from "../tracefs/cpu-list.ts";
 import { type Flags, makeCommand } from "./command.ts";
 import { guestPositional } from "./guest-flags.ts";
 
@@ -72,6 +73,11 @@ export const setupCommand = makeCommand({
     if (values.attach) requireDomain(domain);
     const made = makeGuestDirectory(path, plan, transport, values.group);
     log.info(`${path}: ${news(made)} for ${counted(Number(values.cpus), "CPU")}`);
+    if (made.beyond.length > 0)
+      log.warn(
+        `${path} has ports of CPU ${formatCpuList(made.beyond)} too, of an earlier setup, which are recorded without any data; ` +
+          "when no VM uses them, give this with --remove, and then again",
+      );
     if (values.persist) log.info(`${persist(directory, plan, transport, values.group)}: makes them at each boot`);
     if (values.attach) return report(`attached to "${domain}"`, attachDevices(domain, plan, path, transport));
     const text = form === "qemu" ? qemuText(qemuArguments(plan, path, transport)) : libvirtXml(plan, path, transport);

@@ -18,7 +18,8 @@ export const entryMode = 0o660;
 /** Mode of the parent directories of a guest's directory. */
 const wayMode = 0o755;
 
-export type Made = { directory: boolean; fifos: number };
+/** `beyond`: CPUs that have ports there, of an earlier setup, and are not in the plan. */
+export type Made = { directory: boolean; fifos: number; beyond: number[] };
 
 /** Returns what was created. `group`: who may use it beside root, as QEMU run by libvirt must. */
 export function makeGuestDirectory(
@@ -34,13 +35,19 @@ export function makeGuestDirectory(
       settle(directory, made, gid);
       const count = fifoNames(plan, transport).filter((name) => makeEntry(directory, name, "FIFO", gid)).length;
       makeEntry(directory, lockName, "file", gid);
-      return { directory: made, fifos: count };
+      return { directory: made, fifos: count, beyond: cpusBeyond(directory, plan) };
     } finally {
       directory.close();
     }
   } catch (cause) {
     throw cause instanceof AgentError ? cause : setupError(path, cause);
   }
+}
+
+function cpusBeyond(directory: Directory, { ports }: SetupPlan): number[] {
+  const planned = new Set(ports.map(({ name }) => cpuOfDataPort(name)));
+  const cpus = directory.list().flatMap((entry) => cpuOfDataPort(entry.replace(/\.(?:in|out|sock)$/, "")) ?? []);
+  return [...new Set(cpus)].filter((cpu) => !planned.has(cpu)).sort((a, b) => a - b);
 }
 
 /** The FIFOs of every port: NAME.in and NAME.out; none for a transport whose entries QEMU makes. */

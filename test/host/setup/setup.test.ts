@@ -41,14 +41,28 @@ describe("planSetup()", () => {
 });
 
 describe("makeGuestDirectory()", () => {
+  test("tells the CPUs that an earlier setup made ports for, which stay", () => {
+    const path = `${base}/fewer`;
+    makeGuestDirectory(path, planSetup(5), "fifo", undefined);
+    const before = readdirSync(path);
+    expect(makeGuestDirectory(path, planSetup(2), "fifo", undefined)).toEqual({
+      directory: false,
+      fifos: 0,
+      beyond: [2, 3, 4],
+    });
+    expect(readdirSync(path)).toEqual(before);
+    const { stderr, exitCode } = Bun.spawnSync([executable, "setup", "fewer", "--dir", path, "--cpus", "2"]);
+    expect([exitCode, stderr.toString()]).toEqual([0, expect.stringContaining("ports of CPU 2-4 too")]);
+  });
+
   test("makes a FIFO pair per port, changes nothing the second time, and is undone", () => {
     const path = `${base}/vm1`;
     const plan = planSetup(3);
-    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: true, fifos: 8 });
+    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: true, fifos: 8, beyond: [] });
     expect(lstatSync(path).mode & 0o777).toBe(0o750);
     expect(lstatSync(`${path}/agent-ctl-path.in`).mode & 0o777).toBe(0o660);
     const before = readdirSync(path).map((name) => `${name} ${lstatSync(`${path}/${name}`).ino}`);
-    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: false, fifos: 0 });
+    expect(makeGuestDirectory(path, plan, "fifo", undefined)).toEqual({ directory: false, fifos: 0, beyond: [] });
     expect(readdirSync(path).map((name) => `${name} ${lstatSync(`${path}/${name}`).ino}`)).toEqual(before);
     const ports = findHostPorts({ guest: "vm1", path });
     expect(ports.data.map(({ cpu, end }) => `${cpu} ${end.name}`)).toEqual(["0 fifo", "1 fifo", "2 fifo"]);
