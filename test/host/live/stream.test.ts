@@ -81,8 +81,8 @@ describe.skipIf(reason !== undefined)("trace-agent stream --local", () => {
     const live = launch("stream", "-e", "sched:sched_process_exit", "-f", "pid == -1", "-b", "8");
     const instance = await follows(live);
     // While it cannot read, the ring buffer is overwritten. Numbers of 13 digits: of markers so long a full sub-buffer leaves room
-    // for how many were lost, also with two time stamps of a pause among them.
-    const [first, count] = [1_000_000_000_000, inQuickForm(20_000, 150_000)];
+    // for how many were lost, also with two time stamps of a pause among them. More than FIFO and pipe take: 2 MiB.
+    const [first, count] = [1_000_000_000_000, inQuickForm(80_000, 150_000)];
     live.process.kill("SIGSTOP");
     writeMarkers(instance, [0], first, count);
     live.process.kill("SIGCONT");

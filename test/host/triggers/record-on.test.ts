@@ -136,6 +136,6 @@ testUnless(noTracefs, "record --host takes a snapshot when a task waited long fo
   await traceAgent("stop", world.out);
   const end = await recorder.ended();
   expect(end.stderr).toMatch(
-    /host: task \d+ (?:waited|has been waiting for) \d+\.\d ms for a CPU: a snapshot was taken/,
+    /host: task \d+ (?:waited|has been waiting for) (?:\d+ us|\d+\.\d ms) for a CPU: a snapshot was taken/,
   );
 });

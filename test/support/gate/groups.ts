@@ -22,8 +22,8 @@ const guestSupport = ["test/support/guest.ts", "test/support/arm64.ts"];
 /** What a test file reaches of which there is a longer form. */
 const longSupport = ["test/support/long.ts"];
 
-/** The files of these folders mostly wait, each for a minute or more: each is a group, so that they wait side by side. */
-const foldersInFiles = new Set(["test/host/run", "test/integration"]);
+/** The files of these folders mostly wait, together for a minute or more: each is a group, so that they wait side by side. */
+const foldersInFiles = new Set(["test/host/run", "test/host/segments", "test/integration"]);
 
 /** Against hanging only. Tests that need longer say so themselves. */
 const testTimeoutMs = 300_000;
