@@ -1,8 +1,10 @@
 /** The summary after a recording: per CPU bytes, events, losses and their meaning; and how to open the file. */
+import { counted } from "../base/plural.ts";
 import { table } from "../base/table.ts";
 import type { Found } from "../protocol/replies.ts";
 import type { CpuBalance } from "../trace-dat/spool/balance.ts";
 import type { Finished } from "../trace-dat/spool/finish.ts";
+import { formatCpuList } from "../tracefs/cpu-list.ts";
 import { lossCell } from "./loss-text.ts";
 
 export function recordedText(output: string, finished: Finished): string {
@@ -15,7 +17,10 @@ export function recordedText(output: string, finished: Finished): string {
 }
 
 /** Without how to open it. */
-export function recordedTable({ cpus, metadata, balances, found }: Finished): string {
+export function recordedTable(finished: Finished): string {
+  const { metadata, balances, found } = finished;
+  const absent = absentCpus(finished);
+  const cpus = finished.cpus.filter(({ cpu }) => !absent.includes(cpu));
   const sum = (of: (tally: (typeof cpus)[number]) => number): number =>
     cpus.reduce((total, tally) => total + of(tally), 0);
   const events = sum((t) => t.events);
@@ -23,20 +28,34 @@ export function recordedTable({ cpus, metadata, balances, found }: Finished): st
   const further = furtherColumns(balances);
   const rows = cpus.map(({ cpu, bytes: size, events: count, ...cpuLosses }) => {
     const balance = balances.find((entry) => entry.cpu === cpu);
-    const counted = balance?.counted;
+    const told = balance?.counted;
     const [overrun, dropped] =
-      counted === undefined ? ["?", "?"] : [`${counted.overrun}`, `${counted.commitOverrun + counted.dropped}`];
+      told === undefined ? ["?", "?"] : [`${told.overrun}`, `${told.commitOverrun + told.dropped}`];
     const more = further.map(({ of }) => (balance === undefined ? "?" : of(balance)));
-    return [`${cpu}`, `${size}`, `${count}`, lossCell(cpuLosses), overrun, dropped, ...more];
+    return [`${cpu}`, `${size}`, `${count}`, lossCell(cpuLosses), overrun, dropped].concat(more);
   });
   rows.push(["all", `${sum((t) => t.bytes)}`, `${events}`, lossCell(losses)]);
   const head = ["CPU", "bytes", "events", "lost", "overrun", "dropped", ...further.map(({ title }) => title)];
   const lost = losses.lostEvents > 0 || losses.unknownLosses > 0;
   return [
     table(head, rows),
+    absent.length === 0 ? "" : absentWords(absent, metadata.cpus),
     lossWords(lost, balances, metadata.bufferSizeKb),
     events === 0 ? emptyWords(found) : "",
   ].join("");
+}
+
+/** They have a port, and the guest, which has told of itself, has fewer CPUs. */
+function absentCpus({ cpus, metadata, balances }: Finished): number[] {
+  const isCounted = (cpu: number): boolean =>
+    balances.some((entry) => entry.cpu === cpu && entry.counted !== undefined);
+  if (metadata.formats.length === 0) return [];
+  return cpus.flatMap(({ cpu, bytes }) => (cpu < metadata.cpus || bytes > 0 || isCounted(cpu) ? [] : [cpu]));
+}
+
+function absentWords(absent: readonly number[], cpus: number): string {
+  const ports = counted(absent.length, "port");
+  return `\nThe guest has ${counted(cpus, "CPU")}: nothing comes from the ${ports} of CPU ${formatCpuList(absent)}.\n`;
 }
 
 type Column = { title: string; of: (balance: CpuBalance) => string };
@@ -58,10 +77,10 @@ function furtherColumns(balances: readonly CpuBalance[]): Column[] {
 
 /** Explains the columns that are not all 0, and what helps. */
 function lossWords(lost: boolean, balances: readonly CpuBalance[], bufferKb: string | undefined): string {
-  const total = (of: (counted: NonNullable<CpuBalance["counted"]>) => number): number =>
-    balances.reduce((sum, { counted }) => sum + (counted === undefined ? 0 : of(counted)), 0);
-  const overrun = total((counted) => counted.overrun);
-  const dropped = total((counted) => counted.commitOverrun + counted.dropped);
+  const total = (of: (told: NonNullable<CpuBalance["counted"]>) => number): number =>
+    balances.reduce((sum, { counted: told }) => sum + (told === undefined ? 0 : of(told)), 0);
+  const overrun = total((told) => told.overrun);
+  const dropped = total((told) => told.commitOverrun + told.dropped);
   const words: string[] = [];
   if (lost) words.push("lost: missing inside the file, where it says so (gaps between events that were received)");
   if (overrun > 0) words.push("overrun: overwritten in the ring buffer before they were read, at its ends too");
@@ -89,6 +108,7 @@ export function reasonsOf({ tracingOn, pids, notracePids, filters, filtersInAll 
   if (pids !== "") reasons.push(`set_event_pid has only these tasks traced: ${pids}`);
   if (notracePids !== "") reasons.push(`set_event_notrace_pid has these tasks not traced: ${notracePids}`);
   for (const { event, filter } of filters) reasons.push(`${event} has a filter: ${filter}`);
-  if (filtersInAll > filters.length) reasons.push(`${filtersInAll - filters.length} further events have filters`);
+  const further = filtersInAll - filters.length;
+  if (further > 0) reasons.push(`there are filters of ${counted(further, "further event")}`);
   return reasons;
 }

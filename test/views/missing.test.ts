@@ -25,6 +25,19 @@ test("a recording that lacks an event of those that were counted says so, unless
   expect(missing("recording not served: 2\n", 0)).toEqual([{ cpu: 3, notServedEvents: 2 }]);
 });
 
+/** Of a finished recording what these tests do not look at. */
+const nothing = {
+  bytes: 0,
+  files: [],
+  endedEarly: undefined,
+  notes: [],
+  found: undefined,
+  warnings: [],
+  damage: [],
+  mismatches: [],
+  spoolHasMore: false,
+};
+
 test("events that were not written are told as dropped, whatever refused them", () => {
   const shown = (commitOverrun: number, dropped: number): string => {
     const counted = { read: 5, overrun: 0, commitOverrun, dropped };
@@ -37,20 +50,7 @@ test("events that were not written are told as dropped, whatever refused them", 
       notServed: undefined,
     };
     const tally = { cpu: 0, bytes: 4096, events: 5, lostEvents: 0, unknownLosses: 0, damaged: 0 };
-    return recordedTable({
-      bytes: 0,
-      files: [],
-      cpus: [tally],
-      metadata,
-      endedEarly: undefined,
-      notes: [],
-      balances: [balance],
-      found: undefined,
-      warnings: [],
-      damage: [],
-      mismatches: [],
-      spoolHasMore: false,
-    });
+    return recordedTable({ ...nothing, cpus: [tally], metadata, balances: [balance] });
   };
   for (const [commitOverrun, dropped] of [
     [3, 0],
@@ -64,12 +64,44 @@ test("events that were not written are told as dropped, whatever refused them", 
   expect(shown(0, 0)).not.toContain("dropped:");
 });
 
+test("CPUs that have a port and that the guest does not have are no rows, and named", () => {
+  const counts = { read: 5, overrun: 0, commitOverrun: 0, dropped: 0 };
+  const shown = (cpus: number, told: readonly number[], came: readonly number[]): string =>
+    recordedTable({
+      ...nothing,
+      cpus: [0, 1, 2, 3].map((cpu) => ({
+        cpu,
+        bytes: came.includes(cpu) ? 4096 : 0,
+        events: came.includes(cpu) ? 5 : 0,
+        lostEvents: 0,
+        unknownLosses: 0,
+        damaged: 0,
+      })),
+      metadata: { ...metadata, cpus, formats: [{ system: "sched", text: "" }] },
+      balances: [0, 1, 2, 3].map((cpu) => ({
+        cpu,
+        counted: told.includes(cpu) ? counts : undefined,
+        transitBytes: 0,
+        transitEvents: 0,
+        taken: 0,
+        notServed: undefined,
+      })),
+    });
+  const cpusOf = (text: string): string[] => text.split("\n").flatMap((line) => /^ *(\d+) /.exec(line)?.[1] ?? []);
+  const two = shown(2, [0, 1], [0, 1]);
+  expect(cpusOf(two)).toEqual(["0", "1"]);
+  expect(two).toContain("The guest has 2 CPUs: nothing comes from the 2 ports of CPU 2-3.");
+  // What came, or is told of, is shown all the same; and a CPU of the guest of which nothing is told.
+  expect(cpusOf(shown(2, [0, 1, 2], [0, 3]))).toEqual(["0", "1", "2", "3"]);
+  expect(cpusOf(shown(4, [0], [0]))).toEqual(["0", "1", "2", "3"]);
+});
+
 test("filters that are not listed are counted, also a single one", () => {
   const found = { tracingOn: true, pids: "", notracePids: "", filters: [{ event: "a:b", filter: "x == 1" }] };
   expect(reasonsOf({ ...found, filtersInAll: 1 })).toEqual(["a:b has a filter: x == 1"]);
   expect(reasonsOf({ ...found, filtersInAll: 2 })).toEqual([
     "a:b has a filter: x == 1",
-    "1 further events have filters",
+    "there are filters of 1 further event",
   ]);
 });
 

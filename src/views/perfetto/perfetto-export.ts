@@ -125,10 +125,11 @@ export class PerfettoExport implements Export {
       );
     }
     if (endedBy !== undefined) warnings.push(`ended by ${endedBy}: the events from here on are left out`);
-    if (unknownEvents > 0) warnings.push(`${unknownEvents} events have no format in the recording and were left out`);
+    if (unknownEvents > 0)
+      warnings.push(`left out: ${counted(unknownEvents, "event")} without a format in the recording`);
     if (damagedSubBuffers > 0)
       warnings.push(`${counted(damagedSubBuffers, "sub-buffer")} could not be read to the end`);
-    if (skippedCpus > 0) warnings.push(`${skippedCpus} CPUs were left out: Perfetto takes ${cpusMost}`);
+    if (skippedCpus > 0) warnings.push(`left out: ${counted(skippedCpus, "CPU")}, since Perfetto takes ${cpusMost}`);
     return {
       isWhole: damagedSubBuffers === 0,
       warnings,

@@ -35,7 +35,7 @@ test("a clock that counts no ns is told, since Perfetto takes its times for ns",
 
 test("CPUs from 1024 on are left out, which is told of a single one", () => {
   expect(exported([1023], "local").warnings).toEqual([]);
-  expect(exported([0, 1024], "local").warnings).toEqual(["1 CPUs were left out: Perfetto takes 1024"]);
+  expect(exported([0, 1024], "local").warnings).toEqual(["left out: 1 CPU, since Perfetto takes 1024"]);
 });
 
 test("what is damaged is told, and the trace is not whole", () => {
