@@ -16,7 +16,6 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
-  rmdirSync,
   rmSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -26,6 +25,7 @@ import { AgentError, errnoOf, isDenied, messageOf } from "../base/errors.ts";
 import { baseLimits } from "../base/limits.ts";
 import { OutputFile } from "../base/output-file.ts";
 import { OutputPlace } from "../base/output-place.ts";
+import { removeIfEmpty } from "../base/remove-if-empty.ts";
 import { temporaryName } from "../base/temporary-name.ts";
 
 const copyBytes = 1024 * 1024;
@@ -201,14 +201,6 @@ function inItsDirectory(place: string, work: (directory: Directory) => void): vo
     throw error;
   } finally {
     directory?.close();
-  }
-}
-
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // It holds files, or does not exist.
   }
 }
 

@@ -11,28 +11,38 @@ const settings = new SessionSettings(fixture);
 /** None comes while a machine runs. */
 const quietEvent = "initcall:initcall_level";
 
+type Running = Awaited<ReturnType<AgentFixture["startOnPorts"]>> & { context: () => string; beginMs: number };
+
+/** A run of a host that has set events, and `further` settings, with a lease of 10 s. `knows`: what it says of itself; none: nothing. */
+async function startLeased(knows?: string, ...further: string[]): Promise<Running> {
+  settings.setUp();
+  const { agent, ports } = await fixture.startOnPorts();
+  const context = (): string => agent.log;
+  await ports.ask("hello x", "hello", context);
+  if (knows !== undefined) await ports.ask(`host ${knows}`, "host", context);
+  expect(await ports.ask("set lease 10", "set", context)).toMatchObject({ value: "10", previous: "60" });
+  for (const setting of [`events ${quietEvent}`, ...further]) await ports.ask(`set ${setting}`, "set", context);
+  const beginMs = performance.now();
+  await ports.ask("1", "start", context);
+  return { agent, ports, context, beginMs };
+}
+
+const areRestored = (context: () => string): Promise<void> =>
+  eventually(
+    () => settings.areAsBefore,
+    "as before",
+    () => settings.text + context(),
+  );
+
 describe.skipIf(fixture.skipReason !== undefined)("settings of a session with a lease", () => {
   test("are restored when the lease runs out, after what the ports take was handed over", async () => {
-    settings.setUp();
-    const { agent, ports } = await fixture.startOnPorts();
-    const context = (): string => agent.log;
-    await ports.ask("hello x", "hello", context);
-    await ports.ask("host 2", "host", context);
-    expect(await ports.ask("set lease 10", "set", context)).toMatchObject({ value: "10", previous: "60" });
-    await ports.ask(`set events ${quietEvent}`, "set", context);
-    await ports.ask("set clock mono", "set", context);
     // Each byte that a port takes renews the lease, and a busy machine may write the last markers late.
-    const begin = performance.now();
-    await ports.ask("1", "start", context);
+    const { agent, ports, context, beginMs } = await startLeased("2", "clock mono");
     writeMarkers(fixture.tracefs.path, cpus, 0, 3000);
     const told = await ports.ask("", "error", context);
     expect(told).toMatchObject({ order: "lease", error: "nothing received from the host for 10 s" });
-    expect(performance.now() - begin).toBeGreaterThan(9900);
-    await eventually(
-      () => settings.areAsBefore,
-      "as before",
-      () => settings.text + agent.log,
-    );
+    expect(performance.now() - beginMs).toBeGreaterThan(9900);
+    await areRestored(context);
     expect(agent.log).toContain("stopped");
     for (const cpu of cpus) expect(findMarkers(ports.reader(cpu).takeAll(), cpu)).toEqual(sequence(0, 3000));
     expect(await ports.ask("hello x", "hello", context)).toMatchObject({ state: "armed" });
@@ -40,53 +50,30 @@ describe.skipIf(fixture.skipReason !== undefined)("settings of a session with a 
   }, 300_000);
 
   test("stay while a data port takes events, though no order comes for longer than the lease", async () => {
-    settings.setUp();
-    const { agent, ports } = await fixture.startOnPorts();
-    await ports.ask("hello x", "hello", () => agent.log);
-    await ports.ask("set lease 10", "set", () => agent.log);
-    await ports.ask(`set events ${quietEvent}`, "set", () => agent.log);
-    await ports.ask("1", "start", () => agent.log);
+    const { ports, context } = await startLeased();
     for (let second = 0; second < 14; second += 2) {
       writeMarkers(fixture.tracefs.path, cpus, second * 10, 20);
       await Bun.sleep(2000);
     }
     expect(fixture.tracefs.read("set_event")).toBe(quietEvent);
-    expect(await ports.ask("status", "status", () => agent.log)).toMatchObject({ state: "running" });
+    expect(await ports.ask("status", "status", context)).toMatchObject({ state: "running" });
   }, 300_000);
 
   test("are restored when a host that acknowledges says nothing, though its ports still take events", async () => {
-    settings.setUp();
-    const { agent, ports } = await fixture.startOnPorts();
-    const context = (): string => agent.log;
-    await ports.ask("hello x", "hello", context);
-    await ports.ask("host 2 ack", "host", context);
-    await ports.ask("set lease 10", "set", context);
-    await ports.ask(`set events ${quietEvent}`, "set", context);
-    await ports.ask("1", "start", context);
+    const { ports, context } = await startLeased("2 ack");
     // As QEMU takes them for a recorder that was killed: MiB, which are hours of a quiet guest.
     let first = 0;
     const write = setInterval(() => writeMarkers(fixture.tracefs.path, cpus, (first += 20), 20), 1000);
     try {
       expect(await ports.ask("", "error", context)).toMatchObject({ order: "lease" });
-      await eventually(
-        () => settings.areAsBefore,
-        "as before",
-        () => settings.text + agent.log,
-      );
+      await areRestored(context);
     } finally {
       clearInterval(write);
     }
   }, 300_000);
 
   test("stay while a host acknowledges what it takes, though it sends no other order", async () => {
-    settings.setUp();
-    const { agent, ports } = await fixture.startOnPorts();
-    const context = (): string => agent.log;
-    await ports.ask("hello x", "hello", context);
-    await ports.ask("host 2 ack", "host", context);
-    await ports.ask("set lease 10", "set", context);
-    await ports.ask(`set events ${quietEvent}`, "set", context);
-    await ports.ask("1", "start", context);
+    const { agent, ports } = await startLeased("2 ack");
     for (let second = 0; second < 14; second += 2) {
       writeMarkers(fixture.tracefs.path, cpus, second * 10, 20);
       await Bun.sleep(2000);

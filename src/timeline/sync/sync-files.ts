@@ -2,7 +2,7 @@
  * `trace-agent sync`: places recordings that exist on one timeline. Copies of them are written: the host's with a map of its
  * guests' CPUs, each guest's with what its times become; nothing else of them changes, and they themselves do not.
  */
-import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentError, errnoOf, messageOf } from "../../base/errors.ts";
 import { OutputFile } from "../../base/output-file.ts";
@@ -14,6 +14,7 @@ import {
   requireApart,
   requireDirectoryName,
 } from "../../base/output-place.ts";
+import { removeIfEmpty } from "../../base/remove-if-empty.ts";
 import type { TimeSample } from "../../events/trace-metadata.ts";
 import { OptionId } from "../../trace-dat/format.ts";
 import { openTraceFile } from "../../trace-dat/read/file.ts";
@@ -187,13 +188,8 @@ function makeEmpty(directory: string, inputs: readonly FileIdentity[]): boolean 
 /** Folders of machines that have no copy, and the directory if it was made. */
 function removeEmptied(directory: string, isMade: boolean): void {
   const folders = readdirSync(directory).map((name) => `${directory}/${name}`);
-  for (const folder of isMade ? [...folders, directory] : folders) {
-    try {
-      rmdirSync(folder);
-    } catch {
-      // Copies that are whole are in it, or it is one.
-    }
-  }
+  // Copies that are whole may be in one, or be one.
+  for (const folder of isMade ? [...folders, directory] : folders) removeIfEmpty(folder);
 }
 
 function write(

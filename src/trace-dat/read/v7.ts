@@ -109,11 +109,11 @@ function allCpus(listed: BufferTable["cpus"], count: number): BufferTable["cpus"
 }
 
 function unpackerOf(algorithm: string, file: TraceFile): Unpack {
-  // Loaded when such a file is read: it brings streams with it, 10 ms. What is unpacked to nothing may not be bounded by 0.
-  const zlib = once(() => process.getBuiltinModule("node:zlib"));
   const unpackers: Record<string, Unpack> = {
     zstd: unzstd,
-    zlib: (packed, bytes) => zlib().inflateSync(packed, { maxOutputLength: Math.max(1, bytes) }),
+    // Loaded when such a file is read: it brings streams with it, 10 ms. What is unpacked to nothing may not be bounded by 0.
+    zlib: (packed, bytes) =>
+      process.getBuiltinModule("node:zlib").inflateSync(packed, { maxOutputLength: Math.max(1, bytes) }),
     none: (packed) => packed,
   };
   const unpack = Object.hasOwn(unpackers, algorithm) ? unpackers[algorithm] : undefined;

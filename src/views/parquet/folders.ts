@@ -1,11 +1,11 @@
 /** The folders of a directory of tables: TABLE/date=D/host=H/guest=G, made when a file is to lie there. */
-import { rmdirSync } from "node:fs";
 import { Directory, placeError } from "../../base/directory.ts";
 import { AgentError, errnoOf } from "../../base/errors.ts";
 import { give } from "../../base/give.ts";
 import { directoryPath, locate } from "../../base/locate.ts";
 import { type FileIdentity, requireApart, requireDirectoryName } from "../../base/output-place.ts";
 import { isTrusted } from "../../base/owners.ts";
+import { removeIfEmpty } from "../../base/remove-if-empty.ts";
 import { closeFd, O } from "../../../ffi/fd.ts";
 import { tryLock } from "../../../ffi/lock.ts";
 import { columnListName } from "./column-list.ts";
@@ -39,6 +39,7 @@ export class TablesDirectory extends Directory {
     if (name === undefined) return;
     try {
       whileLocked(this, () => {
+        // One may hold files of an export that did not fail.
         for (const folder of this.#made.toReversed()) removeIfEmpty(`/proc/self/fd/${this.fd}/${folder}`);
         if (this.list().join() === columnListName) this.remove(columnListName);
         if (this.list().length === 0) this.removeItself(name);
@@ -46,14 +47,6 @@ export class TablesDirectory extends Directory {
     } catch {
       // It stays. Why the export failed is not to be hidden by that.
     }
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // It holds files of an export that did not fail.
   }
 }
 
